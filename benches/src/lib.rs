@@ -1,0 +1,1 @@
+//! Benches of the engine and side-by-side runs against peers.

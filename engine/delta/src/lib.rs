@@ -1,0 +1,1 @@
+//! The Delta merger: read, plan, write and lint.

@@ -1,0 +1,1 @@
+//! The Iceberg merger. Its place is kept here; it is built by a later issue.

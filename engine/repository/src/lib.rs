@@ -1,0 +1,1 @@
+//! Branches, tags, commits, staging, log, diff, merge, revert and cherry-pick.

@@ -1,0 +1,72 @@
+//! What can go wrong with an object storage.
+
+/// A storage could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// No object has this key.
+    #[error("object {key} does not exist in {storage}")]
+    NotFound {
+        /// The key.
+        key: String,
+        /// Which storage.
+        storage: String,
+    },
+    /// The object is shorter than the range that was asked for.
+    #[error("object {key} has {size} bytes; bytes {start}..{end} were asked for")]
+    RangeOutside {
+        /// The key.
+        key: String,
+        /// The size of the object.
+        size: u64,
+        /// First byte asked for.
+        start: u64,
+        /// One past the last byte asked for.
+        end: u64,
+    },
+    /// The key cannot be stored: empty, too long, or with a segment that a folder would resolve.
+    #[error("object key {key:?} is refused: {rule}")]
+    InvalidKey {
+        /// The key, cut to a length that can be shown.
+        key: String,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// The disk or the quota is full. Nothing became visible.
+    #[error("no space left in {storage} while writing {key}")]
+    Full {
+        /// The key.
+        key: String,
+        /// Which storage.
+        storage: String,
+    },
+    /// The write may have landed or not, and the storage could not be asked.
+    #[error("it is not known whether the write of {key} to {storage} landed")]
+    Unknown {
+        /// The key.
+        key: String,
+        /// Which storage.
+        storage: String,
+        /// What the storage said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What the storage held is gone for good (a memory storage after a restart).
+    #[error("{storage} is gone: {reason}")]
+    Gone {
+        /// Which storage.
+        storage: String,
+        /// Why.
+        reason: String,
+    },
+    /// Anything else that the storage said.
+    #[error("{action} of {key} in {storage} failed")]
+    Failed {
+        /// What was tried.
+        action: &'static str,
+        /// The key or the prefix.
+        key: String,
+        /// Which storage.
+        storage: String,
+        /// What the storage said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,114 @@
+//! What a path of a tree refers to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The name of an object in a repository's object storage, relative to its storage namespace.
+///
+/// Objects that the server writes are `data/<slice>/<id>`, both parts 20 base32hex characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    /// Takes `key` as it is.
+    pub fn new(key: impl Into<String>) -> Self {
+        ObjectKey(key.into())
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+/// Where bytes lie: a range of one immutable object. Small objects share a segment.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Address {
+    /// The object.
+    pub object: ObjectKey,
+    /// Where in the object the bytes begin.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
+/// What the content of an entry is checked by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Checksum([u8; 16]);
+
+impl Checksum {
+    /// The checksum with these bytes: the MD5 of the body.
+    ///
+    /// A multipart upload has the MD5 of its parts' MD5s, as on S3.
+    pub const fn from_md5(bytes: [u8; 16]) -> Self {
+        Checksum(bytes)
+    }
+
+    /// The bytes of the checksum.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The 32 hexadecimal characters of the checksum.
+    pub fn to_hex(&self) -> String {
+        hex::encode(self.0)
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+/// What a path of a tree or of the staging area refers to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Where the bytes lie.
+    pub address: Address,
+    /// How many bytes the object has. Equals `address.length`.
+    pub size: u64,
+    /// The checksum of the bytes; also the entity tag.
+    pub checksum: Checksum,
+    /// How many parts a multipart upload had; 0 for an object written in one piece. Part of the entity tag.
+    pub parts: u32,
+    /// When it was written, in milliseconds since the Unix epoch.
+    pub modified_ms: i64,
+    /// The media type, as the client named it.
+    pub content_type: String,
+    /// User metadata.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Entry {
+    /// Whether two entries hold the same thing: size, checksum, content type and user metadata.
+    ///
+    /// Address and time do not count, so that writing equal bytes again is no change.
+    pub fn same_content(&self, other: &Entry) -> bool {
+        self.size == other.size
+            && self.checksum == other.checksum
+            && self.parts == other.parts
+            && self.content_type == other.content_type
+            && self.metadata == other.metadata
+    }
+
+    /// The entity tag without quotes, as S3 writes it: `<md5>` or `<md5>-<parts>`.
+    pub fn etag(&self) -> String {
+        match self.parts {
+            0 => self.checksum.to_hex(),
+            parts => format!("{}-{parts}", self.checksum.to_hex()),
+        }
+    }
+}

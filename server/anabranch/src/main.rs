@@ -1,0 +1,3 @@
+//! The binary: the server and the command line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! REST: the lakeFS-compatible surface and our own, and its OpenAPI document.
