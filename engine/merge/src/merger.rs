@@ -1,0 +1,199 @@
+//! The `Merger` trait: one input, one outcome, the same for built-in mergers and plugins.
+
+use std::collections::BTreeMap;
+
+use anabranch_types::Entry;
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{ConflictValue, MergeOutcome, Resolution, RowTotals};
+
+/// What a merger works on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum UnitKind {
+    /// One object.
+    Object,
+    /// A folder: a table.
+    Folder,
+}
+
+/// A view could not serve a read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The side has no object at this path.
+    #[error("{path} does not exist on {side}")]
+    NotFound {
+        /// The path, relative to the unit.
+        path: String,
+        /// The label of the side.
+        side: String,
+    },
+    /// A read above the limit that the caller gave.
+    #[error("{path} on {side} has {size} bytes; at most {limit} are read")]
+    TooLarge {
+        /// The path, relative to the unit.
+        path: String,
+        /// The label of the side.
+        side: String,
+        /// The size of the object.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The storage failed.
+    #[error("reading {path} on {side} failed: {message}")]
+    Storage {
+        /// The path, relative to the unit.
+        path: String,
+        /// The label of the side.
+        side: String,
+        /// What the storage said.
+        message: String,
+    },
+}
+
+/// One object that differs between two views. Paths are relative to the unit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EntryChange {
+    /// The path.
+    pub path: String,
+    /// What it held.
+    pub before: Option<Entry>,
+    /// What it holds.
+    pub after: Option<Entry>,
+}
+
+/// One object that at least one side changed since the base.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EntryMerge {
+    /// The path.
+    pub path: String,
+    /// In the base.
+    pub base: Option<Entry>,
+    /// On ours.
+    pub ours: Option<Entry>,
+    /// On theirs.
+    pub theirs: Option<Entry>,
+}
+
+/// A unit as it is at one commit, read-only. Paths are relative to the unit, parts joined by `/`; a unit that is
+/// one object has the path `""`. A side that lacks the unit is an empty view.
+///
+/// Reads are cached below this trait and never change: a view is pinned to its commit.
+#[async_trait]
+pub trait UnitView: Send + Sync {
+    /// What people call it: a branch, a tag, a short commit id.
+    fn label(&self) -> &str;
+    /// Names the content of the whole unit: equal ids mean that every path holds the same address and
+    /// attributes. Cheap enough to ask first.
+    async fn fingerprint(&self) -> Result<[u8; 32], ViewError>;
+    /// What a path holds.
+    async fn stat(&self, path: &str) -> Result<Option<Entry>, ViewError>;
+    /// At most `limit` objects whose path begins with `prefix` and is greater than `after`, in bytewise order.
+    async fn walk(&self, prefix: &str, after: Option<&str>, limit: usize)
+    -> Result<Vec<(String, Entry)>, ViewError>;
+    /// Reads an object of this side, or any entry that a view of the same merge gave out: the bytes
+    /// `offset..offset + length`, fewer only at the end of the object.
+    async fn read(&self, path: &str, entry: &Entry, offset: u64, length: u64) -> Result<Bytes, ViewError>;
+}
+
+/// Attributes of a new object.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ObjectAttributes {
+    /// The media type; empty for the storage's default.
+    pub content_type: String,
+    /// User metadata.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// An object that a merger wrote: durable, and visible nowhere until the merge is published.
+pub type NewObject = Entry;
+
+/// Writes new objects of a merge.
+#[async_trait]
+pub trait UnitWriter: Send + Sync {
+    /// Stores `body`. Its time is the time of the merge.
+    async fn write(&self, body: Bytes, attributes: ObjectAttributes) -> Result<NewObject, ViewError>;
+}
+
+/// What a merger gets. The same for built-in mergers and plugins.
+pub struct MergeInput<'a> {
+    /// Where the unit lies in the repository, without a `/` at the end. To show, and to name in conflicts.
+    pub root: &'a str,
+    /// Whether it is one object or a folder.
+    pub unit: UnitKind,
+    /// The unit in the merge base.
+    pub base: &'a dyn UnitView,
+    /// The unit on the destination branch.
+    pub ours: &'a dyn UnitView,
+    /// The unit on the source branch.
+    pub theirs: &'a dyn UnitView,
+    /// What either side changed since the base, in order of path.
+    pub changes: &'a [EntryMerge],
+    /// The options of `merge.toml`, as a JSON object.
+    pub options: &'a serde_json::Value,
+    /// What people decided about the conflicts of an earlier run.
+    pub resolutions: &'a [Resolution],
+    /// When this merge happens, in milliseconds since the Unix epoch.
+    pub merge_time_ms: i64,
+    /// Where new names and ids come from: the same for the same preview.
+    pub seed: [u8; 32],
+    /// How the source is called, for provenance: a branch or a commit id.
+    pub source: &'a str,
+    /// Where new objects go.
+    pub writer: &'a dyn UnitWriter,
+}
+
+/// What a merger compares.
+pub struct DiffInput<'a> {
+    /// Where the unit lies in the repository.
+    pub root: &'a str,
+    /// Before.
+    pub before: &'a dyn UnitView,
+    /// After.
+    pub after: &'a dyn UnitView,
+    /// What differs, in order of path.
+    pub changes: &'a [EntryChange],
+    /// The options of `merge.toml`, as a JSON object.
+    pub options: &'a serde_json::Value,
+}
+
+/// What a merger says of two states of a unit.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct DiffOutcome {
+    /// Rows, where they can be known.
+    pub rows: Option<RowTotals>,
+    /// Data files that only the state after has.
+    pub files_added: u64,
+    /// Data files that only the state before has.
+    pub files_removed: u64,
+    /// Changes of schema, properties and partitions, one sentence each.
+    pub notes: Vec<String>,
+    /// The same for programs.
+    pub details: Option<ConflictValue>,
+}
+
+/// How a merger is called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MergerDescription {
+    /// Its name: `delta`, `text`, or a plugin's.
+    pub name: String,
+    /// Its version, or a plugin's digest. Part of the id of a preview.
+    pub version: String,
+    /// What it takes.
+    pub unit: UnitKind,
+}
+
+/// Merges units of one kind.
+///
+/// The same input gives the same outcome, bytes included. A merger reads only its input, writes only through its
+/// writer, and never guesses: what it cannot decide is a conflict, complete and in order.
+#[async_trait]
+pub trait Merger: Send + Sync {
+    /// How it is called.
+    fn description(&self) -> MergerDescription;
+    /// Merges one unit that both sides changed differently.
+    async fn merge(&self, input: MergeInput<'_>) -> MergeOutcome;
+    /// Compares two states of a unit.
+    async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError>;
+}
