@@ -21,8 +21,16 @@ pub enum RefsError {
         /// The limit.
         max: usize,
     },
+    /// One `apply` names a key twice.
+    #[error("key {key:?} occurs twice in one write")]
+    RepeatedKey {
+        /// The key.
+        key: String,
+    },
     /// A newer server wrote the database.
-    #[error("{store} has schema version {found}; this server reads up to version {known}: start a newer server on it")]
+    #[error(
+        "{store} has schema version {found}; this server reads up to version {known}: start a newer server on it"
+    )]
     NewerSchema {
         /// Which database.
         store: String,

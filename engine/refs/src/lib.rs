@@ -1,14 +1,22 @@
 //! The mutable state of a server, behind two narrow traits: [`RefsBackend`] and [`StagingStore`].
+//!
+//! One module and one feature per backend: [`MemoryStore`], `SqliteStore`, `PostgresStore`. Each holds both
+//! traits, because a staging write is fenced by the branch record that lies beside it. What is decided
+//! (preconditions, conditions, overlays) is decided once, in pure functions that all backends share.
 
 mod backend;
 mod error;
+mod judge;
+mod memory;
+mod range;
 mod staging;
 
 pub use backend::{
-    EDITS_MAX, Edit, Expect, FenceMark, Operation, Page, Partition, RefUpdate, RefsBackend, ScanRange, Token, VALUE_BYTES_MAX, Version, Versioned,
-    WriteId,
+    EDITS_MAX, Edit, Expect, FenceMark, Operation, Page, Partition, RefUpdate, RefsBackend, ScanRange, Token,
+    VALUE_BYTES_MAX, Version, Versioned, WriteId,
 };
 pub use error::RefsError;
+pub use memory::MemoryStore;
 pub use staging::{
     Condition, ConditionalRow, Dropped, Fence, Staged, StagedPage, StagedRow, StagedValue, StagingStore,
 };

@@ -101,7 +101,8 @@ pub enum Dropped {
 #[async_trait]
 pub trait StagingStore: Send + Sync + std::fmt::Debug {
     /// Writes rows if the fence holds: all or none, one fenced statement, durable when answered. A later row
-    /// of the same path in the same staging area replaces an earlier one.
+    /// of the same path in the same staging area replaces an earlier one. An encoded entry has at most
+    /// [`VALUE_BYTES_MAX`](crate::VALUE_BYTES_MAX) bytes.
     ///
     /// Safe to repeat: writing the same rows twice is writing them once.
     async fn put(&self, fence: &Fence, rows: &[StagedRow]) -> Result<Staged, RefsError>;
