@@ -1,5 +1,7 @@
 //! What can go wrong with an object storage.
 
+use std::sync::Arc;
+
 /// A storage could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -69,4 +71,59 @@ pub enum StorageError {
         /// What the storage said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl StorageError {
+    /// The same error once more, for another caller that waited for the same write.
+    pub(crate) fn share(this: &Arc<Self>) -> StorageError {
+        match this.as_ref() {
+            StorageError::NotFound { key, storage } => {
+                StorageError::NotFound { key: key.clone(), storage: storage.clone() }
+            }
+            StorageError::RangeOutside { key, size, start, end } => {
+                StorageError::RangeOutside { key: key.clone(), size: *size, start: *start, end: *end }
+            }
+            StorageError::InvalidKey { key, rule } => StorageError::InvalidKey { key: key.clone(), rule },
+            StorageError::Full { key, storage } => StorageError::Full { key: key.clone(), storage: storage.clone() },
+            StorageError::Unknown { key, storage, .. } => StorageError::Unknown {
+                key: key.clone(),
+                storage: storage.clone(),
+                source: Box::new(SharedSource(Arc::clone(this))),
+            },
+            StorageError::Gone { storage, reason } => {
+                StorageError::Gone { storage: storage.clone(), reason: reason.clone() }
+            }
+            StorageError::Failed { action, key, storage, .. } => StorageError::Failed {
+                action,
+                key: key.clone(),
+                storage: storage.clone(),
+                source: Box::new(SharedSource(Arc::clone(this))),
+            },
+        }
+    }
+}
+
+/// Stands for the source of an error that several callers share.
+#[derive(Debug)]
+struct SharedSource(Arc<StorageError>);
+
+impl SharedSource {
+    fn source_of_shared(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(self.0.as_ref())
+    }
+}
+
+impl std::fmt::Display for SharedSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.source_of_shared() {
+            Some(source) => source.fmt(f),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SharedSource {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source_of_shared().and_then(std::error::Error::source)
+    }
 }

@@ -1,9 +1,30 @@
 //! Objects in memory, a local folder and S3, behind one narrow trait with one conformance suite.
 
 mod error;
+mod key;
+#[cfg(feature = "local")]
+mod local;
+mod memory;
+#[cfg(feature = "s3")]
+mod s3;
+mod segment;
 mod store;
 
+#[cfg(any(test, feature = "test-support"))]
+pub mod conformance;
+#[cfg(any(test, feature = "test-support"))]
+pub mod counting;
+#[cfg(any(test, feature = "test-support"))]
+pub mod fault;
+
 pub use error::StorageError;
+pub use key::{KEY_BYTES_MAX, check_key, new_object_key};
+#[cfg(feature = "local")]
+pub use local::{LocalStorage, open_local};
+pub use memory::{MemoryStorage, open_memory};
+#[cfg(feature = "s3")]
+pub use s3::{S3Config, S3Storage, open_s3};
+pub use segment::SegmentWriter;
 pub use store::{
-    Appended, ETag, ListedObject, ObjectStorage, ObjectStorageExt, ObjectUpload, PutMode, PutOutcome, StoredObject,
+    ETag, ListedObject, ObjectStorage, ObjectStorageExt, ObjectUpload, PutMode, PutOutcome, Segment, StoredObject,
 };

@@ -93,6 +93,30 @@ pub trait ObjectStorage: Send + Sync + std::fmt::Debug {
 
     /// Begins an object that arrives in pieces. Nothing is visible under `key` before `finish`.
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn ObjectUpload>, StorageError>;
+
+    /// Opens a new object of `capacity` bytes to which groups of small bodies are appended.
+    ///
+    /// `None` says that the storage cannot append: each group becomes an object of its own. The key must be
+    /// a fresh one. What lies outside the ranges that [`Segment::append`] answered is undefined.
+    async fn open_segment(
+        &self,
+        key: &ObjectKey,
+        capacity: u64,
+    ) -> Result<Option<Box<dyn Segment>>, StorageError> {
+        let _ = (key, capacity);
+        Ok(None)
+    }
+}
+
+/// An object that grows by groups. Dropped, it takes no more; what was answered stays readable.
+#[async_trait]
+pub trait Segment: Send {
+    /// Appends `group` and answers the offset of its first byte, once every byte is durable.
+    ///
+    /// `None` says that the group does not fit: nothing was written, and the caller opens another segment.
+    /// A crash loses only what was not answered: bytes that were are never written again. After an error
+    /// the segment takes no more.
+    async fn append(&mut self, group: Bytes) -> Result<Option<u64>, StorageError>;
 }
 
 /// An object on its way. Dropped unfinished, it leaves nothing under its key.
@@ -104,13 +128,6 @@ pub trait ObjectUpload: Send {
     async fn finish(self: Box<Self>) -> Result<ETag, StorageError>;
     /// Gives the object up and frees what it took.
     async fn abort(self: Box<Self>) -> Result<(), StorageError>;
-}
-
-/// Where bytes that share a segment came to lie.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Appended {
-    /// Their address: a range of the segment.
-    pub address: Address,
 }
 
 /// Comfort on top of [`ObjectStorage`]; nobody may implement it.
