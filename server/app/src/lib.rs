@@ -1,1 +1,25 @@
 //! The use cases: auth, repository and jobs; the one place where front doors meet.
+//!
+//! A door (REST, S3) translates its protocol into one call here and the answer back. Every call takes the
+//! principal and checks what it may do before anything else happens.
+
+mod app;
+mod body;
+mod branches;
+mod error;
+mod history;
+mod model;
+mod objects;
+mod repositories;
+mod uploads;
+
+pub use anabranch_repository::{
+    BranchInfo, CommitInfo, DiffItem, DiffKind, DiffRequest, Listed, LogRequest, MergeAnswer, MergeSummary, ObjectInfo,
+    Paged, Paging, RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableSummary, TagInfo, WriteCondition,
+};
+pub use app::{App, AppParts};
+pub use error::{AppError, BodyError};
+pub use model::{
+    BodyStream, ByteRange, CommitInput, CopyInput, CreateRepositoryInput, ListInput, MergeBase, MergeInput,
+    ObjectAttributes, ObjectRead, PartInfo, PickInput, PutInput, ReadStream, SourceObject, UploadInfo,
+};

@@ -1,0 +1,79 @@
+//! The application: what every use case stands on.
+
+use std::sync::Arc;
+
+use anabranch_auth::{Action, Principal, authorize};
+use anabranch_refs::RefsBackend;
+use anabranch_repository::{Catalog, Repository};
+use anabranch_types::{BranchName, Clock, IdSource, RepositoryName};
+
+use crate::AppError;
+
+/// What an application is made from.
+pub struct AppParts {
+    /// The repositories.
+    pub catalog: Catalog,
+    /// Where uploads on their way are kept.
+    pub refs: Arc<dyn RefsBackend>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub ids: Arc<dyn IdSource>,
+}
+
+/// The use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) parts: Arc<AppParts>,
+}
+
+impl App {
+    /// The application over these parts.
+    pub fn new(parts: AppParts) -> Self {
+        App { parts: Arc::new(parts) }
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.parts.catalog
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.parts.clock.now_ms()
+    }
+
+    /// Opens a repository for somebody who may do `action` there.
+    pub(crate) async fn open(
+        &self,
+        who: &Principal,
+        action: Action,
+        repository: &str,
+    ) -> Result<Repository, AppError> {
+        permit(who, action, Some(repository))?;
+        let name = RepositoryName::new(repository).map_err(|_| AppError::NotFound {
+            kind: "repository",
+            name: repository.chars().take(100).collect(),
+            hint: String::new(),
+        })?;
+        Ok(self.catalog().repository(&name).await?)
+    }
+
+    /// Whether requests can be served: the ref-store answers.
+    pub async fn ready(&self) -> bool {
+        let page = anabranch_repository::Paging { prefix: String::new(), after: None, amount: 1 };
+        self.catalog().list_repositories(&page).await.is_ok()
+    }
+}
+
+/// Fails unless the principal may do `action`.
+pub(crate) fn permit(who: &Principal, action: Action, repository: Option<&str>) -> Result<(), AppError> {
+    Ok(authorize(who, action, repository)?)
+}
+
+/// The branch of that name; a name that no branch can have does not exist.
+pub(crate) fn branch_name(name: &str) -> Result<BranchName, AppError> {
+    BranchName::new(name).map_err(|_| AppError::NotFound {
+        kind: "branch",
+        name: name.chars().take(100).collect(),
+        hint: String::new(),
+    })
+}

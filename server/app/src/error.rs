@@ -1,0 +1,150 @@
+//! What a use case answers when it cannot do what it was asked.
+
+use anabranch_repository::RepositoryError;
+
+/// A request body broke off, or is not what its headers said.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The client went away or sent a broken encoding.
+    #[error("the request body broke off: {0}")]
+    Broken(String),
+    /// A checksum or length that the client announced does not fit the bytes.
+    #[error("the request body does not fit its {what}: announced {announced}, received {received}")]
+    Mismatch {
+        /// Which announcement.
+        what: &'static str,
+        /// What was announced.
+        announced: String,
+        /// What arrived.
+        received: String,
+    },
+}
+
+/// A use case could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The principal may not do this.
+    #[error(transparent)]
+    Denied(#[from] anabranch_auth::Denied),
+    /// No such thing.
+    #[error("{kind} {name} does not exist{hint}")]
+    NotFound {
+        /// `repository`, `branch`, `tag`, `commit`, `ref`, `object` or `upload`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What to do, beginning with a separator; may be empty.
+        hint: String,
+    },
+    /// It is there already.
+    #[error("{kind} {name} exists already")]
+    AlreadyExists {
+        /// What.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The request cannot be meant.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// A write to a tag or a commit.
+    #[error("{reference} is no branch: only branches can be written to")]
+    ReadOnlyRef {
+        /// The ref expression.
+        reference: String,
+    },
+    /// Nothing is staged on the branch.
+    #[error("branch {branch} has no changes to commit")]
+    NothingToCommit {
+        /// The branch.
+        branch: String,
+    },
+    /// A condition of a write did not hold.
+    #[error("precondition failed for {path}: {}", match actual { Some(etag) => format!("it has entity tag {etag}"), None => "it does not exist".to_owned() })]
+    PreconditionFailed {
+        /// The path.
+        path: String,
+        /// The entity tag that it has.
+        actual: Option<String>,
+    },
+    /// A range beyond the end of an object.
+    #[error("{path} has {size} bytes: the range lies outside")]
+    RangeNotSatisfiable {
+        /// The path.
+        path: String,
+        /// Its size.
+        size: u64,
+    },
+    /// A body or a list above the limit.
+    #[error("{what} is larger than the limit of {limit}")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// The limit, with its unit.
+        limit: String,
+    },
+    /// A part of a multipart upload that cannot be used.
+    #[error("upload {upload_id}: {message}")]
+    InvalidPart {
+        /// The upload.
+        upload_id: String,
+        /// What is wrong with which part.
+        message: String,
+    },
+    /// What was stored is gone.
+    #[error("{what} is gone: {reason}")]
+    Gone {
+        /// What.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// Too many writers at once.
+    #[error("branch {branch} kept moving: try again")]
+    Busy {
+        /// The branch.
+        branch: String,
+    },
+    /// The client's body failed.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The server's own fault. The door logs the source and shows an id.
+    #[error("the server failed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl AppError {
+    /// A failure of the server itself.
+    pub fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        AppError::Internal(Box::new(source))
+    }
+}
+
+impl From<RepositoryError> for AppError {
+    fn from(error: RepositoryError) -> Self {
+        match error {
+            RepositoryError::NotFound { kind, name, hint } => AppError::NotFound { kind, name, hint },
+            RepositoryError::AlreadyExists { kind, name } => AppError::AlreadyExists { kind, name },
+            RepositoryError::Invalid { message } => AppError::Invalid { message },
+            RepositoryError::NothingToCommit { branch } => AppError::NothingToCommit { branch },
+            RepositoryError::Gone { what, reason } => AppError::Gone { what, reason },
+            RepositoryError::Busy { branch, .. } => AppError::Busy { branch },
+            other => AppError::internal(other),
+        }
+    }
+}
+
+macro_rules! invalid {
+    ($($error:ty),*) => {
+        $(impl From<$error> for AppError {
+            fn from(error: $error) -> Self {
+                AppError::Invalid { message: error.to_string() }
+            }
+        })*
+    };
+}
+
+invalid!(anabranch_types::InvalidName, anabranch_types::InvalidPath, anabranch_types::ParseIdError);

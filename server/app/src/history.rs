@@ -1,0 +1,182 @@
+//! Commits, logs, diffs, merges and what is like them.
+
+use anabranch_auth::{Action, Principal};
+use anabranch_repository::{
+    Actor, CommitInfo, CommitRequest, DiffItem, DiffRequest, LogRequest, MergeAnswer, MergeRequest, Paged, Paging,
+    PickRequest, ResetScope, ResolvedRef, TableDiff,
+};
+
+use crate::app::branch_name;
+use crate::{App, AppError, CommitInput, MergeBase, MergeInput, PickInput};
+
+fn pick(who: &Principal, input: PickInput) -> PickRequest {
+    PickRequest {
+        reference: input.reference,
+        parent_number: input.parent_number,
+        message: input.message,
+        committer: Actor(who.name().to_owned()),
+        metadata: input.metadata,
+        allow_empty: input.allow_empty,
+    }
+}
+
+impl App {
+    /// What a ref expression stands for.
+    pub async fn resolve(
+        &self,
+        who: &Principal,
+        repository: &str,
+        reference: &str,
+    ) -> Result<ResolvedRef, AppError> {
+        Ok(self.open(who, Action::ReadCommit, repository).await?.resolve(reference).await?)
+    }
+
+    /// The commit of a ref expression.
+    pub async fn commit_info(
+        &self,
+        who: &Principal,
+        repository: &str,
+        reference: &str,
+    ) -> Result<CommitInfo, AppError> {
+        Ok(self.open(who, Action::ReadCommit, repository).await?.commit_info(reference).await?)
+    }
+
+    /// Commits what is staged on a branch.
+    pub async fn commit(
+        &self,
+        who: &Principal,
+        repository: &str,
+        branch: &str,
+        input: CommitInput,
+    ) -> Result<CommitInfo, AppError> {
+        let repository = self.open(who, Action::CreateCommit, repository).await?;
+        let request = CommitRequest {
+            message: input.message,
+            committer: Actor(who.name().to_owned()),
+            metadata: input.metadata,
+            allow_empty: input.allow_empty,
+            created_ms: input.date_ms,
+        };
+        Ok(repository.commit(&branch_name(branch)?, request).await?)
+    }
+
+    /// The commits that a ref reaches, newest first.
+    pub async fn log(
+        &self,
+        who: &Principal,
+        repository: &str,
+        reference: &str,
+        request: LogRequest,
+    ) -> Result<Paged<CommitInfo>, AppError> {
+        Ok(self.open(who, Action::ReadCommit, repository).await?.log(reference, &request).await?)
+    }
+
+    /// The best common ancestor of two refs.
+    pub async fn merge_base(
+        &self,
+        who: &Principal,
+        repository: &str,
+        source: &str,
+        destination: &str,
+    ) -> Result<MergeBase, AppError> {
+        let repository = self.open(who, Action::ReadCommit, repository).await?;
+        Ok(MergeBase {
+            source: repository.resolve(source).await?.commit,
+            destination: repository.resolve(destination).await?.commit,
+            base: repository.merge_base(source, destination).await?,
+        })
+    }
+
+    /// What differs between two refs.
+    pub async fn diff(
+        &self,
+        who: &Principal,
+        repository: &str,
+        left: &str,
+        right: &str,
+        request: DiffRequest,
+    ) -> Result<Paged<DiffItem>, AppError> {
+        Ok(self.open(who, Action::Diff, repository).await?.diff(left, right, &request).await?)
+    }
+
+    /// Which tables differ between two refs, and how.
+    pub async fn diff_tables(
+        &self,
+        who: &Principal,
+        repository: &str,
+        left: &str,
+        right: &str,
+    ) -> Result<Vec<TableDiff>, AppError> {
+        Ok(self.open(who, Action::Diff, repository).await?.diff_tables(left, right).await?)
+    }
+
+    /// What is staged on a branch.
+    pub async fn diff_branch(
+        &self,
+        who: &Principal,
+        repository: &str,
+        branch: &str,
+        paging: Paging,
+        delimiter: Option<&str>,
+    ) -> Result<Paged<DiffItem>, AppError> {
+        let repository = self.open(who, Action::Diff, repository).await?;
+        Ok(repository.diff_uncommitted(&branch_name(branch)?, &paging, delimiter).await?)
+    }
+
+    /// Merges `source` (theirs) into the branch `destination` (ours).
+    pub async fn merge(
+        &self,
+        who: &Principal,
+        repository: &str,
+        source: &str,
+        destination: &str,
+        input: MergeInput,
+    ) -> Result<MergeAnswer, AppError> {
+        let repository = self.open(who, Action::Merge, repository).await?;
+        let request = MergeRequest {
+            message: input.message,
+            committer: Actor(who.name().to_owned()),
+            metadata: input.metadata,
+            strategy: input.strategy,
+            allow_empty: input.allow_empty,
+            squash: input.squash,
+        };
+        Ok(repository.merge(source, &branch_name(destination)?, request).await?)
+    }
+
+    /// Undoes a commit on a branch by a new commit.
+    pub async fn revert(
+        &self,
+        who: &Principal,
+        repository: &str,
+        branch: &str,
+        input: PickInput,
+    ) -> Result<MergeAnswer, AppError> {
+        let repository = self.open(who, Action::Revert, repository).await?;
+        Ok(repository.revert(&branch_name(branch)?, pick(who, input)).await?)
+    }
+
+    /// Repeats a commit on a branch by a new commit.
+    pub async fn cherry_pick(
+        &self,
+        who: &Principal,
+        repository: &str,
+        branch: &str,
+        input: PickInput,
+    ) -> Result<MergeAnswer, AppError> {
+        let repository = self.open(who, Action::CherryPick, repository).await?;
+        Ok(repository.cherry_pick(&branch_name(branch)?, pick(who, input)).await?)
+    }
+
+    /// Throws staged changes of a branch away.
+    pub async fn reset(
+        &self,
+        who: &Principal,
+        repository: &str,
+        branch: &str,
+        scope: ResetScope,
+    ) -> Result<(), AppError> {
+        let repository = self.open(who, Action::ResetBranch, repository).await?;
+        Ok(repository.reset(&branch_name(branch)?, scope).await?)
+    }
+}
