@@ -1,1 +1,14 @@
 //! Who is calling and what they may do: key pairs, SigV4, basic.
+//!
+//! Front doors turn a request into a [`Principal`] here, and use cases ask [`authorize`] before they
+//! do anything. Deciding is pure: the time is an argument, keys are looked up behind [`Keys`], and no
+//! error, log line or `Debug` output holds a secret.
+
+pub mod basic;
+mod keys;
+mod permission;
+mod principal;
+
+pub use keys::{Identity, KeyPair, Keys, KeysError, Secret, StaticKeys};
+pub use permission::{Action, Denied, authorize};
+pub use principal::{Principal, Role};
