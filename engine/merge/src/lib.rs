@@ -3,12 +3,27 @@
 mod conflict;
 mod merger;
 mod outcome;
+mod pipeline;
+mod registry;
+mod roots;
+mod rules;
+#[cfg(any(test, feature = "test-support"))]
+pub mod test_support;
 mod three_way;
+mod views;
 
 pub use conflict::{Choice, Conflict, ConflictId, ConflictKind, ConflictValue, Resolution};
 pub use merger::{
-    DiffInput, DiffOutcome, EntryChange, EntryMerge, Merger, MergerDescription, MergeInput, NewObject, ObjectAttributes,
-    UnitKind, UnitView, UnitWriter, ViewError,
+    DiffInput, DiffOutcome, EntryChange, EntryMerge, MergeInput, Merger, MergerDescription, NewObject,
+    ObjectAttributes, UnitKind, UnitView, UnitWriter, ViewError,
 };
 pub use outcome::{Failure, FailureReason, MergeEdit, MergeOutcome, MergeReport, RowTotals, Verification};
+pub use pipeline::{
+    Labels, Mode, ObjectTotals, PipelineError, PipelineInput, PipelineOutcome, PipelineReport, Strategy,
+    UnitDecision, UnitReport, merge_over_bases, merge_trees,
+};
+pub use registry::Registry;
+pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
+pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules};
 pub use three_way::{Change, Decision, ThreeWay};
+pub use views::{ObjectReader, ReadError, TreeUnitView};

@@ -90,8 +90,12 @@ pub trait UnitView: Send + Sync {
     /// What a path holds.
     async fn stat(&self, path: &str) -> Result<Option<Entry>, ViewError>;
     /// At most `limit` objects whose path begins with `prefix` and is greater than `after`, in bytewise order.
-    async fn walk(&self, prefix: &str, after: Option<&str>, limit: usize)
-    -> Result<Vec<(String, Entry)>, ViewError>;
+    async fn walk(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Entry)>, ViewError>;
     /// Reads an object of this side, or any entry that a view of the same merge gave out: the bytes
     /// `offset..offset + length`, fewer only at the end of the object.
     async fn read(&self, path: &str, entry: &Entry, offset: u64, length: u64) -> Result<Bytes, ViewError>;

@@ -13,7 +13,11 @@ pub enum Change {
 
 impl Change {
     /// The change from `before` to `after`; `None` when they are equal by `same`.
-    pub fn between<T>(before: Option<&T>, after: Option<&T>, same: impl Fn(&T, &T) -> bool) -> Option<Change> {
+    pub fn between<T>(
+        before: Option<&T>,
+        after: Option<&T>,
+        same: impl Fn(&T, &T) -> bool,
+    ) -> Option<Change> {
         match (before, after) {
             (None, None) => None,
             (None, Some(_)) => Some(Change::Added),
@@ -89,7 +93,11 @@ mod tests {
                         Decision::Theirs => Some(t),
                         Decision::Conflict => None,
                     };
-                    assert_eq!(result(decision, ours, theirs), result(swapped, theirs, ours), "swapping sides");
+                    assert_eq!(
+                        result(decision, ours, theirs),
+                        result(swapped, theirs, ours),
+                        "swapping sides"
+                    );
                 }
             }
         }

@@ -1,0 +1,166 @@
+//! `_anabranch/merge.toml`: which merger takes which unit, with which options. Pure.
+//!
+//! ```toml
+//! [[rule]]                        # the last rule that matches wins
+//! path = "tables/*/"              # a `/` at the end: a folder is one unit
+//! merge = "delta"                 # left out: the merger of the table's format
+//! options = { keys = ["id"] }
+//! on-failure = "conflict"         # or "fail", the default
+//!
+//! [[rule]]
+//! path = "**/*.txt"
+//! merge = "text"
+//! ```
+
+use globset::{GlobBuilder, GlobMatcher};
+use serde::Deserialize;
+
+/// Where a repository keeps its rules.
+pub const RULES_PATH: &str = "_anabranch/merge.toml";
+
+/// The largest file of rules that is read, in bytes.
+pub const RULES_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The name by which a rule says "object by object".
+pub const OBJECT_WISE: &str = "builtin:three-way";
+
+/// What happens when the merger of a unit fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// The merge has failed; no choice makes it go on.
+    #[default]
+    Fail,
+    /// It is a conflict that is resolved by taking one side whole.
+    Conflict,
+}
+
+/// What a rule says of a unit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rule {
+    /// The merger's name; none: the one that takes the table's format.
+    pub merger: Option<String>,
+    /// The options, as a JSON object.
+    pub options: serde_json::Value,
+    /// What happens when the merger fails.
+    pub on_failure: OnFailure,
+}
+
+/// The rules of a repository.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    folders: Vec<(GlobMatcher, Rule)>,
+    objects: Vec<(GlobMatcher, Rule)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    rule: Vec<FileRule>,
+    /// Read by the host of plugins; here it only has to be a table.
+    #[serde(default)]
+    #[expect(dead_code, reason = "belongs to the plugin host; named so that other keys are refused")]
+    plugins: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct FileRule {
+    path: String,
+    merge: Option<String>,
+    #[expect(dead_code, reason = "diffs read it; named so that other keys are refused")]
+    diff: Option<String>,
+    #[serde(default)]
+    options: toml::Table,
+    #[serde(default)]
+    on_failure: OnFailure,
+    #[expect(dead_code, reason = "belongs to the plugin host; named so that other keys are refused")]
+    on_declined: Option<String>,
+    #[expect(dead_code, reason = "belongs to the plugin host; named so that other keys are refused")]
+    limits: Option<toml::Table>,
+}
+
+impl Rules {
+    /// Reads the file. The error is one line that says what is wrong and where.
+    pub fn parse(text: &str) -> Result<Rules, String> {
+        let file: File = toml::from_str(text).map_err(|error| error.to_string().replace('\n', " "))?;
+        let mut rules = Rules::default();
+        for rule in file.rule {
+            let folder = rule.path.strip_suffix('/');
+            let glob = GlobBuilder::new(folder.unwrap_or(&rule.path)).literal_separator(true).build();
+            let glob = glob.map_err(|error| format!("rule {:?}: {error}", rule.path))?;
+            let options = serde_json::to_value(&rule.options)
+                .map_err(|error| format!("the options of rule {:?}: {error}", rule.path))?;
+            let target = if folder.is_some() { &mut rules.folders } else { &mut rules.objects };
+            let parsed = Rule { merger: rule.merge, options, on_failure: rule.on_failure };
+            target.push((glob.compile_matcher(), parsed));
+        }
+        Ok(rules)
+    }
+
+    /// The rule for a folder, without a `/` at the end. It makes the folder a unit when it names a merger.
+    pub fn folder(&self, folder: &str) -> Option<&Rule> {
+        last_match(&self.folders, folder)
+    }
+
+    /// The rule for a single object.
+    pub fn object(&self, path: &str) -> Option<&Rule> {
+        last_match(&self.objects, path)
+    }
+}
+
+fn last_match<'r>(rules: &'r [(GlobMatcher, Rule)], path: &str) -> Option<&'r Rule> {
+    rules.iter().rev().find(|(glob, _)| glob.is_match(path)).map(|(_, rule)| rule)
+}
+
+impl Rule {
+    /// Whether the rule alone makes a folder a unit.
+    pub fn makes_unit(&self) -> bool {
+        self.merger.as_deref().is_some_and(|merger| merger != OBJECT_WISE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_rule_that_matches_wins_and_folders_are_apart_from_objects() {
+        let rules = Rules::parse(
+            r#"
+            [plugins.json]
+            component = "json-merge@sha256:9f2c"
+            [[rule]]
+            path = "tables/*/"
+            merge = "delta"
+            options = { keys = ["id"] }
+            [[rule]]
+            path = "tables/raw/"
+            merge = "builtin:three-way"
+            [[rule]]
+            path = "**/*.txt"
+            merge = "text"
+            on-failure = "conflict"
+            "#,
+        )
+        .unwrap();
+        let orders = rules.folder("tables/orders").unwrap();
+        assert!(orders.makes_unit());
+        assert_eq!(orders.options, serde_json::json!({"keys": ["id"]}));
+        assert!(!rules.folder("tables/raw").unwrap().makes_unit());
+        assert!(rules.folder("tables/a/b").is_none(), "a star stays within one folder");
+        assert_eq!(rules.object("notes.txt").unwrap().on_failure, OnFailure::Conflict);
+        assert!(rules.object("a/b/notes.txt").is_some());
+        assert!(rules.object("tables/orders").is_none());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let wrong = |text: &str| Rules::parse(text).unwrap_err();
+        assert!(wrong("[[rule]]\nmerge = 'x'").contains("path"));
+        assert!(wrong("[[rule]]\npath = 'a['").contains("a["));
+        assert!(wrong("[[rule]]\npath = 'a'\nmerg = 'x'").contains("merg"));
+        assert!(wrong("[[rule]]\npath = 'a'\non-failure = 'ignore'").contains("ignore"));
+    }
+}
