@@ -82,3 +82,8 @@ pub enum RepositoryError {
         source: anabranch_refs::RefsError,
     },
 }
+
+/// Stands where an operation is still being written.
+pub(crate) fn unfinished() -> RepositoryError {
+    RepositoryError::Invalid { message: "this operation is not there yet".to_owned() }
+}
