@@ -11,12 +11,21 @@ mod memory;
 mod range;
 mod staging;
 
+#[cfg(feature = "test-support")]
+pub mod conformance;
+#[cfg(feature = "test-support")]
+pub mod fault;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
 pub use backend::{
     EDITS_MAX, Edit, Expect, FenceMark, Operation, Page, Partition, RefUpdate, RefsBackend, ScanRange, Token,
     VALUE_BYTES_MAX, Version, Versioned, WriteId,
 };
 pub use error::RefsError;
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 pub use staging::{
     Condition, ConditionalRow, Dropped, Fence, Staged, StagedPage, StagedRow, StagedValue, StagingStore,
 };

@@ -1,0 +1,15 @@
+//! Runs the conformance suites on every backend, and what only one backend can do.
+
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::sync::Arc;
+
+use anabranch_types::Clock;
+use anabranch_types::test_support::ManualClock;
+
+/// A clock at some moment.
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::at(1_700_000_000_000))
+}

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs a throw-away Postgres server for the tests, synced to disk like a real one.
+#
+#   eval "$(tools/postgres-for-tests.sh start)"   # sets ANABRANCH_TEST_POSTGRES_URL and ANABRANCH_TEST_POSTGRES_DIR
+#   tools/postgres-for-tests.sh stop              # stops it and removes its folder
+#
+# The programs of Postgres are taken from PATH, or from POSTGRES_BIN, or from where Debian puts them. Postgres
+# refuses to run as root; then it runs as the user `postgres`.
+set -euo pipefail
+
+fail() {
+    echo "postgres-for-tests: $*" >&2
+    exit 1
+}
+
+find_programs() {
+    local initdb
+    if [ -n "${POSTGRES_BIN:-}" ]; then
+        echo "$POSTGRES_BIN"
+    elif initdb=$(command -v initdb); then
+        dirname "$(readlink -f "$initdb")"
+    else
+        # The newest of the installed versions.
+        local found
+        found=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+        [ -n "$found" ] || fail "no initdb found: install Postgres, or set POSTGRES_BIN"
+        echo "$found"
+    fi
+}
+
+as_postgres() {
+    if [ "$(id -u)" = 0 ]; then
+        su postgres -s /bin/sh -c "cd / && $*"
+    else
+        sh -c "$*"
+    fi
+}
+
+start() {
+    local programs folder port
+    programs=$(find_programs)
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/anabranch-postgres.XXXXXX")
+    # Whatever fails from here on leaves no folder behind.
+    trap 'rm -rf "$folder"' ERR
+    if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; fi
+    as_postgres "'$programs/initdb' -D '$folder/data' -U anabranch -A trust -E UTF8 --locale=C" >"$folder.log" 2>&1 ||
+        { cat "$folder.log" >&2; rm -rf "$folder" "$folder.log"; fail "initdb failed"; }
+    rm -f "$folder.log"
+    # A free port may be taken by somebody else before the server binds it: then another one is tried.
+    for _ in 1 2 3 4 5; do
+        port=$((20000 + RANDOM % 20000))
+        if as_postgres "'$programs/pg_ctl' -D '$folder/data' -w -t 60 -l '$folder/log' \
+            -o '-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=on -c max_connections=200' start" >&2; then
+            echo "export ANABRANCH_TEST_POSTGRES_URL=postgres://anabranch@127.0.0.1:$port/postgres"
+            echo "export ANABRANCH_TEST_POSTGRES_DIR=$folder"
+            return
+        fi
+    done
+    cat "$folder/log" >&2 || true
+    rm -rf "$folder"
+    fail "the server does not start"
+}
+
+stop() {
+    local folder=${ANABRANCH_TEST_POSTGRES_DIR:-}
+    [ -n "$folder" ] || fail "ANABRANCH_TEST_POSTGRES_DIR is not set: evaluate what 'start' printed"
+    case "$folder" in
+    */anabranch-postgres.*) ;;
+    *) fail "$folder is not a folder of this script" ;;
+    esac
+    as_postgres "'$(find_programs)/pg_ctl' -D '$folder/data' -m immediate -w stop" >&2 || true
+    rm -rf "$folder"
+}
+
+case "${1:-}" in
+start) start ;;
+stop) stop ;;
+*) fail "usage: $0 start|stop" ;;
+esac
