@@ -84,7 +84,9 @@ impl StorageError {
                 StorageError::RangeOutside { key: key.clone(), size: *size, start: *start, end: *end }
             }
             StorageError::InvalidKey { key, rule } => StorageError::InvalidKey { key: key.clone(), rule },
-            StorageError::Full { key, storage } => StorageError::Full { key: key.clone(), storage: storage.clone() },
+            StorageError::Full { key, storage } => {
+                StorageError::Full { key: key.clone(), storage: storage.clone() }
+            }
             StorageError::Unknown { key, storage, .. } => StorageError::Unknown {
                 key: key.clone(),
                 storage: storage.clone(),
@@ -116,8 +118,8 @@ impl SharedSource {
 impl std::fmt::Display for SharedSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.source_of_shared() {
-            Some(source) => source.fmt(f),
-            None => self.0.fmt(f),
+            Some(source) => write!(f, "{source}"),
+            None => write!(f, "{}", self.0),
         }
     }
 }

@@ -26,5 +26,6 @@ pub use memory::{MemoryStorage, open_memory};
 pub use s3::{S3Config, S3Storage, open_s3};
 pub use segment::SegmentWriter;
 pub use store::{
-    ETag, ListedObject, ObjectStorage, ObjectStorageExt, ObjectUpload, PutMode, PutOutcome, Segment, StoredObject,
+    ETag, ListedObject, ObjectStorage, ObjectStorageExt, ObjectUpload, PutMode, PutOutcome, Segment,
+    StoredObject,
 };

@@ -1,0 +1,361 @@
+//! Objects in S3, or in what speaks its protocol, on the `object_store` crate.
+
+mod put;
+mod upload;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anabranch_types::{IdSource, ObjectKey};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
+use object_store::path::Path;
+use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig};
+
+use crate::{
+    ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, StorageError, StoredObject,
+    check_key,
+};
+
+/// How many bytes a piece of a stream has at most.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// How long one request may take. An upload's part has this long too.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Where the objects are and who asks for them.
+#[derive(Clone)]
+pub struct S3Config {
+    /// The server's URL; none for AWS itself.
+    pub endpoint: Option<String>,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// The bucket, which must exist.
+    pub bucket: String,
+    /// What every key begins with in the bucket, without a `/` at either end; may be empty.
+    pub prefix: String,
+    /// The access key's id.
+    pub access_key_id: String,
+    /// The access key's secret. Never printed.
+    pub secret_access_key: String,
+    /// Whether an endpoint without TLS is taken.
+    pub allow_http: bool,
+}
+
+impl std::fmt::Debug for S3Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Config")
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .field("bucket", &self.bucket)
+            .field("prefix", &self.prefix)
+            .field("access_key_id", &self.access_key_id)
+            .field("allow_http", &self.allow_http)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Objects in a bucket, below a prefix.
+///
+/// Relies on strong consistency and on `If-None-Match` and `If-Match` of PutObject, as S3 has them.
+#[derive(Clone)]
+pub struct S3Storage {
+    name: Arc<str>,
+    prefix: Arc<str>,
+    /// Sends again what can be sent twice.
+    client: Arc<AmazonS3>,
+    /// Sends once, so that a refusal is known to be the answer to the first request.
+    once: Arc<AmazonS3>,
+    /// Makes the ids by which a write is recognised when its reply was lost.
+    ids: Arc<dyn IdSource>,
+}
+
+impl std::fmt::Debug for S3Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Storage").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Opens a bucket. Sends nothing yet. See [`S3Storage::open`].
+pub fn open_s3(config: &S3Config, ids: Arc<dyn IdSource>) -> Result<Arc<dyn ObjectStorage>, StorageError> {
+    Ok(Arc::new(S3Storage::open(config, ids)?))
+}
+
+impl S3Storage {
+    /// Opens a bucket. Sends nothing yet; reads no environment variable and no file.
+    pub fn open(config: &S3Config, ids: Arc<dyn IdSource>) -> Result<Self, StorageError> {
+        let separator = if config.prefix.is_empty() { "" } else { "/" };
+        let name = format!("s3://{}{separator}{}", config.bucket, config.prefix);
+        if !config.prefix.is_empty() {
+            check_key(&ObjectKey::new(config.prefix.as_str()))?;
+        }
+        let client = |retry: RetryConfig| {
+            let mut builder = AmazonS3Builder::new()
+                .with_region(&config.region)
+                .with_bucket_name(&config.bucket)
+                .with_access_key_id(&config.access_key_id)
+                .with_secret_access_key(&config.secret_access_key)
+                .with_allow_http(config.allow_http)
+                .with_conditional_put(S3ConditionalPut::ETagMatch)
+                .with_client_options(
+                    ClientOptions::new().with_allow_http(config.allow_http).with_timeout(REQUEST_TIMEOUT),
+                )
+                .with_retry(retry);
+            if let Some(endpoint) = &config.endpoint {
+                builder = builder.with_endpoint(endpoint);
+            }
+            builder.build().map(Arc::new).map_err(|error| StorageError::Failed {
+                action: "opening the bucket",
+                key: "the storage".to_string(),
+                storage: name.clone(),
+                source: Box::new(error),
+            })
+        };
+        Ok(S3Storage {
+            client: client(RetryConfig::default())?,
+            once: client(RetryConfig { max_retries: 0, ..RetryConfig::default() })?,
+            prefix: format!("{}{separator}", config.prefix).into(),
+            name: name.into(),
+            ids,
+        })
+    }
+
+    fn path(&self, key: &ObjectKey) -> Result<Path, StorageError> {
+        check_key(key)?;
+        Path::parse(format!("{}{key}", self.prefix)).map_err(|error| self.failed("naming", key, error.into()))
+    }
+
+    /// The key of an object of the bucket; `None` if it lies elsewhere.
+    fn key_of(&self, path: &Path) -> Option<ObjectKey> {
+        path.as_ref().strip_prefix(self.prefix.as_ref()).map(ObjectKey::new)
+    }
+
+    /// Translates an error of something that changes nothing, or that can be asked again.
+    fn failed(&self, action: &'static str, key: &ObjectKey, error: object_store::Error) -> StorageError {
+        let (key, storage) = (key.to_string(), self.name.to_string());
+        match error {
+            object_store::Error::NotFound { .. } => StorageError::NotFound { key, storage },
+            error => StorageError::Failed { action, key, storage, source: Box::new(error) },
+        }
+    }
+
+    fn unknown(&self, key: &ObjectKey, error: object_store::Error) -> StorageError {
+        StorageError::Unknown {
+            key: key.to_string(),
+            storage: self.name.to_string(),
+            source: Box::new(error),
+        }
+    }
+
+    /// Begins to read. The answer's range is the one that was asked for.
+    async fn open_range(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StorageError>>, StorageError> {
+        let path = self.path(key)?;
+        if let Some(range) = range.as_ref().filter(|range| range.start >= range.end) {
+            // No request can ask for no bytes, so the object is asked for its size.
+            self.require_inside(key, range).await?;
+            return Ok(stream::empty().boxed());
+        }
+        let options = GetOptions { range: range.clone().map(GetRange::Bounded), ..GetOptions::default() };
+        let result = match (self.client.get_opts(&path, options).await, &range) {
+            (Ok(result), Some(range)) if result.range != *range => {
+                return Err(outside(key, range, result.meta.size));
+            }
+            (Ok(result), _) => result,
+            (Err(error @ object_store::Error::NotFound { .. }), _) | (Err(error), None) => {
+                return Err(self.failed("reading", key, error));
+            }
+            (Err(error), Some(range)) => {
+                // A range that begins behind the end is refused in a way that has no error of its own.
+                self.require_inside(key, range).await?;
+                return Err(self.failed("reading", key, error));
+            }
+        };
+        let (storage, key) = (self.clone(), key.clone());
+        Ok(result.into_stream().map_err(move |error| storage.failed("reading", &key, error)).boxed())
+    }
+
+    async fn require_inside(&self, key: &ObjectKey, range: &Range<u64>) -> Result<(), StorageError> {
+        let size = self.head(key).await?.size;
+        if range.start > range.end || range.end > size {
+            return Err(outside(key, range, size));
+        }
+        Ok(())
+    }
+}
+
+fn outside(key: &ObjectKey, range: &Range<u64>, size: u64) -> StorageError {
+    StorageError::RangeOutside { key: key.to_string(), size, start: range.start, end: range.end }
+}
+
+#[async_trait]
+impl ObjectStorage for S3Storage {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> Result<PutOutcome, StorageError> {
+        let path = self.path(key)?;
+        match mode {
+            PutMode::Overwrite => self.overwrite(key, &path, body).await.map(PutOutcome::Stored),
+            PutMode::Create => self.put_if(key, &path, body, object_store::PutMode::Create).await,
+            PutMode::Update(ETag(etag)) => {
+                let version = object_store::UpdateVersion { e_tag: Some(etag), version: None };
+                self.put_if(key, &path, body, object_store::PutMode::Update(version)).await
+            }
+        }
+    }
+
+    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, StorageError> {
+        let mut pieces = self.open_range(key, range.clone()).await?;
+        let Some(first) = pieces.try_next().await? else { return Ok(Bytes::new()) };
+        let Some(second) = pieces.try_next().await? else { return Ok(first) };
+        let mut bytes = Vec::with_capacity(first.len() + second.len());
+        bytes.extend_from_slice(&first);
+        bytes.extend_from_slice(&second);
+        while let Some(piece) = pieces.try_next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes.into())
+    }
+
+    async fn get_stream(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StorageError>>, StorageError> {
+        let pieces = self.open_range(key, range).await?;
+        let cut = pieces.map_ok(|piece| {
+            stream::unfold(piece, |mut rest| async move {
+                let next = rest.split_to(rest.len().min(PIECE_BYTES));
+                (!next.is_empty()).then_some((Ok(next), rest))
+            })
+        });
+        Ok(cut.try_flatten().boxed())
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<StoredObject, StorageError> {
+        let path = self.path(key)?;
+        let meta = self.client.head(&path).await.map_err(|error| self.failed("reading", key, error))?;
+        let etag = ETag(meta.e_tag.unwrap_or_default());
+        Ok(StoredObject { size: meta.size, etag })
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        let path = self.path(key)?;
+        match self.client.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("deleting", key, error)),
+        }
+    }
+
+    /// The server compares `start-after` and gives keys in UTF-8 byte order, as general purpose buckets do;
+    /// a key out of order is an error, so that no caller ever works on a wrong page.
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+    ) -> BoxStream<'static, Result<ListedObject, StorageError>> {
+        let exact = ObjectKey::new(prefix);
+        let after = after.filter(|after| **after >= exact).cloned();
+        // `start-after` leaves out the key that equals the prefix, so that one is asked for by itself.
+        let first = match after {
+            None => self.clone().listed_alone(exact.clone()).boxed(),
+            Some(_) => stream::empty().boxed(),
+        };
+        let rest = self.listed_after(prefix, after.unwrap_or(exact));
+        let (storage, mut last) = (self.clone(), None::<ObjectKey>);
+        first
+            .chain(rest)
+            .map(move |next| {
+                let next = next?;
+                if last.as_ref().is_some_and(|last| *last >= next.key) {
+                    return Err(storage.out_of_order(&next.key));
+                }
+                last = Some(next.key.clone());
+                Ok(next)
+            })
+            .boxed()
+    }
+
+    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn ObjectUpload>, StorageError> {
+        let path = self.path(key)?;
+        Ok(Box::new(upload::S3Upload::new(self.clone(), key.clone(), path)))
+    }
+}
+
+impl S3Storage {
+    /// The object that has exactly this key, if there is one.
+    fn listed_alone(self, key: ObjectKey) -> impl futures::Stream<Item = Result<ListedObject, StorageError>> {
+        stream::once(async move {
+            if check_key(&key).is_err() {
+                return Ok(None);
+            }
+            match self.head(&key).await {
+                Ok(found) => Ok(Some(ListedObject { key, size: found.size })),
+                Err(StorageError::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+        .try_filter_map(|found| async move { Ok(found) })
+    }
+
+    /// The objects that begin with `prefix` and come after `after`.
+    fn listed_after(
+        &self,
+        prefix: &str,
+        after: ObjectKey,
+    ) -> BoxStream<'static, Result<ListedObject, StorageError>> {
+        // The crate lists folders: the part of the prefix behind its last `/` is compared here.
+        let whole = format!("{}{prefix}", self.prefix);
+        let folder = whole.rsplit_once('/').map(|(folder, _)| folder);
+        let folder = match folder.map(Path::parse).transpose() {
+            Ok(folder) => folder,
+            Err(_) => return stream::empty().boxed(), // No key begins like this.
+        };
+        let found = match Path::parse(format!("{}{after}", self.prefix)) {
+            Ok(offset) if !offset.is_root() => self.client.list_with_offset(folder.as_ref(), &offset),
+            _ => self.client.list(folder.as_ref()),
+        };
+        let (storage, prefix) = (self.clone(), prefix.to_string());
+        let shown = ObjectKey::new(prefix.as_str());
+        found
+            .map_err({
+                let storage = storage.clone();
+                move |error| storage.failed("listing", &shown, error)
+            })
+            .try_filter_map(move |meta| {
+                let key = storage.key_of(&meta.location).filter(|key| *key > after);
+                async move { Ok(key.map(|key| ListedObject { key, size: meta.size })) }
+            })
+            .try_take_while({
+                let prefix = prefix.clone();
+                move |object| {
+                    let within =
+                        object.key.as_str().starts_with(&prefix) || object.key.as_str() < prefix.as_str();
+                    async move { Ok(within) }
+                }
+            })
+            .try_filter(move |object| {
+                let within = object.key.as_str().starts_with(&prefix);
+                async move { within }
+            })
+            .boxed()
+    }
+
+    fn out_of_order(&self, key: &ObjectKey) -> StorageError {
+        StorageError::Failed {
+            action: "listing",
+            key: key.to_string(),
+            storage: self.name.to_string(),
+            source: "the server gave a key out of order; directory buckets are not supported".into(),
+        }
+    }
+}
