@@ -15,6 +15,8 @@ mod staging;
 pub mod conformance;
 #[cfg(feature = "test-support")]
 pub mod fault;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -24,6 +26,8 @@ pub use backend::{
 };
 pub use error::RefsError;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresConfig, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 pub use staging::{

@@ -1,6 +1,8 @@
 //! Runs the conformance suites on every backend, and what only one backend can do.
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
