@@ -85,6 +85,7 @@ pub async fn check(keys: &dyn Keys, access_key_id: &str, secret: &str) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_time::now;
     use crate::{KeyPair, StaticKeys};
 
     fn header(credentials: &str) -> String {
@@ -93,19 +94,9 @@ mod tests {
 
     fn answer(header: &str) -> String {
         let keys = StaticKeys::admin(KeyPair::new("AKID", "s3cr:et"));
-        match futures_now(authenticate(&keys, header)) {
+        match now(authenticate(&keys, header)) {
             Ok(principal) => principal.to_string(),
             Err(error) => error.to_string(),
-        }
-    }
-
-    /// Runs a future that never waits.
-    fn futures_now<T>(future: impl Future<Output = T>) -> T {
-        let mut future = std::pin::pin!(future);
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        match future.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(value) => value,
-            std::task::Poll::Pending => panic!("static keys never wait"),
         }
     }
 

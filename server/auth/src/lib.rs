@@ -8,6 +8,9 @@ pub mod basic;
 mod keys;
 mod permission;
 mod principal;
+pub mod sigv4;
+#[cfg(test)]
+mod test_time;
 
 pub use keys::{Identity, KeyPair, Keys, KeysError, Secret, StaticKeys};
 pub use permission::{Action, Denied, authorize};
