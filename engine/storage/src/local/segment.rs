@@ -21,7 +21,7 @@ use crate::{PutMode, PutOutcome, Segment, StorageError};
 const BLOCK_BYTES: u64 = 4_096;
 
 /// How many zeros are written at a time.
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A segment that is open for appending.
 #[derive(Debug)]

@@ -1,7 +1,11 @@
 //! Every storage against the conformance suites, and what is particular to each.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's verdict is a panic")]
 
+mod disk_full;
+mod kill;
 mod local;
 mod memory;
+mod model;
 mod s3;
 mod segments;
 mod wrappers;
