@@ -25,6 +25,7 @@ pub async fn refs_backend(store: Arc<dyn RefsBackend>) {
     refs::versions_never_repeat(&*store).await;
     refs::limits(&*store).await;
     refs::a_write_is_recognised(&*store).await;
+    refs::agrees_with_a_model(&*store).await;
     refs::lost_replies(store.clone()).await;
     refs::one_counter(store.clone()).await;
     refs::many_keys(store.clone()).await;

@@ -1,5 +1,6 @@
 //! The cases of [`RefsBackend`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -172,6 +173,74 @@ pub async fn a_write_is_recognised(store: &dyn RefsBackend) {
     assert!(matches!(rejected, RefUpdate::Rejected { .. }));
     let applied = store.apply(&p, &[put("k", Expect::Any, "3")], id).await.unwrap();
     assert!(matches!(applied, RefUpdate::Applied(_)));
+}
+
+/// A long run of seeded writes does what it does to a plain map, and answers so.
+pub async fn agrees_with_a_model(store: &dyn RefsBackend) {
+    let p = partition("model");
+    let mut model: BTreeMap<String, (String, Version)> = BTreeMap::new();
+    let mut stale = Version(u64::MAX >> 1);
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % below
+    };
+    for round in 0..250 {
+        let keys: std::collections::BTreeSet<_> =
+            (0..=random(3)).map(|_| format!("k{}", random(5))).collect();
+        let mut edits = Vec::new();
+        for key in keys {
+            let expect = match (random(8), model.get(&key)) {
+                (0, _) => Expect::Absent,
+                (1, _) => Expect::Is(stale),
+                (2 | 3, _) => Expect::Any,
+                (_, Some((_, version))) => Expect::Is(*version),
+                (_, None) => Expect::Absent,
+            };
+            edits.push(match random(5) {
+                0 => check(&key, expect),
+                1 => delete(&key, expect),
+                _ => put(&key, expect, &format!("{round}")),
+            });
+        }
+        let fails = |edit: &Edit| match edit.expect {
+            Expect::Absent => model.contains_key(&edit.key),
+            Expect::Is(version) => model.get(&edit.key).is_none_or(|(_, actual)| *actual != version),
+            Expect::Any => false,
+        };
+        match (edits.iter().position(fails), apply(store, &p, &edits).await) {
+            (Some(expected), RefUpdate::Rejected { index, actual }) => {
+                assert_eq!(index, expected, "round {round}: {edits:?}");
+                let expected = model.get(&edits[index].key);
+                let expected = expected.map(|(value, version)| (Bytes::from(value.clone()), *version));
+                assert_eq!(actual.map(|actual| (actual.value, actual.version)), expected, "round {round}");
+            }
+            (None, RefUpdate::Applied(versions)) => {
+                assert_eq!(versions.len(), edits.len());
+                for (edit, version) in edits.iter().zip(versions) {
+                    match &edit.operation {
+                        Operation::Put { .. } => {
+                            let new = (format!("{round}"), version.unwrap());
+                            stale = model.insert(edit.key.clone(), new).map_or(stale, |(_, old)| old);
+                        }
+                        Operation::Delete => {
+                            assert_eq!(version, None);
+                            stale = model.remove(&edit.key).map_or(stale, |(_, old)| old);
+                        }
+                        Operation::Check => assert_eq!(version, None),
+                    }
+                }
+            }
+            both => panic!("round {round}: {edits:?} gave {both:?}"),
+        }
+        let page = store.scan(&p, &ScanRange::default(), 10).await.unwrap();
+        let found = page.rows.into_iter().map(|(key, found)| (key, found.value, found.version));
+        let expected =
+            model.iter().map(|(key, (value, version))| (key.clone(), Bytes::from(value.clone()), *version));
+        assert!(found.eq(expected), "round {round}");
+    }
 }
 
 /// A caller that gets no reply and tries again with the same write-id has written once.

@@ -47,8 +47,16 @@ impl SqliteStore {
     ///
     /// Must be called within a Tokio runtime, which then runs the writer.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, RefsError> {
+        Self::open_with(path, clock, SqliteConnectOptions::new()).await
+    }
+
+    async fn open_with(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        options: SqliteConnectOptions,
+    ) -> Result<Self, RefsError> {
         let name: Arc<str> = path.display().to_string().into();
-        let options = SqliteConnectOptions::new()
+        let options = options
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
