@@ -10,6 +10,7 @@ mod rules;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
 mod three_way;
+mod transaction;
 mod views;
 
 pub use conflict::{Choice, Conflict, ConflictId, ConflictKind, ConflictValue, Resolution};
@@ -26,4 +27,5 @@ pub use registry::Registry;
 pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
 pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules};
 pub use three_way::{Change, Decision, ThreeWay};
+pub use transaction::{LogProblem, check_log_union};
 pub use views::{ObjectReader, ReadError, TreeUnitView};

@@ -78,6 +78,20 @@ pub struct PipelineInput<'a> {
     pub writer: &'a dyn UnitWriter,
 }
 
+impl<'a> PipelineInput<'a> {
+    /// The same merge from another base.
+    pub(super) fn with_base(&self, base: &Tree) -> PipelineInput<'a> {
+        PipelineInput {
+            base: base.clone(),
+            ours: self.ours.clone(),
+            theirs: self.theirs.clone(),
+            labels: self.labels.clone(),
+            source: self.source.clone(),
+            ..*self
+        }
+    }
+}
+
 /// What was done with a table, a unit of `merge.toml` or an object that a merger took.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum UnitDecision {

@@ -1,0 +1,149 @@
+//! Finds the table roots above a key, by looking for their marker files in the trees of both sides.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anabranch_tree::{KeyRange, Session, Tree, TreeError};
+
+use crate::roots::{TableFormat, folder_prefix, folders_above};
+use crate::rules::{Rule, Rules};
+
+/// How many keys of a marker folder are looked at in one step.
+const MARKER_PAGE: usize = 64;
+
+/// A folder that is a unit: a table on ours or theirs, or named by a rule.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Root {
+    /// Where it lies, without a `/` at the end.
+    pub(super) folder: String,
+    /// The table format in the base.
+    pub(super) base: Option<TableFormat>,
+    /// The table format on ours.
+    pub(super) ours: Option<TableFormat>,
+    /// The table format on theirs.
+    pub(super) theirs: Option<TableFormat>,
+    /// What `merge.toml` says of it.
+    pub(super) rule: Option<Rule>,
+}
+
+impl Root {
+    /// A single object as a unit of its own.
+    pub(super) fn object(path: &str, rule: &Rule) -> Root {
+        Root { folder: path.to_owned(), base: None, ours: None, theirs: None, rule: Some(rule.clone()) }
+    }
+
+    /// The format to show: that of ours, or else of another side.
+    pub(super) fn format(&self) -> Option<TableFormat> {
+        self.ours.or(self.theirs).or(self.base)
+    }
+}
+
+/// Answers which folders are roots, each folder once.
+pub(super) struct RootFinder<'a> {
+    session: &'a Session,
+    base: &'a Tree,
+    ours: &'a Tree,
+    theirs: &'a Tree,
+    rules: &'a Rules,
+    known: HashMap<String, Option<Arc<Root>>>,
+}
+
+impl<'a> RootFinder<'a> {
+    pub(super) fn new(
+        session: &'a Session,
+        base: &'a Tree,
+        ours: &'a Tree,
+        theirs: &'a Tree,
+        rules: &'a Rules,
+    ) -> Self {
+        RootFinder { session, base, ours, theirs, rules, known: HashMap::new() }
+    }
+
+    /// The nearest root above a key: the unit that the key belongs to.
+    pub(super) async fn owner(&mut self, key: &[u8]) -> Result<Option<Arc<Root>>, TreeError> {
+        for folder in folders_above(key) {
+            if let Some(root) = self.at(folder).await? {
+                return Ok(Some(root));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every root above a position in the order of keys. It need not be a key.
+    pub(super) async fn all_above(&mut self, position: &[u8]) -> Result<Vec<Arc<Root>>, TreeError> {
+        let mut roots = Vec::new();
+        for folder in folders_above(position) {
+            roots.extend(self.at(folder).await?);
+        }
+        Ok(roots)
+    }
+
+    /// The root at this very folder. A folder that is not UTF-8 stems from the bound of a range and has no keys.
+    async fn at(&mut self, folder: &[u8]) -> Result<Option<Arc<Root>>, TreeError> {
+        let Ok(folder) = std::str::from_utf8(folder) else {
+            return Ok(None);
+        };
+        if let Some(known) = self.known.get(folder) {
+            return Ok(known.clone());
+        }
+        let found = self.look_at(folder).await?.map(Arc::new);
+        self.known.insert(folder.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    async fn look_at(&self, folder: &str) -> Result<Option<Root>, TreeError> {
+        let rule = self.rules.folder(folder).cloned();
+        let ours = format_at(self.session, self.ours, folder).await?;
+        let theirs = format_at(self.session, self.theirs, folder).await?;
+        let by_rule = rule.as_ref().is_some_and(Rule::makes_unit);
+        if ours.is_none() && theirs.is_none() && !by_rule {
+            // A table that both sides removed is none any more: what is left are objects.
+            return Ok(None);
+        }
+        let base = format_at(self.session, self.base, folder).await?;
+        Ok(Some(Root { folder: folder.to_owned(), base, ours, theirs, rule }))
+    }
+}
+
+/// The format of the table whose root is `folder`, if it is one in this tree.
+async fn format_at(session: &Session, tree: &Tree, folder: &str) -> Result<Option<TableFormat>, TreeError> {
+    for format in TableFormat::ALL {
+        if has_marker(session, tree, folder, format).await? {
+            return Ok(Some(format));
+        }
+    }
+    Ok(None)
+}
+
+async fn has_marker(
+    session: &Session,
+    tree: &Tree,
+    folder: &str,
+    format: TableFormat,
+) -> Result<bool, TreeError> {
+    let prefix = format!("{}{}", folder_prefix(folder), format.marker_folder());
+    let range = KeyRange::prefix(prefix.as_bytes());
+    if !session.any_in(tree, &range).await? {
+        return Ok(false);
+    }
+    // Markers come early in their folders: versions begin with digits. Only a folder that is no table is read whole.
+    let mut cursor = session.scan(tree, range);
+    while let Some(batch) = cursor.next_batch(MARKER_PAGE).await? {
+        let is_marker = |key: &str| key.get(prefix.len()..).is_some_and(|name| format.is_marker(name));
+        if batch.iter().any(|(key, _)| is_marker(key.as_str())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The keys of a unit. Nothing below `_anabranch/` belongs to one, also if the whole repository is a table.
+pub(super) fn unit_ranges(folder: &str) -> Vec<KeyRange> {
+    if !folder.is_empty() {
+        return vec![KeyRange::prefix(folder_prefix(folder).as_bytes())];
+    }
+    let own = KeyRange::prefix(b"_anabranch/");
+    let before = KeyRange { start: Vec::new(), end: Some(own.start) };
+    let after = own.end.map(|start| KeyRange { start, end: None });
+    std::iter::once(before).chain(after).collect()
+}
