@@ -1,8 +1,11 @@
 //! Runs the conformance suites on every backend, and what only one backend can do.
 
+mod durability;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod proxy;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
