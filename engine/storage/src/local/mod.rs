@@ -61,6 +61,12 @@ impl LocalStorage {
         };
         create_durably(path).map_err(refused)?;
         let root = path.canonicalize().map_err(refused)?;
+        // The process that made it may have been killed before it synced; a parent that may not be read was
+        // not written by us.
+        match root.parent().map_or(Ok(()), files::sync_folder) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(refused(error)),
+            _ => {}
+        }
         let mut open = OPEN_FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(folder) = open.get(&root).and_then(Weak::upgrade) {
             return Ok(LocalStorage { folder });

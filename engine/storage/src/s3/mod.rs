@@ -134,12 +134,21 @@ impl S3Storage {
         path.as_ref().strip_prefix(self.prefix.as_ref()).map(ObjectKey::new)
     }
 
-    /// Translates an error of something that changes nothing, or that can be asked again.
     fn failed(&self, action: &'static str, key: &ObjectKey, error: object_store::Error) -> StorageError {
-        let (key, storage) = (key.to_string(), self.name.to_string());
+        StorageError::Failed {
+            action,
+            key: key.to_string(),
+            storage: self.name.to_string(),
+            source: Box::new(error),
+        }
+    }
+
+    fn read_failed(&self, key: &ObjectKey, error: object_store::Error) -> StorageError {
         match error {
-            object_store::Error::NotFound { .. } => StorageError::NotFound { key, storage },
-            error => StorageError::Failed { action, key, storage, source: Box::new(error) },
+            object_store::Error::NotFound { .. } => {
+                StorageError::NotFound { key: key.to_string(), storage: self.name.to_string() }
+            }
+            error => self.failed("reading", key, error),
         }
     }
 
@@ -170,16 +179,16 @@ impl S3Storage {
             }
             (Ok(result), _) => result,
             (Err(error @ object_store::Error::NotFound { .. }), _) | (Err(error), None) => {
-                return Err(self.failed("reading", key, error));
+                return Err(self.read_failed(key, error));
             }
             (Err(error), Some(range)) => {
                 // A range that begins behind the end is refused in a way that has no error of its own.
                 self.require_inside(key, range).await?;
-                return Err(self.failed("reading", key, error));
+                return Err(self.read_failed(key, error));
             }
         };
         let (storage, key) = (self.clone(), key.clone());
-        Ok(result.into_stream().map_err(move |error| storage.failed("reading", &key, error)).boxed())
+        Ok(result.into_stream().map_err(move |error| storage.read_failed(&key, error)).boxed())
     }
 
     async fn require_inside(&self, key: &ObjectKey, range: &Range<u64>) -> Result<(), StorageError> {
@@ -243,7 +252,7 @@ impl ObjectStorage for S3Storage {
 
     async fn head(&self, key: &ObjectKey) -> Result<StoredObject, StorageError> {
         let path = self.path(key)?;
-        let meta = self.client.head(&path).await.map_err(|error| self.failed("reading", key, error))?;
+        let meta = self.client.head(&path).await.map_err(|error| self.read_failed(key, error))?;
         let etag = ETag(meta.e_tag.unwrap_or_default());
         Ok(StoredObject { size: meta.size, etag })
     }

@@ -95,7 +95,10 @@ impl S3Storage {
                     Err(asking) => return Err(self.unknown(key, doubt.unwrap_or(asking))),
                 }
             } else if is_definite(&error) {
-                return Err(self.failed("writing", key, error));
+                return Err(match doubt {
+                    None => self.failed("writing", key, error),
+                    Some(doubt) => self.unknown(key, doubt),
+                });
             } else {
                 doubt = Some(error);
             }

@@ -1,5 +1,10 @@
 //! Every storage against the conformance suites, and what is particular to each.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's verdict is a panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test's verdict is a panic"
+)]
 
 mod disk_full;
 mod kill;

@@ -104,16 +104,22 @@ async fn a_bucket_that_is_not_there_is_named() {
     assert!(listed.is_err());
 }
 
-/// What a proxy does to the next PUT requests that pass.
+/// What a proxy does to the next PUT requests, or completions, that pass.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Loses {
     /// The server acts, the reply is dropped.
     Reply,
     /// The request is dropped.
     Request,
+    /// As `Reply`, for the request that completes an upload.
+    CompletionReply,
+    /// The request is dropped and answered 409, as S3 does while another write of the key is under way.
+    Race,
 }
 
-/// Forwards connections to `server`, and breaks the first `count` that carry a PUT.
+const CONFLICT: &[u8] = b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Forwards connections to `server`, and breaks the first `count` requests that are meant.
 async fn lossy_proxy(server: String, loses: Loses, count: usize) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -145,12 +151,16 @@ async fn forward(
                 if bytes.is_empty() {
                     return Ok(());
                 }
-                let is_put = bytes.starts_with(b"PUT ");
-                if is_put && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
-                    if loses == Loses::Request {
-                        return Ok(());
+                let hit = match loses {
+                    Loses::CompletionReply => bytes.starts_with(b"POST ") && contains(bytes, b"?uploadId="),
+                    Loses::Reply | Loses::Request | Loses::Race => bytes.starts_with(b"PUT "),
+                };
+                if hit && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                    match loses {
+                        Loses::Reply | Loses::CompletionReply => condemned = true,
+                        Loses::Request => return Ok(()),
+                        Loses::Race => return client.write_all(CONFLICT).await,
                     }
-                    condemned = true;
                 }
                 upstream.write_all(bytes).await?;
             }
@@ -164,6 +174,10 @@ async fn forward(
             }
         }
     }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 async fn head_etag(storage: &S3Storage, key: &ObjectKey) -> PutOutcome {
@@ -204,6 +218,39 @@ async fn a_conditional_write_that_never_arrived_is_sent_again() {
     let stored = open(&proxy, &bucket, "", 11).put(&key, "one".into(), PutMode::Create).await.unwrap();
     let direct = open(&server, &bucket, "", 12);
     assert_eq!((left.load(Ordering::SeqCst), stored), (0, head_etag(&direct, &key).await));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conflict_while_nothing_landed_is_no_lost_race() {
+    let Some(server) = server("a_conflict_while_nothing_landed_is_no_lost_race") else { return };
+    let bucket = make_bucket(&server, "conflict").await;
+    let (key, direct) = (ObjectKey::new("head"), open(&server, &bucket, "", 14));
+    let (proxy, left) = lossy_proxy(server.clone(), Loses::Race, 1).await;
+    let created = open(&proxy, &bucket, "", 15).put(&key, "one".into(), PutMode::Create).await.unwrap();
+    assert_eq!((left.load(Ordering::SeqCst), &created), (0, &head_etag(&direct, &key).await));
+
+    let PutOutcome::Stored(etag) = created else { panic!("the create landed") };
+    let (proxy, left) = lossy_proxy(server.clone(), Loses::Race, 1).await;
+    let lossy = open(&proxy, &bucket, "", 16);
+    let updated = lossy.put(&key, "two".into(), PutMode::Update(etag.clone())).await.unwrap();
+    assert_eq!((left.load(Ordering::SeqCst), updated), (0, head_etag(&direct, &key).await));
+
+    let (proxy, _) = lossy_proxy(server.clone(), Loses::Race, 1).await;
+    let late = open(&proxy, &bucket, "", 17).put(&key, "three".into(), PutMode::Update(etag)).await.unwrap();
+    assert_eq!(late, PutOutcome::Refused);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_whose_last_reply_was_lost_is_recognised() {
+    let Some(server) = server("an_upload_whose_last_reply_was_lost_is_recognised") else { return };
+    let bucket = make_bucket(&server, "lost-upload").await;
+    let key = ObjectKey::new("large");
+    let (proxy, left) = lossy_proxy(server.clone(), Loses::CompletionReply, 1).await;
+    let mut upload = open(&proxy, &bucket, "", 18).upload(&key).await.unwrap();
+    upload.write(vec![1; 9 << 20].into()).await.unwrap();
+    let etag = upload.finish().await.unwrap();
+    let head = open(&server, &bucket, "", 19).head(&key).await.unwrap();
+    assert_eq!((left.load(Ordering::SeqCst), head.size, head.etag), (0, 9 << 20, etag));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
