@@ -6,6 +6,10 @@
 //! [`Session`] on top of it makes new trees and writes what is new into packs.
 
 mod apply;
+mod boundary;
+mod builder;
+mod cache;
+mod cursor;
 mod diff;
 mod error;
 mod key;
@@ -15,6 +19,10 @@ mod pack;
 mod scan;
 mod session;
 mod store;
+#[cfg(test)]
+mod test_support;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod walk;
 
@@ -24,7 +32,9 @@ pub use error::TreeError;
 pub use key::{Key, KeyRange, after_key, after_prefix};
 pub use list::{ListAfter, ListItem, ListPage};
 pub use node::{decode_entry, encode_entry};
-pub use pack::{CommitRecord, CommitToPack, Pack, PackContents, PackedCommit, PackedCommits, verify_pack};
+pub use pack::{
+    CommitRecord, CommitToPack, Pack, PackContents, PackedCommit, PackedCommits, read_pack_index, verify_pack,
+};
 pub use scan::ScanCursor;
 pub use session::{Session, Totals, TreeBuilder};
 pub use store::{PackSource, TreeCounters, TreeParams, TreeStore};

@@ -1,13 +1,19 @@
 //! A session: reads through the store, and holds what is new until it is packed.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use anabranch_types::{Clock, Entry, IdSource};
+use anabranch_types::{Clock, Entry, IdSource, NodeId};
+use bytes::Bytes;
 
-use crate::diff::unfinished;
+use crate::apply::{EncodedRow, apply};
+use crate::builder::Builder;
+use crate::node::Node;
+use crate::node::wire::Bad;
 use crate::{
-    CommitToPack, DiffCursor, Key, KeyRange, ListAfter, ListPage, PackedCommits, ScanCursor, Tree, TreeEdit,
-    TreeError, TreeStore, WalkCursor,
+    CommitToPack, DiffCursor, Key, KeyRange, ListAfter, ListPage, NodeRef, PackedCommits, ScanCursor, Tree,
+    TreeEdit, TreeError, TreeStore, WalkCursor, list, pack, scan,
 };
 
 /// How much lies in a range.
@@ -25,11 +31,57 @@ pub struct Totals {
 #[derive(Clone)]
 pub struct Session {
     store: Arc<TreeStore>,
+    made: Arc<Mutex<HashMap<NodeId, Arc<MadeNode>>>>,
+}
+
+/// A node that is in no pack yet.
+pub(crate) struct MadeNode {
+    /// Its hashed bytes.
+    pub(crate) logical: Bytes,
+    /// Itself, once somebody asked for it.
+    decoded: OnceLock<Arc<Node>>,
 }
 
 impl Session {
     pub(crate) fn new(store: Arc<TreeStore>) -> Session {
-        Session { store }
+        Session { store, made: Arc::default() }
+    }
+
+    fn made(&self) -> MutexGuard<'_, HashMap<NodeId, Arc<MadeNode>>> {
+        // The map is whole between any two statements, so a panic elsewhere does not spoil it.
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a new node.
+    pub(crate) fn add(&self, id: NodeId, logical: Bytes, node: Option<Arc<Node>>) {
+        let decoded = OnceLock::new();
+        if let Some(node) = node {
+            let _ = decoded.set(node);
+        }
+        self.made().entry(id).or_insert_with(|| Arc::new(MadeNode { logical, decoded }));
+    }
+
+    pub(crate) fn made_node(&self, id: &NodeId) -> Option<Arc<MadeNode>> {
+        self.made().get(id).cloned()
+    }
+
+    /// Reads a node: one of this session, or one of the store.
+    pub(crate) async fn node(&self, reference: &NodeRef) -> Result<Arc<Node>, TreeError> {
+        match self.made_node(&reference.id) {
+            Some(made) => self.decode(&reference.id, &made),
+            None => self.store.node(reference).await,
+        }
+    }
+
+    pub(crate) fn decode(&self, id: &NodeId, made: &MadeNode) -> Result<Arc<Node>, TreeError> {
+        if let Some(node) = made.decoded.get() {
+            self.store.counts.cache_hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(node.clone());
+        }
+        self.store.counts.node_reads.fetch_add(1, Ordering::Relaxed);
+        let node = Node::decode(&made.logical)
+            .map_err(|Bad(detail)| TreeError::damaged(format!("tree node {id}"), detail))?;
+        Ok(made.decoded.get_or_init(|| Arc::new(node)).clone())
     }
 
     /// The store that this session reads through.
@@ -39,14 +91,12 @@ impl Session {
 
     /// The entry of a key.
     pub async fn get(&self, tree: &Tree, key: &[u8]) -> Result<Option<Entry>, TreeError> {
-        let _ = (tree, key);
-        Err(unfinished())
+        scan::get(self, tree, key).await
     }
 
     /// The entries of a range, in order of key. To go on after a key, let the range start at [`crate::after_key`].
     pub fn scan(&self, tree: &Tree, range: KeyRange) -> ScanCursor {
-        let _ = (tree, range);
-        unreachable_cursor()
+        ScanCursor::new(self, tree, &range)
     }
 
     /// The first at most `limit` entries of a range.
@@ -69,20 +119,17 @@ impl Session {
         after: Option<ListAfter<'_>>,
         limit: usize,
     ) -> Result<ListPage, TreeError> {
-        let _ = (tree, prefix, delimiter, after, limit);
-        Err(unfinished())
+        list::list(self, tree, prefix, delimiter, after, limit).await
     }
 
     /// Whether the range holds an entry. Reads at most one node per level.
     pub async fn any_in(&self, tree: &Tree, range: &KeyRange) -> Result<bool, TreeError> {
-        let _ = (tree, range);
-        Err(unfinished())
+        scan::any_in(self, tree, range).await
     }
 
     /// How much lies in a range. Reads at most two nodes per level.
     pub async fn totals_in(&self, tree: &Tree, range: &KeyRange) -> Result<Totals, TreeError> {
-        let _ = (tree, range);
-        Err(unfinished())
+        scan::totals_in(self, tree, range).await
     }
 
     /// How many entries a range holds. Reads at most two nodes per level.
@@ -101,7 +148,7 @@ impl Session {
 
     /// Makes a tree from entries that arrive one by one.
     pub fn builder(&self) -> TreeBuilder {
-        TreeBuilder { session: self.clone() }
+        TreeBuilder { builder: Builder::new(self), row: EncodedRow::default(), last: None }
     }
 
     /// The tree after these edits. They come in ascending order of key and do not overlap; an empty range is no edit.
@@ -110,14 +157,12 @@ impl Session {
     /// # Errors
     /// [`TreeError::OutOfOrder`] when edits are not sorted or overlap.
     pub async fn apply(&self, tree: &Tree, edits: Vec<TreeEdit>) -> Result<Tree, TreeError> {
-        let _ = (tree, edits);
-        Err(unfinished())
+        apply(self, tree, edits).await
     }
 
     /// The keys of a range whose entries differ in any field, in order. Equal subtrees are not read.
     pub fn diff(&self, before: &Tree, after: &Tree, range: KeyRange) -> DiffCursor {
-        let _ = (before, after, range);
-        unreachable_cursor()
+        DiffCursor::new(self, before, after, &range)
     }
 
     /// Where ours and theirs differ from base, in order of key. Ranges that only one side changed are reported unopened
@@ -131,8 +176,7 @@ impl Session {
 
     /// [`Session::three_way`] within a range.
     pub fn three_way_in(&self, base: &Tree, ours: &Tree, theirs: &Tree, range: KeyRange) -> WalkCursor {
-        let _ = (base, ours, theirs, range);
-        unreachable_cursor()
+        WalkCursor::new(self, base, ours, theirs, &range)
     }
 
     /// Turns commits into packs: every node that their trees reach and no pack holds yet, the delta lists, the commits.
@@ -148,30 +192,33 @@ impl Session {
         clock: &dyn Clock,
         ids: &dyn IdSource,
     ) -> Result<PackedCommits, TreeError> {
-        let _ = (commits, clock, ids);
-        Err(unfinished())
+        pack::pack_commits(self, commits, clock, ids)
     }
 }
 
 /// Makes a tree from entries that arrive in ascending order of key; from [`Session::builder`].
 pub struct TreeBuilder {
-    session: Session,
+    builder: Builder,
+    row: EncodedRow,
+    last: Option<Key>,
 }
 
 impl TreeBuilder {
     /// Adds an entry. Its key is greater than the one before.
+    ///
+    /// # Errors
+    /// [`TreeError::OutOfOrder`] when it is not; nothing was added then.
     pub fn push(&mut self, key: &Key, entry: &Entry) -> Result<(), TreeError> {
-        let _ = (key, entry, &self.session);
-        Err(unfinished())
+        if let Some(last) = self.last.as_ref().filter(|last| *last >= key) {
+            return Err(TreeError::out_of_order(key.as_bytes(), last.as_bytes()));
+        }
+        self.builder.push_row(self.row.encode(key, entry)?)?;
+        self.last = Some(key.clone());
+        Ok(())
     }
 
     /// The tree with everything that was pushed.
     pub fn finish(self) -> Result<Tree, TreeError> {
-        Err(unfinished())
+        self.builder.finish_rows()
     }
-}
-
-#[expect(clippy::unimplemented, reason = "replaced before anything calls it")]
-fn unreachable_cursor<T>() -> T {
-    unimplemented!()
 }

@@ -1,9 +1,24 @@
 //! Packs: the objects that hold nodes, delta lists and commits.
 
+mod delta;
+mod layout;
+mod read;
+mod record;
+mod write;
+
+use std::sync::Arc;
+
 use anabranch_types::{Commit, CommitId, NodeId, ObjectKey};
 use bytes::Bytes;
 
-use crate::{Difference, Location, NodeRef, Tree, TreeError};
+pub(crate) use delta::{read_delta_frame, read_delta_parts};
+pub(crate) use read::read_commit_frame;
+pub use read::{read_pack_index, verify_pack};
+pub use record::CommitRecord;
+pub(crate) use write::pack_commits;
+
+use crate::node::Node;
+use crate::{Difference, Location, Tree};
 
 /// A commit to be written.
 #[derive(Clone, Debug)]
@@ -26,35 +41,6 @@ pub struct Pack {
     pub bytes: Bytes,
 }
 
-/// Where a commit and what belongs to it lie: the value of `commits/<id>` in the ref-store.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CommitRecord {
-    /// The frame of the commit.
-    pub commit: Location,
-    /// The root of its tree; none for the empty tree.
-    pub root: Option<NodeRef>,
-    /// The frame of its delta list, or of the list of its parts; none if there is no delta list.
-    pub delta: Option<Location>,
-}
-
-impl CommitRecord {
-    /// The tree of the commit.
-    pub fn tree(&self) -> Tree {
-        Tree::from_root(self.root.clone())
-    }
-
-    /// The encoding, with a format version; under 8 KiB.
-    pub fn encode(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    /// Reads what [`CommitRecord::encode`] wrote. Total: any bytes give a record or an error.
-    pub fn decode(bytes: &[u8]) -> Result<CommitRecord, TreeError> {
-        let _ = bytes;
-        Err(crate::diff::unfinished())
-    }
-}
-
 /// A commit and where it lies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PackedCommit {
@@ -73,6 +59,8 @@ pub struct PackedCommits {
     pub packs: Vec<Pack>,
     /// The commits, in the order given.
     pub commits: Vec<PackedCommit>,
+    /// Nodes that the next operation will want, for [`crate::TreeStore::remember`].
+    pub(crate) hot_nodes: Vec<(NodeId, Arc<Node>)>,
 }
 
 /// What a pack holds.
@@ -82,11 +70,4 @@ pub struct PackContents {
     pub nodes: Vec<(NodeId, Location)>,
     /// Its commits: enough to rebuild the index of commits from packs alone.
     pub commits: Vec<PackedCommit>,
-}
-
-/// Checks a whole pack: its hash, its index, and every frame in it down to each entry. Total: any bytes give the
-/// contents or an error that says what is wrong.
-pub fn verify_pack(key: &ObjectKey, bytes: &Bytes) -> Result<PackContents, TreeError> {
-    let _ = (key, bytes);
-    Err(crate::diff::unfinished())
 }

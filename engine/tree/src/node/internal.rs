@@ -1,0 +1,176 @@
+//! Internal nodes: sorted references to children, and where the children lie.
+
+use anabranch_types::{NodeId, ObjectKey};
+
+use super::keys::{common_prefix, put_keys, read_keys};
+use super::object_id::{ID_LENGTH, ids_of_key, two_part_key};
+use super::wire::{Bad, Reader, put_text, put_varint};
+use super::{put_header, read_text};
+use crate::{Key, Location, NodeRef};
+
+const PACK_FOLDER: &str = "packs";
+const PACK_KEY_BYTES_MAX: usize = 1024;
+
+/// A decoded internal node.
+#[derive(Debug)]
+pub(crate) struct Internal {
+    pub(crate) level: u8,
+    pub(crate) children: Vec<NodeRef>,
+}
+
+impl Internal {
+    pub(super) fn read(mut reader: Reader<'_>, level: u8, count: usize) -> Result<Internal, Bad> {
+        if count == 0 {
+            return Err(Bad("internal node without children"));
+        }
+        let first_keys = read_keys(&mut reader, count)?;
+        let ids: Vec<[u8; 32]> =
+            (0..count).map(|_| reader.array("child ids")).collect::<Result<_, _>>()?;
+        let counts: Vec<u64> = (0..count).map(|_| reader.varint("child counts")).collect::<Result<_, _>>()?;
+        let sizes: Vec<u64> = (0..count).map(|_| reader.varint("child bytes")).collect::<Result<_, _>>()?;
+        let mut lengths = reader;
+        let mut total = 0_usize;
+        for _ in 0..count {
+            reader.varint("last key")?;
+            total = total.saturating_add(reader.length(Key::BYTES_MAX, "last key")?);
+        }
+        let mut rests = Reader(reader.take(total, "last keys")?);
+        reader.end("bytes after an internal node")?;
+        let mut children: Vec<NodeRef> = Vec::with_capacity(count);
+        let mut entries = 0_u64;
+        for (index, ((id, count), bytes)) in ids.into_iter().zip(counts).zip(sizes).enumerate() {
+            let first_key = first_keys.key(index).ok_or(Bad("keys"))?;
+            let last_key = read_last_key(&mut lengths, &mut rests, &first_key)?;
+            if children.last().is_some_and(|before| before.last_key >= first_key) || count == 0 {
+                return Err(Bad("children overlap"));
+            }
+            entries = entries.checked_add(count).ok_or(Bad("child counts"))?;
+            let id = NodeId::from_bytes(id);
+            children.push(NodeRef { id, level: level - 1, count, bytes, first_key, last_key, location: None });
+        }
+        Ok(Internal { level, children })
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        // Per child: the reference itself, its keys, and the key of its pack.
+        let keys: usize = self.children.iter().map(|child| 2 * child.first_key.as_bytes().len()).sum();
+        self.children.len() * (size_of::<NodeRef>() + 64) + keys
+    }
+
+    /// The hashed bytes of an internal node with these children.
+    pub(crate) fn encode(level: u8, children: &[NodeRef]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(96 * children.len() + 16);
+        put_header(&mut out, level, children.len());
+        put_keys(&mut out, children.iter().map(|child| child.first_key.as_bytes()));
+        for child in children {
+            out.extend_from_slice(child.id.as_bytes());
+        }
+        for child in children {
+            put_varint(&mut out, child.count);
+        }
+        for child in children {
+            put_varint(&mut out, child.bytes);
+        }
+        let mut rests = Vec::new();
+        for child in children {
+            let last = child.last_key.as_bytes();
+            let shared = common_prefix(child.first_key.as_bytes(), last);
+            let rest = last.get(shared..).unwrap_or_default();
+            put_varint(&mut out, shared as u64);
+            put_varint(&mut out, rest.len() as u64);
+            rests.extend_from_slice(rest);
+        }
+        out.extend_from_slice(&rests);
+        out
+    }
+
+    /// Where the children lie: written beside the hashed bytes.
+    ///
+    /// `varint p | p × pack (u8 1, 24 bytes: packs/<20>/<20>; or u8 0, text) | n × (varint pack + 1 or 0, [offset, length])`
+    pub(crate) fn put_locations<'a>(
+        out: &mut Vec<u8>,
+        locations: impl Iterator<Item = Option<&'a Location>> + Clone,
+    ) {
+        let mut packs: Vec<&ObjectKey> = locations.clone().flatten().map(|location| &location.pack).collect();
+        packs.sort_unstable();
+        packs.dedup();
+        put_varint(out, packs.len() as u64);
+        for pack in &packs {
+            put_pack_key(out, pack);
+        }
+        for location in locations {
+            let number = location.and_then(|location| packs.binary_search(&&location.pack).ok());
+            let (Some(location), Some(number)) = (location, number) else {
+                out.push(0);
+                continue;
+            };
+            put_varint(out, number as u64 + 1);
+            put_varint(out, location.offset);
+            put_varint(out, u64::from(location.length));
+        }
+    }
+
+    pub(crate) fn read_locations(&mut self, bytes: &[u8]) -> Result<(), Bad> {
+        let mut reader = Reader(bytes);
+        let pack_count = reader.length(self.children.len(), "packs of children")?;
+        let mut packs = Vec::with_capacity(pack_count);
+        for _ in 0..pack_count {
+            packs.push(read_pack_key(&mut reader)?);
+        }
+        for child in &mut self.children {
+            child.location = match reader.length(pack_count, "location of a child")?.checked_sub(1) {
+                None => None,
+                Some(number) => Some(Location {
+                    pack: packs.get(number).cloned().ok_or(Bad("location of a child"))?,
+                    offset: reader.varint("location of a child")?,
+                    length: u32::try_from(reader.varint("location of a child")?)
+                        .map_err(|_| Bad("location of a child"))?,
+                }),
+            };
+        }
+        reader.end("bytes after locations")
+    }
+}
+
+fn read_last_key(lengths: &mut Reader<'_>, rests: &mut Reader<'_>, first: &Key) -> Result<Key, Bad> {
+    let shared = lengths.length(Key::BYTES_MAX, "last key")?;
+    let rest = rests.take(lengths.length(Key::BYTES_MAX, "last key")?, "last key")?;
+    let first_bytes = first.as_bytes();
+    let (prefix, first_rest) = first_bytes.split_at_checked(shared).ok_or(Bad("last key"))?;
+    match (first_rest.first(), rest.first()) {
+        (None, None) => return Ok(first.clone()),
+        (None, Some(_)) => {}
+        (Some(old), Some(new)) if new > old => {}
+        _ => return Err(Bad("last key is before the first")),
+    }
+    let mut last = Vec::with_capacity(shared.saturating_add(rest.len()));
+    last.extend_from_slice(prefix);
+    last.extend_from_slice(rest);
+    Key::new(last).map_err(|_| Bad("last key"))
+}
+
+pub(crate) fn put_pack_key(out: &mut Vec<u8>, pack: &ObjectKey) {
+    match ids_of_key(PACK_FOLDER, pack.as_str()) {
+        Some((slice, id)) => {
+            out.push(1);
+            out.extend_from_slice(&slice);
+            out.extend_from_slice(&id);
+        }
+        None => {
+            out.push(0);
+            put_text(out, pack.as_str().as_bytes());
+        }
+    }
+}
+
+pub(crate) fn read_pack_key(reader: &mut Reader<'_>) -> Result<ObjectKey, Bad> {
+    match reader.byte("pack")? {
+        1 => {
+            let slice: [u8; ID_LENGTH] = reader.array("pack")?;
+            let id: [u8; ID_LENGTH] = reader.array("pack")?;
+            Ok(ObjectKey::new(two_part_key(PACK_FOLDER, &slice, &id)))
+        }
+        0 => Ok(ObjectKey::new(read_text(reader, PACK_KEY_BYTES_MAX, "pack")?)),
+        _ => Err(Bad("pack")),
+    }
+}

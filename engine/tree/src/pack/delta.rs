@@ -1,0 +1,144 @@
+//! The delta list of a commit: what it changed against its first parent.
+//!
+//! ```text
+//! delta = version u8 | varint n | n × (varint shared | varint rest | rest of key | sides u8 | [entry before] | [entry after])
+//! parts = version u8 | varint n | n × location
+//! ```
+//! An entry here is body and attributes, as in a leaf. A long list is cut into parts of about 1 MiB.
+
+use super::record::{put_location, read_location};
+use crate::node::wire::{Bad, Reader, put_varint};
+use crate::node::{Frame, FrameKind, common_prefix, put_attributes, put_body, read_entry};
+use crate::{Difference, Key, Location, TreeError};
+
+const VERSION: u8 = 1;
+/// A longer list is not written: the trees are compared instead.
+pub(super) const DIFFERENCES_MAX: usize = 1_000_000;
+const PART_BYTES: usize = 1 << 20;
+const PARTS_MAX: usize = 1 << 16;
+
+const HAS_BEFORE: u8 = 1;
+const HAS_AFTER: u8 = 2;
+
+/// The list as the contents of one or more frames.
+pub(super) fn encode_delta(differences: &[Difference]) -> Result<Vec<Vec<u8>>, TreeError> {
+    let mut parts = Vec::new();
+    let mut rows = Vec::new();
+    let mut count = 0_u64;
+    let mut before: &[u8] = &[];
+    let mut earlier: Option<&Key> = None;
+    for difference in differences {
+        let key = difference.key.as_bytes();
+        if let Some(earlier) = earlier.filter(|earlier| **earlier >= difference.key) {
+            return Err(TreeError::out_of_order(key, earlier.as_bytes()));
+        }
+        put_difference(&mut rows, difference, before)?;
+        before = key;
+        earlier = Some(&difference.key);
+        count += 1;
+        if rows.len() >= PART_BYTES {
+            parts.push(part(count, &rows));
+            rows.clear();
+            count = 0;
+            before = &[];
+        }
+    }
+    if count > 0 || parts.is_empty() {
+        parts.push(part(count, &rows));
+    }
+    Ok(parts)
+}
+
+fn part(count: u64, rows: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rows.len() + 8);
+    out.push(VERSION);
+    put_varint(&mut out, count);
+    out.extend_from_slice(rows);
+    out
+}
+
+fn put_difference(out: &mut Vec<u8>, difference: &Difference, before: &[u8]) -> Result<(), TreeError> {
+    let key = difference.key.as_bytes();
+    let shared = common_prefix(before, key);
+    let rest = key.get(shared..).unwrap_or_default();
+    put_varint(out, shared as u64);
+    put_varint(out, rest.len() as u64);
+    out.extend_from_slice(rest);
+    let side = |has: bool, flag: u8| if has { flag } else { 0 };
+    out.push(side(difference.before.is_some(), HAS_BEFORE) | side(difference.after.is_some(), HAS_AFTER));
+    for entry in [&difference.before, &difference.after].into_iter().flatten() {
+        put_body(out, entry)?;
+        put_attributes(out, entry)?;
+    }
+    Ok(())
+}
+
+/// Reads one frame of a delta list.
+pub(crate) fn read_delta_frame(location: &Location, frame: &Frame) -> Result<Vec<Difference>, TreeError> {
+    match frame.kind {
+        FrameKind::Delta => decode_delta(&frame.raw),
+        _ => Err(Bad("it is no delta list")),
+    }
+    .map_err(|Bad(detail)| TreeError::damaged(format!("delta list in {location}"), detail))
+}
+
+/// Reads the contents of a frame. Total; allocates no more than a multiple of its length.
+pub(super) fn decode_delta(bytes: &[u8]) -> Result<Vec<Difference>, Bad> {
+    let mut reader = Reader(bytes);
+    if reader.byte("delta version")? != VERSION {
+        return Err(Bad("delta version"));
+    }
+    let count = reader.length(bytes.len(), "delta count")?;
+    let mut differences: Vec<Difference> = Vec::new();
+    for _ in 0..count {
+        let before = differences.last().map(|difference| difference.key.as_bytes());
+        let key = read_shared_key(&mut reader, before)?;
+        let sides = reader.byte("delta sides")?;
+        let before = if sides & HAS_BEFORE != 0 { Some(read_entry(&mut reader)?) } else { None };
+        let after = if sides & HAS_AFTER != 0 { Some(read_entry(&mut reader)?) } else { None };
+        if sides == 0 || sides > (HAS_BEFORE | HAS_AFTER) {
+            return Err(Bad("delta sides"));
+        }
+        differences.push(Difference { key, before, after });
+    }
+    reader.end("bytes after a delta list")?;
+    Ok(differences)
+}
+
+fn read_shared_key(reader: &mut Reader<'_>, before: Option<&[u8]>) -> Result<Key, Bad> {
+    let shared = reader.length(Key::BYTES_MAX, "delta key")?;
+    let length = reader.length(Key::BYTES_MAX, "delta key")?;
+    let rest = reader.take(length, "delta key")?;
+    let mut key = before.unwrap_or_default().get(..shared).ok_or(Bad("delta key"))?.to_vec();
+    key.extend_from_slice(rest);
+    if before.is_some_and(|before| before >= key.as_slice()) {
+        return Err(Bad("delta order"));
+    }
+    Key::new(key).map_err(|_| Bad("delta key"))
+}
+
+pub(super) fn encode_parts(parts: &[Location]) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    put_varint(&mut out, parts.len() as u64);
+    for location in parts {
+        put_location(&mut out, location);
+    }
+    out
+}
+
+/// Reads the list of parts of a long delta list.
+pub(crate) fn read_delta_parts(location: &Location, frame: &Frame) -> Result<Vec<Location>, TreeError> {
+    decode_parts(&frame.raw)
+        .map_err(|Bad(detail)| TreeError::damaged(format!("parts of a delta list in {location}"), detail))
+}
+
+pub(super) fn decode_parts(bytes: &[u8]) -> Result<Vec<Location>, Bad> {
+    let mut reader = Reader(bytes);
+    if reader.byte("delta version")? != VERSION {
+        return Err(Bad("delta version"));
+    }
+    let count = reader.length(PARTS_MAX, "delta parts")?;
+    let parts = (0..count).map(|_| read_location(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+    reader.end("bytes after delta parts")?;
+    Ok(parts)
+}

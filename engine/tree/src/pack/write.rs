@@ -1,0 +1,208 @@
+//! Writing packs.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use anabranch_types::{Clock, IdSource, NodeId, ObjectKey};
+use bytes::Bytes;
+
+use super::delta::{DIFFERENCES_MAX, encode_delta, encode_parts};
+use super::layout::{IndexEntry, MAGIC, put_footer};
+use super::{CommitRecord, CommitToPack, Pack, PackedCommit, PackedCommits};
+use crate::node::object_id::{ID_LENGTH, two_part_key};
+use crate::node::wire::put_varint;
+use crate::node::{FrameKind, Internal, Node, put_frame};
+use crate::{Difference, Location, NodeRef, Session, TreeError};
+
+/// A pack is closed before it grows beyond this, unless a single frame is larger.
+const PACK_BYTES: usize = 8 << 20;
+/// How many new leaves are kept for the cache: the ones that a small commit made.
+const HOT_LEAVES_MAX: usize = 64;
+/// Packs of one hour share a slice, so that garbage collection can go through them by age.
+const SLICE_MS: u64 = 3_600_000;
+
+pub(crate) fn pack_commits(
+    session: &Session,
+    commits: &[CommitToPack],
+    clock: &dyn Clock,
+    ids: &dyn IdSource,
+) -> Result<PackedCommits, TreeError> {
+    let mut levels = NewNodes::default();
+    for commit in commits {
+        if commit.commit.tree != commit.tree.id() {
+            return Err(TreeError::ForeignNode { id: commit.commit.tree });
+        }
+        if let Some(root) = commit.tree.root() {
+            levels.collect(session, root)?;
+        }
+    }
+    let mut writer = PackWriter { clock, ids, packs: Vec::new(), open: None };
+    let mut locations = HashMap::new();
+    let mut hot_nodes = Vec::new();
+    for level in levels.by_level.values() {
+        for id in level {
+            let (location, node) = write_node(session, id, &locations, &mut writer)?;
+            let is_leaf = matches!(*node, Node::Leaf(_));
+            if !is_leaf || hot_nodes.len() < HOT_LEAVES_MAX {
+                hot_nodes.push((*id, node));
+            }
+            locations.insert(*id, location);
+        }
+    }
+    let mut packed = Vec::with_capacity(commits.len());
+    for commit in commits {
+        packed.push(write_commit(commit, &locations, &mut writer)?);
+    }
+    Ok(PackedCommits { packs: writer.finish(), commits: packed, hot_nodes })
+}
+
+/// The nodes that are in no pack yet, children before parents and in order of key.
+#[derive(Default)]
+struct NewNodes {
+    by_level: BTreeMap<u8, Vec<NodeId>>,
+    seen: HashSet<NodeId>,
+}
+
+impl NewNodes {
+    /// At most as deep as the tree has levels.
+    fn collect(&mut self, session: &Session, reference: &NodeRef) -> Result<(), TreeError> {
+        if reference.location.is_some() || !self.seen.insert(reference.id) {
+            return Ok(());
+        }
+        let made = session.made_node(&reference.id).ok_or(TreeError::ForeignNode { id: reference.id })?;
+        if reference.level > 0
+            && let Node::Internal(internal) = &*session.decode(&reference.id, &made)?
+        {
+            for child in &internal.children {
+                self.collect(session, child)?;
+            }
+        }
+        self.by_level.entry(reference.level).or_default().push(reference.id);
+        Ok(())
+    }
+}
+
+fn write_node(
+    session: &Session,
+    id: &NodeId,
+    locations: &HashMap<NodeId, Location>,
+    writer: &mut PackWriter<'_>,
+) -> Result<(Location, Arc<Node>), TreeError> {
+    let made = session.made_node(id).ok_or(TreeError::ForeignNode { id: *id })?;
+    let mut node = session.decode(id, &made)?;
+    let mut raw = Vec::with_capacity(made.logical.len() + 16);
+    put_varint(&mut raw, made.logical.len() as u64);
+    raw.extend_from_slice(&made.logical);
+    if let Node::Internal(internal) = &*node {
+        let mut children = internal.children.clone();
+        for child in &mut children {
+            if child.location.is_none() {
+                child.location = locations.get(&child.id).cloned();
+            }
+        }
+        Internal::put_locations(&mut raw, children.iter().map(|child| child.location.as_ref()));
+        node = Arc::new(Node::Internal(Internal { level: internal.level, children }));
+    }
+    let location = writer.put(FrameKind::Node, Some(*id.as_bytes()), &raw);
+    Ok((location, node))
+}
+
+fn write_commit(
+    to_pack: &CommitToPack,
+    locations: &HashMap<NodeId, Location>,
+    writer: &mut PackWriter<'_>,
+) -> Result<PackedCommit, TreeError> {
+    let delta = match &to_pack.delta {
+        Some(differences) if differences.len() <= DIFFERENCES_MAX => Some(write_delta(differences, writer)?),
+        _ => None,
+    };
+    let root = to_pack.tree.root().cloned().map(|mut root| {
+        root.location = root.location.or_else(|| locations.get(&root.id).cloned());
+        root
+    });
+    let id = to_pack.commit.id();
+    let encoded = to_pack.commit.encode();
+    let nowhere = Location { pack: ObjectKey::new(""), offset: 0, length: 0 };
+    let mut record = CommitRecord { commit: nowhere, root, delta };
+    let mut raw = Vec::with_capacity(encoded.len() + 256);
+    put_varint(&mut raw, encoded.len() as u64);
+    raw.extend_from_slice(&encoded);
+    record.put_rest(&mut raw);
+    record.commit = writer.put(FrameKind::Commit, Some(*id.as_bytes()), &raw);
+    Ok(PackedCommit { id, commit: to_pack.commit.clone(), record })
+}
+
+fn write_delta(differences: &[Difference], writer: &mut PackWriter<'_>) -> Result<Location, TreeError> {
+    let parts: Vec<Location> = encode_delta(differences)?
+        .iter()
+        .map(|part| writer.put(FrameKind::Delta, None, part))
+        .collect();
+    match parts.as_slice() {
+        [only] => Ok(only.clone()),
+        parts => Ok(writer.put(FrameKind::DeltaParts, None, &encode_parts(parts))),
+    }
+}
+
+/// Fills packs one after the other.
+struct PackWriter<'a> {
+    clock: &'a dyn Clock,
+    ids: &'a dyn IdSource,
+    packs: Vec<Pack>,
+    open: Option<OpenPack>,
+}
+
+struct OpenPack {
+    key: ObjectKey,
+    bytes: Vec<u8>,
+    index: Vec<IndexEntry>,
+}
+
+impl PackWriter<'_> {
+    fn put(&mut self, kind: FrameKind, id: Option<[u8; 32]>, raw: &[u8]) -> Location {
+        if let Some(full) = self.open.take_if(|open| open.bytes.len().saturating_add(raw.len()) > PACK_BYTES) {
+            self.packs.push(full.close());
+        }
+        let (clock, ids) = (self.clock, self.ids);
+        let open = self.open.get_or_insert_with(|| OpenPack {
+            key: new_pack_key(clock, ids),
+            bytes: MAGIC.to_vec(),
+            index: Vec::new(),
+        });
+        let offset = open.bytes.len() as u64;
+        let length = put_frame(&mut open.bytes, kind, raw);
+        if let Some(id) = id {
+            open.index.push(IndexEntry { id, kind, offset, length });
+        }
+        Location { pack: open.key.clone(), offset, length }
+    }
+
+    fn finish(mut self) -> Vec<Pack> {
+        self.packs.extend(self.open.take().map(OpenPack::close));
+        self.packs
+    }
+}
+
+impl OpenPack {
+    fn close(mut self) -> Pack {
+        put_footer(&mut self.bytes, &self.index);
+        Pack { key: self.key, bytes: Bytes::from(self.bytes) }
+    }
+}
+
+/// `packs/<hour>/<id>`: time first, then random.
+fn new_pack_key(clock: &dyn Clock, ids: &dyn IdSource) -> ObjectKey {
+    let now_ms = u64::try_from(clock.now_ms()).unwrap_or(0);
+    let mut random = [0; 6];
+    ids.fill(&mut random);
+    let slice = timed_id(now_ms - now_ms % SLICE_MS, [0; 6]);
+    ObjectKey::new(two_part_key("packs", &slice, &timed_id(now_ms, random)))
+}
+
+fn timed_id(time_ms: u64, random: [u8; 6]) -> [u8; ID_LENGTH] {
+    let [_, _, time @ ..] = time_ms.to_be_bytes();
+    let mut id = [0; ID_LENGTH];
+    for (target, byte) in id.iter_mut().zip(time.into_iter().chain(random)) {
+        *target = byte;
+    }
+    id
+}

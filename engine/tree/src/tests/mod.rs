@@ -1,0 +1,1 @@
+//! The laws of trees, against a plain map.
