@@ -1,0 +1,261 @@
+//! The merger: reads three logs, lets the plan decide, writes, lints and verifies.
+
+use std::sync::Arc;
+
+use anabranch_merge::{
+    Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput, MergeOutcome,
+    MergeReport, Merger, MergerDescription, UnitKind, UnitView, Verification, ViewError,
+};
+use anabranch_types::Entry;
+use async_trait::async_trait;
+
+use crate::diff::diff;
+use crate::lint::lint;
+use crate::plan::{Finding, History, Plan, PlanInput, Planned, plan};
+use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
+use crate::verify::{Verdict, Verifier};
+use crate::write::{link_objects, write_commits};
+
+/// Merges Delta tables. Keeps log states and the verifier's states between merges; all of them are found by content,
+/// so that one merger serves any number of repositories.
+#[derive(Default)]
+pub struct DeltaMerger {
+    snapshots: SnapshotCache,
+    verifier: Verifier,
+}
+
+/// Why a merge ends before it is merged.
+enum Stop {
+    Conflicts { findings: Vec<Finding>, notes: Vec<String> },
+    Failed(Failure),
+}
+
+impl From<ViewError> for Stop {
+    fn from(error: ViewError) -> Self {
+        Stop::Failed(Failure { reason: FailureReason::Storage, message: error.to_string() })
+    }
+}
+
+fn broken(root: &str, message: impl std::fmt::Display) -> Stop {
+    let message = format!("{root}: the planned log breaks its own rules, nothing is published: {message}");
+    Stop::Failed(Failure { reason: FailureReason::Broken, message })
+}
+
+#[async_trait]
+impl Merger for DeltaMerger {
+    fn description(&self) -> MergerDescription {
+        MergerDescription { name: "delta".into(), version: "1".into(), unit: UnitKind::Folder }
+    }
+
+    async fn merge(&self, input: MergeInput<'_>) -> MergeOutcome {
+        match self.try_merge(&input).await {
+            Ok((edits, report)) => MergeOutcome::Merged { edits, report },
+            Err(Stop::Failed(failure)) => MergeOutcome::Failed(failure),
+            Err(Stop::Conflicts { findings, notes }) => conclude(&input, findings, notes),
+        }
+    }
+
+    async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
+        diff(&self.snapshots, input).await
+    }
+}
+
+impl DeltaMerger {
+    /// A merger with empty caches.
+    pub fn new() -> Self {
+        DeltaMerger::default()
+    }
+
+    async fn try_merge(&self, input: &MergeInput<'_>) -> Result<(Vec<MergeEdit>, MergeReport), Stop> {
+        if let Some(unchanged) = take_changed_side(input).await? {
+            return Ok(unchanged);
+        }
+        let (base, ours, theirs) = self.read_sides(input).await?;
+        let plan_input = PlanInput {
+            base: &base.snapshot,
+            ours: &ours.snapshot,
+            theirs: &theirs.snapshot,
+            ours_history: history(input.ours, "ours", &base, &ours).await?,
+            theirs_history: history(input.theirs, "theirs", &base, &theirs).await?,
+            refuse_cleaned: input.options.get("on-log-cleaned").is_some_and(|value| value == "refuse"),
+            merge_time_ms: input.merge_time_ms,
+            seed: input.seed,
+            source: input.source,
+        };
+        let plan = match plan(plan_input) {
+            Planned::Ready(plan) => plan,
+            Planned::Conflicts { findings, notes } => return Err(Stop::Conflicts { findings, notes }),
+            Planned::Broken(message) => return Err(broken(input.root, message)),
+        };
+        let merged =
+            lint(&ours.snapshot, &plan.commits, &plan.live).map_err(|rules| broken(input.root, rules.join("; ")))?;
+        let (mut edits, findings) = link_objects(input, &plan, &merged).await?;
+        if !findings.is_empty() {
+            return Err(Stop::Conflicts { findings, notes: plan.notes });
+        }
+        let (commits, bytes_written) = write_commits(input, &plan).await?;
+        let verification = self.verify(input, &ours, &plan, &merged, &commits).await?;
+        edits.extend(commits);
+        edits.sort_by(|left, right| left.path().cmp(right.path()));
+        let report = MergeReport { bytes_written, verification, ..report_of(plan) };
+        Ok((edits, report))
+    }
+
+    /// Reads the logs of all sides. Base comes first: the others go on from its state.
+    async fn read_sides(&self, input: &MergeInput<'_>) -> Result<(Log, Log, Log), Stop> {
+        let base = read_log(input.base, &self.snapshots).await;
+        let ours = read_log(input.ours, &self.snapshots).await;
+        let theirs = read_log(input.theirs, &self.snapshots).await;
+        let mut findings = Vec::new();
+        let mut logs = Vec::new();
+        for (side, log) in [("base", base), ("ours", ours), ("theirs", theirs)] {
+            match log {
+                Ok(log) => logs.push(log),
+                Err(ReadError::Damaged(damage)) => findings.push(Finding::damage(side, damage)),
+                Err(ReadError::View(error)) => return Err(error.into()),
+            }
+        }
+        if !findings.is_empty() {
+            return Err(Stop::Conflicts { findings, notes: Vec::new() });
+        }
+        let mut logs = logs.into_iter();
+        let sides = (logs.next().flatten(), logs.next().flatten(), logs.next().flatten());
+        let (base, ours, theirs) = match sides {
+            (Some(base), Some(ours), Some(theirs)) => return Ok((base, ours, theirs)),
+            (base, ours, theirs) => (base.is_some(), ours.is_some(), theirs.is_some()),
+        };
+        let finding = missing_log(input, base, ours, theirs).await?;
+        Err(Stop::Conflicts { findings: vec![finding], notes: Vec::new() })
+    }
+
+    async fn verify(
+        &self,
+        input: &MergeInput<'_>,
+        ours: &Log,
+        plan: &Plan,
+        merged: &crate::snapshot::Snapshot,
+        written: &[MergeEdit],
+    ) -> Result<Verification, Stop> {
+        if plan.commits.is_empty() {
+            return Ok(Verification::NotNeeded);
+        }
+        let entries: Vec<Entry> = written
+            .iter()
+            .filter_map(|edit| match edit {
+                MergeEdit::Put { entry, .. } => Some(entry.clone()),
+                _ => None,
+            })
+            .collect();
+        let verdict = self.verifier.verify(input.ours, ours, &plan.commits, &entries, merged).await;
+        match verdict {
+            Ok(Verdict::Agrees(key)) => {
+                self.snapshots.put(key, Arc::new(merged.clone()));
+                Ok(Verification::Agrees)
+            }
+            Ok(Verdict::CannotJudge(reason)) => Ok(Verification::Unverified { reason }),
+            Ok(Verdict::Disagrees(message)) => Err(Stop::Failed(Failure {
+                reason: FailureReason::VerificationDisagrees,
+                message: format!("{}: deltalake sees another table than was planned: {message}", input.root),
+            })),
+            Err(ReadError::View(error)) => Err(error.into()),
+            Err(ReadError::Damaged(damage)) => {
+                Err(Stop::Conflicts { findings: vec![Finding::damage("ours", damage)], notes: Vec::new() })
+            }
+        }
+    }
+}
+
+fn report_of(plan: Plan) -> MergeReport {
+    MergeReport {
+        rows: plan.rows,
+        files_added: plan.files_added,
+        files_removed: plan.files_removed,
+        notes: plan.notes,
+        ..MergeReport::new("metadata")
+    }
+}
+
+/// An unchanged side takes the other side whole, its log included.
+async fn take_changed_side(input: &MergeInput<'_>) -> Result<Option<(Vec<MergeEdit>, MergeReport)>, Stop> {
+    let base = input.base.fingerprint().await?;
+    let ours = input.ours.fingerprint().await?;
+    let theirs = input.theirs.fingerprint().await?;
+    if theirs == base || theirs == ours {
+        return Ok(Some((Vec::new(), MergeReport::new("unchanged"))));
+    }
+    Ok((ours == base).then(|| (theirs_whole(input), MergeReport::new("fast-forward"))))
+}
+
+/// The edits that make ours what theirs is.
+fn theirs_whole(input: &MergeInput<'_>) -> Vec<MergeEdit> {
+    let differs = input.changes.iter().filter(|change| change.ours != change.theirs);
+    let edit = |change: &anabranch_merge::EntryMerge| {
+        let path = change.path.clone();
+        match change.theirs.clone() {
+            Some(entry) => MergeEdit::Link { path, entry },
+            None => MergeEdit::Remove { path },
+        }
+    };
+    differs.map(edit).collect()
+}
+
+/// Conflicts, or the side that somebody chose for all of them.
+fn conclude(input: &MergeInput<'_>, findings: Vec<Finding>, notes: Vec<String>) -> MergeOutcome {
+    let mut conflicts: Vec<Conflict> = findings.into_iter().map(|finding| finding.into_conflict(input.root)).collect();
+    Conflict::sort(&mut conflicts);
+    conflicts.dedup();
+    let chosen = |conflict: &Conflict| {
+        let id = conflict.id();
+        input.resolutions.iter().find(|resolution| resolution.conflict == id).map(|resolution| resolution.choice.as_str())
+    };
+    let all = |side: &str| conflicts.iter().all(|conflict| chosen(conflict) == Some(side));
+    let mut report = MergeReport { notes, ..MergeReport::new("metadata") };
+    if all("ours") {
+        report.how = "ours".into();
+        return MergeOutcome::Merged { edits: Vec::new(), report };
+    }
+    if all("theirs") {
+        report.how = "theirs".into();
+        return MergeOutcome::Merged { edits: theirs_whole(input), report };
+    }
+    MergeOutcome::Conflicts { conflicts, report }
+}
+
+/// Reads the commits of a side that may be new since the base.
+async fn history(view: &dyn UnitView, side: &str, base: &Log, log: &Log) -> Result<History, Stop> {
+    let Some(common) = base.listing.common_version(&log.listing) else { return Ok(History::default()) };
+    let (from, to) = (common.saturating_add(1), log.snapshot.version);
+    let extends_base = common == base.snapshot.version;
+    if !log.listing.has_commits(from, to) {
+        return Ok(History { commits: None, extends_base });
+    }
+    match read_commits(view, &log.listing, from, to).await {
+        Ok(commits) => Ok(History { commits: Some(commits), extends_base }),
+        Err(ReadError::View(error)) => Err(error.into()),
+        Err(ReadError::Damaged(damage)) => {
+            Err(Stop::Conflicts { findings: vec![Finding::damage(side, damage)], notes: Vec::new() })
+        }
+    }
+}
+
+/// The conflict of a root that is no table on some side.
+async fn missing_log(input: &MergeInput<'_>, base: bool, ours: bool, theirs: bool) -> Result<Finding, Stop> {
+    let (kind, message) = match (base, ours, theirs) {
+        (false, true, true) => {
+            (ConflictKind::TableCreatedBoth, "both sides created a table here, and nothing says that it is one")
+        }
+        (true, true, false) | (true, false, true) => {
+            let (side, name) = if ours { (input.theirs, "theirs") } else { (input.ours, "ours") };
+            let rest = side.walk("", None, 1).await?;
+            if rest.is_empty() {
+                let message = if ours { "theirs dropped the table, ours changed it" } else { "ours dropped the table, theirs changed it" };
+                (ConflictKind::TableDeletedModified, message)
+            } else {
+                let message = format!("{name} deleted the table's log and left other objects behind");
+                return Ok(Finding::table(ConflictKind::TableDamaged, "table", message));
+            }
+        }
+        _ => (ConflictKind::TableDamaged, "one side holds a table here, the other holds objects that are none"),
+    };
+    Ok(Finding::table(kind, "table", message))
+}

@@ -1,0 +1,86 @@
+//! Checkpoints: Parquet files whose rows are actions.
+
+use bytes::Bytes;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
+use serde_json::{Map, Value};
+
+use crate::action::Action;
+
+/// Fields that only repeat what another field says as text.
+const REPEATED_FIELDS: [&str; 2] = ["stats_parsed", "partitionValues_parsed"];
+
+/// Reads the actions of one checkpoint file. CPU-bound; the Parquet crate may panic on hostile bytes, so it runs on
+/// a thread whose panic is caught.
+pub(crate) fn parse_checkpoint(bytes: Bytes) -> Result<Vec<Action>, String> {
+    let reader = SerializedFileReader::new(bytes).map_err(|error| error.to_string())?;
+    let rows = reader.get_row_iter(None).map_err(|error| error.to_string())?;
+    let mut actions = Vec::new();
+    for row in rows {
+        let row = row.map_err(|error| error.to_string())?;
+        for (name, field) in row.get_column_iter() {
+            let Field::Group(group) = field else { continue };
+            if name == "sidecar" || name == "checkpointMetadata" {
+                return Err("it is a checkpoint of the second form, which is not read here".into());
+            }
+            let body = Value::Object(group_fields(group)?).to_string();
+            actions.push(Action::parse(name, &body)?);
+        }
+    }
+    Ok(actions)
+}
+
+fn group_fields(group: &Row) -> Result<Map<String, Value>, String> {
+    let mut fields = Map::new();
+    for (name, field) in group.get_column_iter() {
+        if REPEATED_FIELDS.contains(&name.as_str()) || matches!(field, Field::Null) {
+            continue;
+        }
+        fields.insert(name.clone(), value(field)?);
+    }
+    Ok(fields)
+}
+
+fn value(field: &Field) -> Result<Value, String> {
+    Ok(match field {
+        Field::Null => Value::Null,
+        Field::Bool(value) => (*value).into(),
+        Field::Byte(value) => (*value).into(),
+        Field::Short(value) => (*value).into(),
+        Field::Int(value) => (*value).into(),
+        Field::Long(value) => (*value).into(),
+        Field::UByte(value) => (*value).into(),
+        Field::UShort(value) => (*value).into(),
+        Field::UInt(value) => (*value).into(),
+        Field::ULong(value) => (*value).into(),
+        Field::Float(value) => f64::from(*value).into(),
+        Field::Double(value) => (*value).into(),
+        Field::Str(text) => text.as_str().into(),
+        Field::Bytes(bytes) => {
+            String::from_utf8(bytes.data().to_vec()).map_err(|_| "a text is no UTF-8".to_owned())?.into()
+        }
+        Field::Group(group) => Value::Object(group_fields(group)?),
+        Field::ListInternal(list) => Value::Array(list.elements().iter().map(value).collect::<Result<_, _>>()?),
+        Field::MapInternal(map) => {
+            let mut fields = Map::new();
+            for (key, entry) in map.entries() {
+                let Value::String(key) = value(key)? else { return Err("a map has a key that is no text".into()) };
+                fields.insert(key, value(entry)?);
+            }
+            Value::Object(fields)
+        }
+        other => return Err(format!("it holds a value of an unexpected type: {other}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn garbage_is_an_error() {
+        for garbage in [&b""[..], b"PAR1", b"PAR1 not a parquet file at all PAR1", &[0xff; 4096]] {
+            assert!(parse_checkpoint(Bytes::copy_from_slice(garbage)).is_err());
+        }
+    }
+}
