@@ -104,7 +104,11 @@ pub(crate) async fn apply(session: &Session, tree: &Tree, edits: Vec<TreeEdit>) 
 }
 
 /// Moves everything below `until` from the cursor to the builder, whole subtrees where they fit.
-async fn copy_until(cursor: &mut Cursor, builder: &mut Builder, until: Option<&[u8]>) -> Result<(), TreeError> {
+async fn copy_until(
+    cursor: &mut Cursor,
+    builder: &mut Builder,
+    until: Option<&[u8]>,
+) -> Result<(), TreeError> {
     let beyond = |key: &[u8]| until.is_some_and(|until| key >= until);
     loop {
         match cursor.head() {

@@ -98,7 +98,11 @@ impl Builder {
 
     /// Takes over a subtree whose keys are greater than all before; `next` is the key that follows it where it comes from.
     /// False if it does not fit: then its children are to be offered instead.
-    pub(crate) async fn push_subtree(&mut self, subtree: &NodeRef, next: Option<Key>) -> Result<bool, TreeError> {
+    pub(crate) async fn push_subtree(
+        &mut self,
+        subtree: &NodeRef,
+        next: Option<Key>,
+    ) -> Result<bool, TreeError> {
         let first = subtree.first_key.as_bytes();
         self.settle(first).await?;
         for level in 0..=subtree.level {

@@ -86,7 +86,9 @@ impl Shard {
             return;
         }
         match self.nodes.insert(id, Slot { node, used: false }) {
-            Some(before) => self.bytes = self.bytes.saturating_sub(before.node.memory().saturating_add(OVERHEAD)),
+            Some(before) => {
+                self.bytes = self.bytes.saturating_sub(before.node.memory().saturating_add(OVERHEAD))
+            }
             None => self.order.push_back(id),
         }
         self.bytes = self.bytes.saturating_add(bytes);

@@ -104,7 +104,7 @@ impl Cursor {
             Head::Row(row) => row.key,
         };
         match &self.end {
-            Some(end) if first >= end.as_slice() => Head::End,
+            Some(end) if first >= end.as_slice() || self.floor.as_slice() >= end.as_slice() => Head::End,
             _ => head,
         }
     }
@@ -138,11 +138,6 @@ impl Cursor {
         }
     }
 
-    /// The leaf that the head is an entry of, and its place there.
-    pub(crate) fn leaf(&self) -> Option<(&Arc<Node>, usize)> {
-        self.stack.last().map(|top| (&top.node, top.index))
-    }
-
     /// The first key after the head in the whole tree, regardless of the end.
     pub(crate) fn next_key(&self) -> Option<&[u8]> {
         if self.root.is_some() {
@@ -158,7 +153,9 @@ impl Cursor {
         }
         self.stack.iter().rev().find_map(|level| match &*level.node {
             Node::Leaf(leaf) => leaf.key(level.index.saturating_add(1)),
-            Node::Internal(_) => level.child(level.index.saturating_add(1)).map(|child| child.first_key.clone()),
+            Node::Internal(_) => {
+                level.child(level.index.saturating_add(1)).map(|child| child.first_key.clone())
+            }
         })
     }
 

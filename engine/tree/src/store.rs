@@ -131,25 +131,28 @@ impl TreeStore {
         };
         let node = match hinted {
             // The hint is stale when packs were rewritten; the catalog knows better.
-            Err(TreeError::PackMissing { .. } | TreeError::NodeMissing { .. } | TreeError::Damaged { .. }) => {
-                match self.source.locate(id).await? {
-                    Some(location) if Some(&location) != reference.location.as_ref() => {
-                        self.read_node_at(id, &location).await?
-                    }
-                    Some(_) => hinted?,
-                    None => match hinted {
-                        Err(damaged @ TreeError::Damaged { .. }) => return Err(damaged),
-                        _ => {
-                            let location = reference.location.clone();
-                            return Err(TreeError::NodeMissing { id: *id, location });
-                        }
-                    },
+            Err(
+                TreeError::PackMissing { .. } | TreeError::NodeMissing { .. } | TreeError::Damaged { .. },
+            ) => match self.source.locate(id).await? {
+                Some(location) if Some(&location) != reference.location.as_ref() => {
+                    self.read_node_at(id, &location).await?
                 }
-            }
+                Some(_) => hinted?,
+                None => match hinted {
+                    Err(damaged @ TreeError::Damaged { .. }) => return Err(damaged),
+                    _ => {
+                        let location = reference.location.clone();
+                        return Err(TreeError::NodeMissing { id: *id, location });
+                    }
+                },
+            },
             other => other?,
         };
         if !node.agrees_with(reference) {
-            return Err(TreeError::damaged(format!("parent of tree node {id}"), "it does not describe the node"));
+            return Err(TreeError::damaged(
+                format!("parent of tree node {id}"),
+                "it does not describe the node",
+            ));
         }
         Ok(Arc::new(node))
     }
@@ -169,7 +172,10 @@ impl TreeStore {
         let frame = read_frame(&bytes)
             .map_err(|Bad(detail)| TreeError::damaged(format!("frame in {location}"), detail))?;
         if frame.length != bytes.len() {
-            return Err(TreeError::damaged(format!("frame in {location}"), "its length is not the one expected"));
+            return Err(TreeError::damaged(
+                format!("frame in {location}"),
+                "its length is not the one expected",
+            ));
         }
         Ok(frame)
     }

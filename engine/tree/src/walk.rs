@@ -268,8 +268,11 @@ impl WalkCursor {
                 true => entry_at(cursor).map(Some),
                 false => Ok(None),
             };
-            let (base, ours, theirs) =
-                (entry(has_base, &self.base)?, entry(has_ours, &self.ours)?, entry(has_theirs, &self.theirs)?);
+            let (base, ours, theirs) = (
+                entry(has_base, &self.base)?,
+                entry(has_ours, &self.ours)?,
+                entry(has_theirs, &self.theirs)?,
+            );
             let Some(key) = [&base, &ours, &theirs].into_iter().flatten().next().map(|(key, _)| key.clone())
             else {
                 return Ok(());

@@ -96,7 +96,8 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Result<Frame, Bad> {
         RAW if raw_length == length => Bytes::copy_from_slice(payload),
         // Lz4 makes at most 255 bytes of one, so a small frame cannot ask for a large allocation.
         LZ4 if raw_length <= length.saturating_mul(255) => {
-            let raw = lz4_flex::block::decompress(payload, raw_length).map_err(|_| Bad("frame compression"))?;
+            let raw =
+                lz4_flex::block::decompress(payload, raw_length).map_err(|_| Bad("frame compression"))?;
             if raw.len() != raw_length {
                 return Err(Bad("frame length"));
             }

@@ -24,8 +24,7 @@ impl Internal {
             return Err(Bad("internal node without children"));
         }
         let first_keys = read_keys(&mut reader, count)?;
-        let ids: Vec<[u8; 32]> =
-            (0..count).map(|_| reader.array("child ids")).collect::<Result<_, _>>()?;
+        let ids: Vec<[u8; 32]> = (0..count).map(|_| reader.array("child ids")).collect::<Result<_, _>>()?;
         let counts: Vec<u64> = (0..count).map(|_| reader.varint("child counts")).collect::<Result<_, _>>()?;
         let sizes: Vec<u64> = (0..count).map(|_| reader.varint("child bytes")).collect::<Result<_, _>>()?;
         let mut lengths = reader;
@@ -46,7 +45,15 @@ impl Internal {
             }
             entries = entries.checked_add(count).ok_or(Bad("child counts"))?;
             let id = NodeId::from_bytes(id);
-            children.push(NodeRef { id, level: level - 1, count, bytes, first_key, last_key, location: None });
+            children.push(NodeRef {
+                id,
+                level: level - 1,
+                count,
+                bytes,
+                first_key,
+                last_key,
+                location: None,
+            });
         }
         Ok(Internal { level, children })
     }

@@ -12,7 +12,10 @@ use crate::store::node_of_frame;
 use crate::{Location, PackSource, TreeError};
 
 /// Reads the commit in a frame, and what the frame says of its tree and delta list.
-pub(crate) fn read_commit_frame(location: &Location, frame: &Frame) -> Result<(Commit, CommitRecord), TreeError> {
+pub(crate) fn read_commit_frame(
+    location: &Location,
+    frame: &Frame,
+) -> Result<(Commit, CommitRecord), TreeError> {
     let damaged = |Bad(detail)| TreeError::damaged(format!("commit in {location}"), detail);
     if frame.kind != FrameKind::Commit {
         return Err(damaged(Bad("it is no commit")));
@@ -36,8 +39,7 @@ pub async fn read_pack_index(
     let damaged = |Bad(detail)| TreeError::damaged(format!("index of pack {pack}"), detail);
     let trailer_offset =
         length.checked_sub(TRAILER_LENGTH as u64).ok_or_else(|| damaged(Bad("it is too short")))?;
-    let trailer =
-        read_trailer(&source.read(pack, trailer_offset..length).await?).map_err(damaged)?;
+    let trailer = read_trailer(&source.read(pack, trailer_offset..length).await?).map_err(damaged)?;
     let index_length = (trailer.count.saturating_mul(INDEX_ENTRY_LENGTH)) as u64;
     if trailer.index_offset.checked_add(index_length) != Some(trailer_offset) {
         return Err(damaged(Bad("place of the index")));
@@ -84,8 +86,7 @@ fn verify_frames(key: &ObjectKey, frames: &[u8], index: &[IndexEntry]) -> Result
     let mut rest = frames.get(MAGIC.len()..).unwrap_or_default();
     while !rest.is_empty() {
         let offset = (frames.len().saturating_sub(rest.len())) as u64;
-        let damaged =
-            |Bad(detail)| TreeError::damaged(format!("frame at {offset} of pack {key}"), detail);
+        let damaged = |Bad(detail)| TreeError::damaged(format!("frame at {offset} of pack {key}"), detail);
         let frame = read_frame(rest).map_err(damaged)?;
         let location = Location { pack: key.clone(), offset, length: frame.length as u32 };
         rest = rest.get(frame.length..).unwrap_or_default();

@@ -133,10 +133,8 @@ fn write_commit(
 }
 
 fn write_delta(differences: &[Difference], writer: &mut PackWriter<'_>) -> Result<Location, TreeError> {
-    let parts: Vec<Location> = encode_delta(differences)?
-        .iter()
-        .map(|part| writer.put(FrameKind::Delta, None, part))
-        .collect();
+    let parts: Vec<Location> =
+        encode_delta(differences)?.iter().map(|part| writer.put(FrameKind::Delta, None, part)).collect();
     match parts.as_slice() {
         [only] => Ok(only.clone()),
         parts => Ok(writer.put(FrameKind::DeltaParts, None, &encode_parts(parts))),
@@ -159,7 +157,8 @@ struct OpenPack {
 
 impl PackWriter<'_> {
     fn put(&mut self, kind: FrameKind, id: Option<[u8; 32]>, raw: &[u8]) -> Location {
-        if let Some(full) = self.open.take_if(|open| open.bytes.len().saturating_add(raw.len()) > PACK_BYTES) {
+        if let Some(full) = self.open.take_if(|open| open.bytes.len().saturating_add(raw.len()) > PACK_BYTES)
+        {
             self.packs.push(full.close());
         }
         let (clock, ids) = (self.clock, self.ids);
