@@ -1,6 +1,8 @@
 //! The vocabulary and laws of a merge, the `Merger` trait, the registry, the pipeline and the object-wise fallback.
 
 mod conflict;
+#[cfg(any(test, feature = "test-support"))]
+pub mod conformance;
 mod merger;
 mod outcome;
 mod pipeline;
@@ -9,6 +11,7 @@ mod roots;
 mod rules;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
+mod text;
 mod three_way;
 mod transaction;
 mod views;
@@ -26,6 +29,7 @@ pub use pipeline::{
 pub use registry::Registry;
 pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
 pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules};
+pub use text::TextMerger;
 pub use three_way::{Change, Decision, ThreeWay};
 pub use transaction::{LogProblem, check_log_union};
 pub use views::{ObjectReader, ReadError, TreeUnitView};

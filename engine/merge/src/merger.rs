@@ -6,7 +6,7 @@ use anabranch_types::Entry;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{ConflictValue, MergeOutcome, Resolution, RowTotals};
+use crate::{ConflictValue, MergeEdit, MergeOutcome, Resolution, RowTotals};
 
 /// What a merger works on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -146,6 +146,32 @@ pub struct MergeInput<'a> {
     pub source: &'a str,
     /// Where new objects go.
     pub writer: &'a dyn UnitWriter,
+}
+
+impl MergeInput<'_> {
+    /// The edits when there is nothing to merge, read from the changes alone: none where theirs changed nothing or
+    /// both sides came to the same content, theirs as it is where ours changed nothing. Otherwise `None`.
+    pub fn fast_path(&self) -> Option<Vec<MergeEdit>> {
+        let same = |left: &Option<Entry>, right: &Option<Entry>| match (left, right) {
+            (None, None) => true,
+            (Some(left), Some(right)) => left.same_content(right),
+            _ => false,
+        };
+        let ours_stands = self.changes.iter().all(|change| same(&change.base, &change.theirs))
+            || self.changes.iter().all(|change| same(&change.ours, &change.theirs));
+        if ours_stands {
+            return Some(Vec::new());
+        }
+        if !self.changes.iter().all(|change| same(&change.base, &change.ours)) {
+            return None;
+        }
+        let changed = self.changes.iter().filter(|change| change.ours != change.theirs);
+        let edits = changed.map(|change| match &change.theirs {
+            Some(entry) => MergeEdit::Link { path: change.path.clone(), entry: entry.clone() },
+            None => MergeEdit::Remove { path: change.path.clone() },
+        });
+        Some(edits.collect())
+    }
 }
 
 /// What a merger compares.

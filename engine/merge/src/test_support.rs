@@ -95,6 +95,8 @@ pub struct Access {
     pub method: &'static str,
     /// The path or prefix.
     pub path: String,
+    /// The bytes that were read, for `read`.
+    pub address: Option<Address>,
 }
 
 /// One side of a unit, in memory. Records what is read and can be told to fail.
@@ -155,8 +157,8 @@ impl MemoryUnit {
         lock(&self.accesses).clone()
     }
 
-    fn access(&self, method: &'static str, path: &str) -> Result<(), ViewError> {
-        lock(&self.accesses).push(Access { method, path: path.to_owned() });
+    fn access(&self, method: &'static str, path: &str, address: Option<&Address>) -> Result<(), ViewError> {
+        lock(&self.accesses).push(Access { method, path: path.to_owned(), address: address.cloned() });
         if let Some(left) = lock(&self.reads_left).as_mut() {
             let Some(rest) = left.checked_sub(1) else {
                 return Err(ViewError::Storage {
@@ -178,12 +180,12 @@ impl UnitView for MemoryUnit {
     }
 
     async fn fingerprint(&self) -> Result<[u8; 32], ViewError> {
-        self.access("fingerprint", "")?;
+        self.access("fingerprint", "", None)?;
         Ok(crate::views::fingerprint_of(self.entries.iter().map(|(path, entry)| (path.as_str(), entry))))
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Entry>, ViewError> {
-        self.access("stat", path)?;
+        self.access("stat", path, None)?;
         Ok(self.entries.get(path).cloned())
     }
 
@@ -193,14 +195,14 @@ impl UnitView for MemoryUnit {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(String, Entry)>, ViewError> {
-        self.access("walk", prefix)?;
+        self.access("walk", prefix, None)?;
         let inside = self.entries.iter().filter(|(path, _)| path.starts_with(prefix));
         let rest = inside.filter(|(path, _)| after.is_none_or(|after| path.as_str() > after));
         Ok(rest.take(limit).map(|(path, entry)| (path.clone(), entry.clone())).collect())
     }
 
     async fn read(&self, path: &str, entry: &Entry, offset: u64, length: u64) -> Result<Bytes, ViewError> {
-        self.access("read", path)?;
+        self.access("read", path, Some(&entry.address))?;
         match self.objects.read(&entry.address, offset, length).await {
             Ok(bytes) => Ok(bytes),
             Err(_) => Err(ViewError::NotFound { path: path.to_owned(), side: self.label.clone() }),
