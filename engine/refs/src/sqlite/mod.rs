@@ -63,6 +63,12 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .statement_cache_capacity(256)
+            // Write-ids and paths fall on random pages: a small cache would read most of them again.
+            .pragma("cache_size", "-65536")
+            // The way back of a statement of many rows: needed only until it ends, so a file is wasted on it.
+            .pragma("temp_store", "MEMORY")
+            // In a long log a page that is written again and again is copied back once.
+            .pragma("wal_autocheckpoint", "8192")
             .disable_statement_logging();
         let mut connection = options.connect().await.map_err(|error| failed("opening", &name, error))?;
         schema::prepare(&mut connection, &name).await?;

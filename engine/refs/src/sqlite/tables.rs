@@ -3,6 +3,8 @@
 //! A statement for any number of rows would be prepared anew for each number; so the rows are taken in powers of
 //! two, whose statements stay prepared.
 
+use std::collections::BTreeSet;
+
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, Sqlite, SqliteConnection};
@@ -11,13 +13,14 @@ use super::batch::Batch;
 use super::rows;
 use crate::StagedValue;
 use crate::judge::{self, WRITE_ID_KEPT_MS, WRITE_IDS_KEPT};
-use crate::{Partition, Token};
+use crate::{Partition, Token, WriteId};
 
 const ROWS_MAX: usize = 256;
 /// How many rows one call of `drop_chunk` drops.
 const DROP_CHUNK: i64 = 1000;
-/// After how many counts the write-ids of the partitions in a batch are looked through.
-const PRUNE_EVERY: u64 = 256;
+/// One write in so many has the write-ids of its partition looked through. The write-id itself, which is random,
+/// says which: a pattern in the writes cannot keep a partition from its turn.
+const PRUNE_ONE_IN: u8 = 128;
 
 type Statement = Query<'static, Sqlite, SqliteArguments>;
 
@@ -192,19 +195,17 @@ async fn store_staged(connection: &mut SqliteConnection, batch: &Batch) -> Resul
     Ok(())
 }
 
-/// Forgets write-ids that are beyond both bounds of the contract, in the partitions that the batch wrote to.
-/// Looked at now and then: a partition that is written to often is met often.
+/// Forgets write-ids that are beyond both bounds of the contract, now and then: a partition that is written to often
+/// is met often.
 pub(super) async fn prune(
     connection: &mut SqliteConnection,
     batch: &Batch,
-    counter_before: u64,
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
-    if counter_before / PRUNE_EVERY == batch.counter / PRUNE_EVERY {
-        return Ok(());
-    }
-    let partitions: std::collections::BTreeSet<&Partition> =
-        batch.changes.written.iter().map(|(_, key)| &key.0).collect();
+    let due = |id: &WriteId| id.0.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) % PRUNE_ONE_IN == 0;
+    let written = batch.changes.written.iter();
+    let partitions: BTreeSet<&Partition> =
+        written.filter(|(_, (_, id))| due(id)).map(|(_, (partition, _))| partition).collect();
     for partition in partitions {
         sqlx::query(
             "DELETE FROM write_ids WHERE partition = ?1 AND at_ms < ?2 AND sequence <=

@@ -172,11 +172,10 @@ impl Writer {
         let write = |error| Failure::Before("writing", error);
         execute(connection, "BEGIN IMMEDIATE").await.map_err(write)?;
         tables::load(connection, batch).await.map_err(write)?;
-        let counter_before = batch.counter;
         decide(batch);
         if !batch.changes.is_empty() {
             tables::store(connection, batch, now_ms).await.map_err(write)?;
-            tables::prune(connection, batch, counter_before, now_ms).await.map_err(write)?;
+            tables::prune(connection, batch, now_ms).await.map_err(write)?;
         }
         let mut more = Vec::new();
         for token in drops {
