@@ -1,1 +1,26 @@
 //! REST: the lakeFS-compatible surface and our own, and its OpenAPI document.
+//!
+//! One resource is one file of handlers here and one of wire types in [`wire`]. A handler extracts, makes one
+//! call into the application, and maps the answer. `source` is theirs and `destination` is ours: this crate is
+//! the one place that translates.
+
+mod authenticate;
+mod branches;
+mod commits;
+mod config;
+mod download;
+mod error;
+mod extract;
+mod merges;
+mod objects;
+mod page;
+mod refs;
+mod repositories;
+mod request_id;
+mod router;
+mod tags;
+mod time;
+mod upload;
+pub mod wire;
+
+pub use router::{openapi, router};

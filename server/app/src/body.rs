@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use crate::{AppError, BodyError, BodyStream};
 
 /// Bodies up to this size share segments that are synced once per group; larger ones are objects of their own.
-pub(crate) const SMALL_BYTES_MAX: usize = 256 * 1024;
+pub const SMALL_BYTES_MAX: usize = 256 * 1024;
 /// The largest body of one request: S3's limit for one PUT.
 pub(crate) const BODY_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 

@@ -14,10 +14,11 @@ mod repositories;
 mod uploads;
 
 pub use anabranch_repository::{
-    BranchInfo, CommitInfo, DiffItem, DiffKind, DiffRequest, Listed, LogRequest, MergeAnswer, MergeSummary, ObjectInfo,
-    Paged, Paging, RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableSummary, TagInfo, WriteCondition,
+    BranchInfo, CommitInfo, DiffItem, DiffKind, DiffRequest, FsckReport, Listed, LogRequest, MergeAnswer, MergeSummary, ObjectInfo,
+    Paged, Paging, RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableDiff, TableSummary, TagInfo, WriteCondition,
 };
 pub use app::{App, AppParts};
+pub use body::SMALL_BYTES_MAX;
 pub use error::{AppError, BodyError};
 pub use model::{
     BodyStream, ByteRange, CommitInput, CopyInput, CreateRepositoryInput, ListInput, MergeBase, MergeInput,

@@ -1,0 +1,117 @@
+//! Facts about the server and the caller.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The lakeFS version whose operations this server answers to: clients compare it before they use newer ones.
+pub(crate) const LAKEFS_VERSION: &str = "1.60.0";
+
+/// What clients ask before they begin.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Config {
+    /// Which version.
+    pub version_config: VersionConfig,
+    /// What the storage can do.
+    pub storage_config: StorageConfig,
+    /// Always empty.
+    pub capabilities_config: BTreeMap<String, serde_json::Value>,
+}
+
+/// Which version of lakeFS's interface this is, and ours beside it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct VersionConfig {
+    /// The lakeFS version whose operations are answered.
+    pub version: String,
+    /// `anabranch`, to tell this server from others.
+    pub version_context: String,
+    /// The version of this server. Of our own.
+    pub anabranch_version: String,
+    /// Always false.
+    pub upgrade_recommended: bool,
+}
+
+/// What the storage can do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StorageConfig {
+    /// The kind of the default store.
+    pub blockstore_type: String,
+    /// A namespace that would be accepted.
+    pub blockstore_namespace_example: String,
+    /// Which namespaces are accepted.
+    #[serde(rename = "blockstore_namespace_ValidityRegex")]
+    pub blockstore_namespace_validity_regex: String,
+    /// What a client puts before a repository's name to get its namespace.
+    pub default_namespace_prefix: String,
+    /// Whether objects can be read and written by presigned addresses.
+    pub pre_sign_support: bool,
+    /// The same, for a web page.
+    pub pre_sign_support_ui: bool,
+    /// Whether objects can be imported.
+    pub import_support: bool,
+    /// Which addresses can be imported from.
+    pub import_validity_regex: String,
+    /// Whether uploads in parts can be presigned.
+    pub pre_sign_multipart_upload: bool,
+}
+
+impl Config {
+    /// The facts of this server.
+    pub(crate) fn of_this_server() -> Self {
+        Config {
+            version_config: VersionConfig::of_this_server(),
+            storage_config: StorageConfig::of_this_server(),
+            capabilities_config: BTreeMap::new(),
+        }
+    }
+}
+
+impl VersionConfig {
+    /// The version of this server.
+    pub(crate) fn of_this_server() -> Self {
+        VersionConfig {
+            version: LAKEFS_VERSION.into(),
+            version_context: "anabranch".into(),
+            anabranch_version: env!("CARGO_PKG_VERSION").into(),
+            upgrade_recommended: false,
+        }
+    }
+}
+
+impl StorageConfig {
+    /// What the storage of this server can do.
+    pub(crate) fn of_this_server() -> Self {
+        StorageConfig {
+            blockstore_type: "local".into(),
+            blockstore_namespace_example: "local://my-repository".into(),
+            blockstore_namespace_validity_regex: "^(local|s3|mem)://.*$".into(),
+            default_namespace_prefix: "local://".into(),
+            pre_sign_support: false,
+            pre_sign_support_ui: false,
+            import_support: false,
+            import_validity_regex: "^$".into(),
+            pre_sign_multipart_upload: false,
+        }
+    }
+}
+
+/// A person or program with keys.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    /// Its name.
+    pub id: String,
+    /// Always 0: it is not recorded.
+    pub creation_date: i64,
+    /// Its name, to be shown.
+    pub friendly_name: String,
+    /// What it may do: `read-only`, `read-write` or `admin`. Of our own.
+    pub role: String,
+}
+
+/// Who is calling.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CurrentUser {
+    /// The caller.
+    pub user: User,
+}

@@ -1,0 +1,53 @@
+//! What goes over the wire, as the lakeFS clients know it; fields of our own are named as such.
+//!
+//! These types are not the domain's: the conversions are written by hand, beside each type.
+
+mod branches;
+mod commits;
+mod config;
+mod conflicts;
+mod merges;
+mod objects;
+mod page;
+mod refs;
+mod repositories;
+mod tables;
+mod tags;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub(crate) use branches::pick_input;
+pub use branches::{
+    BranchCreation, CherryPickCreation, CommitOverrides, ResetCreation, ResetType, RevertCreation,
+};
+pub use commits::{Commit, CommitCreation, CommitList};
+pub use config::{Config, CurrentUser, StorageConfig, User, VersionConfig};
+pub use conflicts::{Conflict, ConflictChoice};
+pub use merges::{FindMergeBaseResult, Merge, MergeConflict, MergeResult, MergeSummary};
+pub use objects::{
+    ObjectCopyCreation, ObjectError, ObjectErrorList, ObjectStats, ObjectStatsList, PathList, PathType,
+    UnderlyingObjectProperties,
+};
+pub use page::Pagination;
+pub use refs::{Diff, DiffList, DiffObjectStat, DiffType, Ref, RefList};
+pub use repositories::{FsckReport, Repository, RepositoryCreation, RepositoryList};
+pub use tables::{RowTotals, TableChange, TableDiff, TableDiffList, TableSummary, Verification};
+pub use tags::TagCreation;
+
+/// User metadata: names and values.
+pub type Metadata = BTreeMap<String, String>;
+
+/// Every error.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Error {
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+/// Whole seconds of a time in milliseconds: what lakeFS clients read.
+pub(crate) fn seconds(milliseconds: i64) -> i64 {
+    milliseconds.div_euclid(1000)
+}
