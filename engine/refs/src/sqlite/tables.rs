@@ -208,8 +208,11 @@ pub(super) async fn prune(
         written.filter(|(_, (_, id))| due(id)).map(|(_, (partition, _))| partition).collect();
     for partition in partitions {
         sqlx::query(
-            "DELETE FROM write_ids WHERE partition = ?1 AND at_ms < ?2 AND sequence <=
-             (SELECT sequence FROM write_ids WHERE partition = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?3)",
+            // Of the oldest some: where none of them is old enough, none is, and the rest need not be read.
+            "DELETE FROM write_ids WHERE partition = ?1 AND at_ms < ?2 AND sequence IN (
+             SELECT sequence FROM write_ids WHERE partition = ?1 AND sequence <=
+             (SELECT sequence FROM write_ids WHERE partition = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?3)
+             ORDER BY sequence LIMIT ?3)",
         )
         .bind(partition.0.as_bytes())
         .bind(now_ms - WRITE_ID_KEPT_MS)
