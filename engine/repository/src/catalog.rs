@@ -1,14 +1,19 @@
 //! The repositories of a server: making, finding, listing and deleting them.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anabranch_merge::Registry;
-use anabranch_refs::{RefsBackend, StagingStore};
+use anabranch_refs::{Expect, RefsBackend, ScanRange, StagingStore, VALUE_BYTES_MAX, Version, Versioned};
 use anabranch_storage::{ObjectStorage, StorageError};
 use anabranch_types::{Clock, IdSource, RepositoryName};
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
 
+use crate::ledger::{Ledger, Swap};
+use crate::paging::{page_amount, paged};
+use crate::record::{self, RepositoryRecord, RepositoryUid};
 use crate::{CreateRepository, Paged, Paging, Repository, RepositoryError, RepositoryInfo};
 
 /// Opens the object storage of a repository. The binary implements it: only it names concrete storages.
@@ -55,9 +60,11 @@ pub struct Catalog {
     inner: Arc<Inner>,
 }
 
-#[allow(dead_code)]
 struct Inner {
     parts: CatalogParts,
+    ledger: Ledger,
+    /// Handles by uid. They hold only what is immutable, so that they live as long as this catalog.
+    open: Mutex<HashMap<RepositoryUid, Arc<OnceCell<Repository>>>>,
 }
 
 impl fmt::Debug for Catalog {
@@ -69,7 +76,8 @@ impl fmt::Debug for Catalog {
 impl Catalog {
     /// The catalog over these parts. Reads nothing.
     pub fn new(parts: CatalogParts) -> Catalog {
-        Catalog { inner: Arc::new(Inner { parts }) }
+        let ledger = Ledger::new(Arc::clone(&parts.refs));
+        Catalog { inner: Arc::new(Inner { parts, ledger, open: Mutex::default() }) }
     }
 
     /// Makes a repository with its default branch, whose head is a first commit without objects.
@@ -83,8 +91,44 @@ impl Catalog {
         &self,
         request: CreateRepository,
     ) -> Result<RepositoryInfo, RepositoryError> {
-        let _ = (request, &self.inner);
-        Err(crate::error::unfinished())
+        let CreateRepository { name, storage_namespace, default_branch, metadata } = request;
+        let exists = || RepositoryError::AlreadyExists { kind: "repository", name: name.to_string() };
+        let parts = &self.inner.parts;
+        let storage_namespace = parts.storages.resolve(storage_namespace.as_deref(), &name)?;
+        if self.inner.find(&name).await?.is_some() {
+            return Err(exists());
+        }
+        let record = RepositoryRecord {
+            uid: RepositoryUid(parts.ids.id16()),
+            tree_seed: parts.ids.seed64(),
+            created_ms: parts.clock.now_ms(),
+            storage_namespace,
+            default_branch,
+            metadata,
+        };
+        let value = record.encode();
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(RepositoryError::invalid(format!(
+                "the metadata of repository {name} takes more than {VALUE_BYTES_MAX} bytes"
+            )));
+        }
+        let repository = self.inner.open(&name, &record).await?;
+        repository.inner.insert_first_commit().await?;
+        // The name comes last: until then nobody sees what a crash leaves behind.
+        let ids = parts.ids.as_ref();
+        let (action, partition) = ("making a repository", record::repositories());
+        match self
+            .inner
+            .ledger
+            .put(action, &partition, name.as_str(), Expect::Absent, (value, None), ids)
+            .await?
+        {
+            Swap::Done(_) => Ok(record.info(&name)),
+            Swap::Lost(_) => {
+                self.inner.close(record.uid);
+                Err(exists())
+            }
+        }
     }
 
     /// A handle of the repository. Cheap; reads the repository's record, so that a deleted one is noticed.
@@ -92,14 +136,37 @@ impl Catalog {
     /// # Errors
     /// [`RepositoryError::NotFound`]; [`RepositoryError::Gone`] when its storage ended with an earlier process.
     pub async fn repository(&self, name: &RepositoryName) -> Result<Repository, RepositoryError> {
-        let _ = name;
-        Err(crate::error::unfinished())
+        let found = self.inner.find(name).await?;
+        let (record, _) = found.ok_or_else(|| RepositoryError::not_found("repository", name))?;
+        self.inner.open(name, &record).await
+    }
+
+    /// What people see of a repository, also when its storage is gone.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NotFound`].
+    pub async fn repository_info(&self, name: &RepositoryName) -> Result<RepositoryInfo, RepositoryError> {
+        let found = self.inner.find(name).await?;
+        let (record, _) = found.ok_or_else(|| RepositoryError::not_found("repository", name))?;
+        Ok(record.info(name))
     }
 
     /// A page of repositories, in order of name.
     pub async fn list_repositories(&self, paging: &Paging) -> Result<Paged<RepositoryInfo>, RepositoryError> {
-        let _ = paging;
-        Err(crate::error::unfinished())
+        let after = paging.after.clone().filter(|after| !after.is_empty());
+        let range = ScanRange { prefix: paging.prefix.clone(), after };
+        let amount = page_amount(paging.amount);
+        let partition = record::repositories();
+        let page = self.inner.ledger.scan("listing repositories", &partition, &range, amount).await?;
+        let last = page.rows.last().map(|(name, _)| name.clone()).unwrap_or_default();
+        let info = |(name, row): (String, Versioned)| {
+            let record = decode(&name, &row.value)?;
+            let name =
+                RepositoryName::new(name).map_err(|why| RepositoryError::damaged("a repository", why))?;
+            Ok(record.info(&name))
+        };
+        let results: Result<Vec<_>, RepositoryError> = page.rows.into_iter().map(info).collect();
+        Ok(paged(results?, page.more, last))
     }
 
     /// Deletes a repository: its name is free at once. Its objects stay where they are.
@@ -107,7 +174,54 @@ impl Catalog {
     /// # Errors
     /// [`RepositoryError::NotFound`].
     pub async fn delete_repository(&self, name: &RepositoryName) -> Result<(), RepositoryError> {
-        let _ = name;
-        Err(crate::error::unfinished())
+        let found = self.inner.find(name).await?;
+        let (record, version) = found.ok_or_else(|| RepositoryError::not_found("repository", name))?;
+        let (partition, expect) = (record::repositories(), Expect::Is(version));
+        let ids = self.inner.parts.ids.as_ref();
+        let action = "deleting a repository";
+        match self.inner.ledger.delete(action, &partition, name.as_str(), expect, ids).await? {
+            Swap::Done(_) => {
+                self.inner.close(record.uid);
+                Ok(())
+            }
+            Swap::Lost(_) => Err(RepositoryError::not_found("repository", name)),
+        }
     }
+}
+
+impl Inner {
+    async fn find(
+        &self,
+        name: &RepositoryName,
+    ) -> Result<Option<(RepositoryRecord, Version)>, RepositoryError> {
+        let partition = record::repositories();
+        let row = self.ledger.get("reading a repository", &partition, name.as_str()).await?;
+        row.map(|row| Ok((decode(name.as_str(), &row.value)?, row.version))).transpose()
+    }
+
+    async fn open(
+        &self,
+        name: &RepositoryName,
+        record: &RepositoryRecord,
+    ) -> Result<Repository, RepositoryError> {
+        let cell = Arc::clone(self.handles().entry(record.uid).or_default());
+        let open = || async {
+            let storage = self.parts.storages.open(&record.storage_namespace).await;
+            let storage = storage.map_err(RepositoryError::storage(name))?;
+            Ok(Repository::open(&self.parts, name, record, storage))
+        };
+        cell.get_or_try_init(open).await.cloned()
+    }
+
+    fn close(&self, uid: RepositoryUid) {
+        self.handles().remove(&uid);
+    }
+
+    fn handles(&self) -> MutexGuard<'_, HashMap<RepositoryUid, Arc<OnceCell<Repository>>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn decode(name: &str, value: &[u8]) -> Result<RepositoryRecord, RepositoryError> {
+    RepositoryRecord::decode(value).map_err(|why| RepositoryError::damaged(format!("repository {name}"), why))
 }

@@ -31,11 +31,11 @@ impl FsckReport {
 impl Repository {
     /// Walks every ref: commits, trees, packs, staged entries, and the objects behind them. Changes nothing.
     pub async fn fsck(&self) -> Result<FsckReport, RepositoryError> {
-        Err(crate::error::unfinished())
+        Err(RepositoryError::invalid("not yet"))
     }
 
     /// Writes the index of commits again from the packs, and answers how many commits it holds that it did not hold.
     pub async fn rebuild_commit_index(&self) -> Result<u64, RepositoryError> {
-        Err(crate::error::unfinished())
+        Err(RepositoryError::invalid("not yet"))
     }
 }

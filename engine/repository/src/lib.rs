@@ -1,24 +1,39 @@
 //! Branches, tags, commits, staging, log, diff, merge, revert and cherry-pick.
 
+mod blobs;
 mod branches;
 mod catalog;
+mod chain;
 mod commit;
+mod commits;
+mod delta;
 mod diff;
+mod diff_tables;
 mod error;
 mod fsck;
 mod graph;
+mod group;
+mod in_the_way;
+mod ledger;
 mod list;
+mod log;
 mod merge;
 mod model;
 mod objects;
+mod paging;
 mod pick;
+mod record;
+mod refs_expr;
 mod repository;
 mod reset;
 mod resolve;
+mod rollup;
+mod staged_rows;
+mod staging_view;
 mod tags;
 
 pub use catalog::{Catalog, CatalogParts, StorageOpener};
-pub use diff::TableDiff;
+pub use diff_tables::TableDiff;
 pub use error::RepositoryError;
 pub use fsck::FsckReport;
 pub use model::{

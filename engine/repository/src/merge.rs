@@ -1,8 +1,24 @@
-//! Merges of a ref into a branch.
+//! Merges of a ref into a branch. Everything slow and everything that may refuse is done before a merge joins its branch's
+//! queue.
 
-use anabranch_types::BranchName;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::{MergeAnswer, MergeRequest, Repository, RepositoryError};
+use anabranch_merge::{
+    Labels, MergeReport, Mode, PipelineInput, PipelineOutcome, PipelineReport, UnitDecision, merge_over_bases,
+};
+use anabranch_tree::{CommitToPack, Difference, Session, Tree};
+use anabranch_types::{BranchName, Commit, CommitId};
+
+use crate::blobs::{Blobs, NewObjects};
+use crate::commit::check_texts;
+use crate::commits::StoredCommit;
+use crate::delta::compare;
+use crate::group::{Done, Work};
+use crate::{MergeAnswer, MergeRequest, MergeSummary, Repository, RepositoryError, Strategy, TableSummary};
+
+/// How many changes a prepared merge carries in memory; the tree of a larger one is written before it is queued.
+const CARRIED_MAX: usize = 50_000;
 
 impl Repository {
     /// Merges what `source`, a ref expression, stands for into the branch: all tables at once, or nothing. Always makes a
@@ -20,7 +36,259 @@ impl Repository {
         destination: &BranchName,
         request: MergeRequest,
     ) -> Result<MergeAnswer, RepositoryError> {
-        let _ = (source, destination, request);
-        Err(crate::error::unfinished())
+        let target = self.inner.resolve(source).await?;
+        let theirs = self.inner.commit_of(&target.commit).await?;
+        let ours_id = self.inner.load_branch(destination).await?.record.head;
+        let ours = self.inner.commit_of(&ours_id).await?;
+        let bases = self.inner.merge_bases(ours.id, theirs.id).await?;
+        let answer = if bases.iter().any(|base| base.id == theirs.id) && !request.allow_empty {
+            MergeAnswer::NoChanges { uncommitted_on_source: 0 }
+        } else {
+            let plan = Plan {
+                base_id: bases.first().map(|base| base.id),
+                bases: trees_of(&bases),
+                theirs_tree: theirs.tree(),
+                theirs_generation: theirs.commit.generation,
+                second_parent: (!request.squash).then_some(theirs.id),
+                labels: Labels {
+                    base: bases.first().map_or_else(|| "nothing".to_owned(), |base| short(&base.id)),
+                    ours: destination.to_string(),
+                    theirs: source.to_owned(),
+                },
+                theirs_id: Some(theirs.id),
+                source: source.to_owned(),
+                mode: Mode::for_source(source),
+                strategy: request.strategy,
+                message: request.message.unwrap_or_else(|| format!("Merge '{source}' into '{destination}'")),
+                committer: request.committer.0,
+                metadata: request.metadata,
+                allow_empty: request.allow_empty,
+                ours,
+            };
+            self.run_plan(destination, plan).await?
+        };
+        match (answer, target.branch) {
+            (MergeAnswer::NoChanges { .. }, Some((branch, _))) => {
+                let uncommitted_on_source = self.uncommitted_count(&branch).await?;
+                Ok(MergeAnswer::NoChanges { uncommitted_on_source })
+            }
+            (answer, _) => Ok(answer),
+        }
     }
+
+    /// Prepares a merge and takes it through the branch's queue.
+    pub(crate) async fn run_plan(
+        &self,
+        destination: &BranchName,
+        plan: Plan,
+    ) -> Result<MergeAnswer, RepositoryError> {
+        check_texts(&plan.message, &plan.committer, &plan.metadata)?;
+        let prepared = match self.prepare(destination, plan).await? {
+            Prepared::Answer(answer) => return Ok(answer),
+            Prepared::Ready(prepared) => prepared,
+        };
+        match self.join_group(destination, Work::Merge(prepared)).await? {
+            Done::Merge(answer) => Ok(answer),
+            Done::Commit(_) => Err(RepositoryError::Interrupted { branch: destination.to_string() }),
+        }
+    }
+
+    async fn prepare(&self, destination: &BranchName, plan: Plan) -> Result<Prepared, RepositoryError> {
+        let failed = || RepositoryError::tree(format!("the merge into {destination}"));
+        let session = self.inner.trees.session();
+        let time_ms = self.inner.clock.now_ms();
+        let seed = plan.seed();
+        let reader = Blobs(Arc::clone(&self.inner));
+        let writer = NewObjects { inner: Arc::clone(&self.inner), modified_ms: time_ms };
+        let ours_tree = plan.ours.tree();
+        let input = PipelineInput {
+            base: plan.bases.first().cloned().unwrap_or_default(),
+            ours: ours_tree.clone(),
+            theirs: plan.theirs_tree.clone(),
+            labels: plan.labels.clone(),
+            source: plan.source.clone(),
+            mode: plan.mode,
+            registry: &self.inner.registry,
+            resolutions: &[],
+            strategy: plan.strategy.map(strategy),
+            merge_time_ms: time_ms,
+            seed,
+            reader: &reader,
+            writer: &writer,
+        };
+        let outcome = merge_over_bases(&session, &plan.bases, &input).await;
+        let outcome = outcome
+            .map_err(|source| RepositoryError::Merge { destination: destination.to_string(), source })?;
+        let mut summary = plan.summary(outcome.report());
+        let tree = match outcome {
+            PipelineOutcome::Conflicts { conflicts, .. } => {
+                return Ok(Prepared::Answer(MergeAnswer::Conflicts { conflicts, summary }));
+            }
+            PipelineOutcome::Merged { tree, .. } => tree,
+        };
+        if tree == ours_tree && !plan.allow_empty {
+            return Ok(Prepared::Answer(MergeAnswer::NoChanges { uncommitted_on_source: 0 }));
+        }
+        let changes = compare(&session, &ours_tree, &tree).await.map_err(failed())?.changes_with_rewritten();
+        summary.objects_changed =
+            count_outside(&summary.tables, changes.as_deref(), outcome_total(&tree, &ours_tree));
+        let result = match changes {
+            Some(changes) if changes.len() <= CARRIED_MAX => MergeResult::Changes(changes),
+            _ => MergeResult::Packed(self.write_tree(&session, &tree, time_ms).await?),
+        };
+        Ok(Prepared::Ready(Box::new(PreparedMerge {
+            ours: plan.ours,
+            result,
+            theirs_generation: plan.theirs_generation,
+            second_parent: plan.second_parent,
+            summary,
+            labels: plan.labels,
+            source: plan.source,
+            mode: plan.mode,
+            strategy: plan.strategy.map(strategy),
+            time_ms,
+            seed,
+            message: plan.message,
+            committer: plan.committer,
+            metadata: plan.metadata,
+            allow_empty: plan.allow_empty,
+        })))
+    }
+
+    /// Writes a tree that no commit names yet, so that it can be used beyond its session.
+    async fn write_tree(
+        &self,
+        session: &Session,
+        tree: &Tree,
+        time_ms: i64,
+    ) -> Result<Tree, RepositoryError> {
+        let commit = Commit {
+            parents: Vec::new(),
+            tree: tree.id(),
+            generation: 1,
+            created_ms: time_ms,
+            committer: String::new(),
+            message: "the tree of a merge that was prepared".to_owned(),
+            metadata: BTreeMap::new(),
+        };
+        let commits = [CommitToPack { commit, tree: tree.clone(), delta: None }];
+        let packed = session.pack(&commits, self.inner.clock.as_ref(), self.inner.ids.as_ref());
+        let packed = packed.map_err(RepositoryError::tree("a merge"))?;
+        self.inner.store_packs(&packed).await?;
+        Ok(packed.commits.first().map(|commit| commit.record.tree()).unwrap_or_default())
+    }
+}
+
+/// A merge, revert or cherry-pick: which trees, and what the commit says.
+pub(crate) struct Plan {
+    /// The trees of the merge bases, at least one.
+    pub(crate) bases: Vec<Tree>,
+    pub(crate) base_id: Option<CommitId>,
+    pub(crate) ours: Arc<StoredCommit>,
+    pub(crate) theirs_tree: Tree,
+    pub(crate) theirs_id: Option<CommitId>,
+    /// 0 when theirs becomes no parent.
+    pub(crate) theirs_generation: u64,
+    pub(crate) second_parent: Option<CommitId>,
+    pub(crate) labels: Labels,
+    pub(crate) source: String,
+    pub(crate) mode: Mode,
+    pub(crate) strategy: Option<Strategy>,
+    pub(crate) message: String,
+    pub(crate) committer: String,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) allow_empty: bool,
+}
+
+impl Plan {
+    /// Follows from the trees alone, so that merging them again gives the same objects.
+    fn seed(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for tree in self.bases.iter().chain([&self.ours.tree(), &self.theirs_tree]) {
+            hasher.update(tree.id().as_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    fn summary(&self, report: &PipelineReport) -> MergeSummary {
+        let changed = report.units.iter().filter(|unit| unit.decision != UnitDecision::Ours);
+        let table = |unit: &anabranch_merge::UnitReport| TableSummary {
+            root: unit.root.clone(),
+            report: unit.report.clone().unwrap_or_else(|| MergeReport::new("fast-forward")),
+        };
+        MergeSummary {
+            tables: changed.map(table).collect(),
+            objects_changed: 0,
+            base: self.base_id,
+            ours: Some(self.ours.id),
+            theirs: self.theirs_id,
+        }
+    }
+}
+
+enum Prepared {
+    Answer(MergeAnswer),
+    Ready(Box<PreparedMerge>),
+}
+
+/// What a prepared merge makes of ours.
+pub(crate) enum MergeResult {
+    /// These changes, in order of key.
+    Changes(Vec<Difference>),
+    /// This tree, which is written.
+    Packed(Tree),
+}
+
+/// A merge that waits for its turn.
+pub(crate) struct PreparedMerge {
+    /// The head that it was made for.
+    pub(crate) ours: Arc<StoredCommit>,
+    pub(crate) result: MergeResult,
+    pub(crate) theirs_generation: u64,
+    pub(crate) second_parent: Option<CommitId>,
+    pub(crate) summary: MergeSummary,
+    pub(crate) labels: Labels,
+    pub(crate) source: String,
+    pub(crate) mode: Mode,
+    pub(crate) strategy: Option<anabranch_merge::Strategy>,
+    pub(crate) time_ms: i64,
+    pub(crate) seed: [u8; 32],
+    pub(crate) message: String,
+    pub(crate) committer: String,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) allow_empty: bool,
+}
+
+/// The trees to merge from; the empty one for histories that have nothing in common.
+fn trees_of(bases: &[Arc<StoredCommit>]) -> Vec<Tree> {
+    if bases.is_empty() { vec![Tree::empty()] } else { bases.iter().map(|base| base.tree()).collect() }
+}
+
+fn strategy(strategy: Strategy) -> anabranch_merge::Strategy {
+    match strategy {
+        Strategy::DestWins => anabranch_merge::Strategy::DestWins,
+        Strategy::SourceWins => anabranch_merge::Strategy::SourceWins,
+    }
+}
+
+/// An id as people are shown it.
+pub(crate) fn short(id: &CommitId) -> String {
+    id.to_hex().chars().take(12).collect()
+}
+
+/// How many of the changes lie outside the tables of a summary; `total` when the changes are too many to be listed.
+fn count_outside(tables: &[TableSummary], changes: Option<&[Difference]>, total: u64) -> u64 {
+    let Some(changes) = changes else { return total };
+    let inside = |path: &str| {
+        tables.iter().any(|table| {
+            let rest = path.strip_prefix(table.root.as_str());
+            table.root.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    changes.iter().filter(|change| !inside(change.key.as_str())).count() as u64
+}
+
+/// By how many entries two trees differ at least.
+fn outcome_total(after: &Tree, before: &Tree) -> u64 {
+    after.count().abs_diff(before.count())
 }

@@ -1,7 +1,13 @@
 //! Revert and cherry-pick: merges with other inputs.
 
+use std::sync::Arc;
+
+use anabranch_merge::{Labels, Mode};
+use anabranch_tree::Tree;
 use anabranch_types::BranchName;
 
+use crate::commits::StoredCommit;
+use crate::merge::{Plan, short};
 use crate::{MergeAnswer, PickRequest, Repository, RepositoryError};
 
 impl Repository {
@@ -15,8 +21,11 @@ impl Repository {
         branch: &BranchName,
         request: PickRequest,
     ) -> Result<MergeAnswer, RepositoryError> {
-        let _ = (branch, request);
-        Err(crate::error::unfinished())
+        let (commit, parent) = self.picked(&request).await?;
+        let before = Side::of(parent.as_deref());
+        let after = Side::of(Some(&commit));
+        let message = format!("Revert '{}'", first_line(&commit));
+        self.pick(branch, request, message, after, before).await
     }
 
     /// Brings what a commit changed: a merge with the commit's parent as base and the commit as theirs.
@@ -28,7 +37,87 @@ impl Repository {
         branch: &BranchName,
         request: PickRequest,
     ) -> Result<MergeAnswer, RepositoryError> {
-        let _ = (branch, request);
-        Err(crate::error::unfinished())
+        let (commit, parent) = self.picked(&request).await?;
+        let before = Side::of(parent.as_deref());
+        let after = Side::of(Some(&commit));
+        let message = commit.commit.message.clone();
+        self.pick(branch, request, message, before, after).await
     }
+
+    /// The commit, and the parent that counts as "before"; none for a commit without parents.
+    async fn picked(
+        &self,
+        request: &PickRequest,
+    ) -> Result<(Arc<StoredCommit>, Option<Arc<StoredCommit>>), RepositoryError> {
+        let commit = self.inner.resolve_commit(&request.reference).await?;
+        let parents = &commit.commit.parents;
+        let index = match (parents.len(), request.parent_number) {
+            (0, 0) => return Ok((commit, None)),
+            (1, 0) => 0,
+            (count, number) if (1..=count).contains(&number) => number - 1,
+            (count, number) => {
+                return Err(RepositoryError::invalid(format!(
+                    "commit {} has {count} parents: parent {number} cannot count as what was before; \
+                     name one from 1 to {count}",
+                    short(&commit.id)
+                )));
+            }
+        };
+        match parents.get(index) {
+            Some(parent) => {
+                let parent = self.inner.commit_of(parent).await?;
+                Ok((commit, Some(parent)))
+            }
+            None => Ok((commit, None)),
+        }
+    }
+
+    async fn pick(
+        &self,
+        branch: &BranchName,
+        request: PickRequest,
+        message: String,
+        base: Side,
+        theirs: Side,
+    ) -> Result<MergeAnswer, RepositoryError> {
+        let ours = self.inner.load_branch(branch).await?.record.head;
+        let plan = Plan {
+            bases: vec![base.tree],
+            base_id: base.id,
+            ours: self.inner.commit_of(&ours).await?,
+            theirs_tree: theirs.tree,
+            theirs_id: theirs.id,
+            theirs_generation: 0,
+            second_parent: None,
+            labels: Labels { base: base.label, ours: branch.to_string(), theirs: theirs.label.clone() },
+            source: theirs.label,
+            mode: Mode::Mergers,
+            strategy: None,
+            message: request.message.unwrap_or(message),
+            committer: request.committer.0,
+            metadata: request.metadata,
+            allow_empty: request.allow_empty,
+        };
+        self.run_plan(branch, plan).await
+    }
+}
+
+/// One input of a pick.
+struct Side {
+    id: Option<anabranch_types::CommitId>,
+    tree: Tree,
+    label: String,
+}
+
+impl Side {
+    fn of(commit: Option<&StoredCommit>) -> Side {
+        match commit {
+            Some(commit) => Side { id: Some(commit.id), tree: commit.tree(), label: short(&commit.id) },
+            None => Side { id: None, tree: Tree::empty(), label: "nothing".to_owned() },
+        }
+    }
+}
+
+fn first_line(commit: &StoredCommit) -> &str {
+    commit.commit.message.lines().next().unwrap_or_default()
 }

@@ -1,12 +1,24 @@
 //! The handle of one repository; what it can do is in the modules beside this one.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use anabranch_storage::ObjectStorage;
-use anabranch_types::RepositoryName;
+use anabranch_merge::Registry;
+use anabranch_refs::StagingStore;
+use anabranch_storage::{ObjectStorage, SegmentWriter, StorageError};
+use anabranch_tree::{PackSource, TreeError, TreeParams, TreeStore};
+use anabranch_types::{Clock, IdSource, ObjectKey, RepositoryName};
+use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::RepositoryInfo;
+use crate::catalog::CatalogParts;
+use crate::commits::CommitCache;
+use crate::group::Groups;
+use crate::ledger::Ledger;
+use crate::record::{Partitions, RepositoryRecord};
+use crate::staging_view::FenceHints;
 
 /// One repository. Cheap to clone; clones share caches and commit queues. Every call reads the mutable records anew.
 #[derive(Clone)]
@@ -16,7 +28,18 @@ pub struct Repository {
 
 pub(crate) struct Inner {
     pub(crate) info: RepositoryInfo,
+    pub(crate) partitions: Partitions,
+    pub(crate) ledger: Ledger,
+    pub(crate) staging: Arc<dyn StagingStore>,
     pub(crate) storage: Arc<dyn ObjectStorage>,
+    pub(crate) trees: Arc<TreeStore>,
+    pub(crate) segments: SegmentWriter,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) commits: CommitCache,
+    pub(crate) groups: Groups,
+    pub(crate) fences: FenceHints,
 }
 
 impl fmt::Debug for Repository {
@@ -26,6 +49,34 @@ impl fmt::Debug for Repository {
 }
 
 impl Repository {
+    pub(crate) fn open(
+        parts: &CatalogParts,
+        name: &RepositoryName,
+        record: &RepositoryRecord,
+        storage: Arc<dyn ObjectStorage>,
+    ) -> Repository {
+        let packs = Arc::new(Packs { storage: Arc::clone(&storage) });
+        let cache_bytes = usize::try_from(parts.cache_bytes).unwrap_or(usize::MAX);
+        let segments =
+            SegmentWriter::new(Arc::clone(&storage), Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+        let inner = Inner {
+            info: record.info(name),
+            partitions: Partitions::of(record.uid),
+            ledger: Ledger::new(Arc::clone(&parts.refs)),
+            staging: Arc::clone(&parts.staging),
+            storage,
+            trees: TreeStore::new(packs, TreeParams::new(record.tree_seed), cache_bytes),
+            segments,
+            registry: Arc::clone(&parts.registry),
+            clock: Arc::clone(&parts.clock),
+            ids: Arc::clone(&parts.ids),
+            commits: CommitCache::default(),
+            groups: Groups::default(),
+            fences: FenceHints::default(),
+        };
+        Repository { inner: Arc::new(inner) }
+    }
+
     /// Its name.
     pub fn name(&self) -> &RepositoryName {
         &self.inner.info.name
@@ -39,5 +90,22 @@ impl Repository {
     /// Where its objects are.
     pub fn storage(&self) -> &Arc<dyn ObjectStorage> {
         &self.inner.storage
+    }
+}
+
+/// The packs of a repository, in its object storage.
+struct Packs {
+    storage: Arc<dyn ObjectStorage>,
+}
+
+#[async_trait]
+impl PackSource for Packs {
+    async fn read(&self, pack: &ObjectKey, range: Range<u64>) -> Result<Bytes, TreeError> {
+        self.storage.get(pack, Some(range)).await.map_err(|error| match error {
+            StorageError::NotFound { .. } | StorageError::RangeOutside { .. } => {
+                TreeError::PackMissing { pack: pack.clone() }
+            }
+            error => TreeError::read(pack, error),
+        })
     }
 }

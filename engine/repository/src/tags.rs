@@ -1,7 +1,12 @@
 //! Tags: names of commits that do not move.
 
+use anabranch_refs::{Expect, ScanRange};
 use anabranch_types::{CommitId, TagName};
 
+use crate::ledger::Swap;
+use crate::paging::{page_amount, paged};
+use crate::record::TagRecord;
+use crate::repository::Inner;
 use crate::{Paged, Paging, Repository, RepositoryError, TagInfo};
 
 impl Repository {
@@ -10,8 +15,19 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::AlreadyExists`]; [`RepositoryError::NotFound`] for the source.
     pub async fn create_tag(&self, name: &TagName, source: &str) -> Result<CommitId, RepositoryError> {
-        let _ = (name, source);
-        Err(crate::error::unfinished())
+        let commit = self.resolve(source).await?.commit;
+        let partition = self.inner.partitions.tags();
+        let value = (TagRecord { commit }.encode(), None);
+        let ids = self.inner.ids.as_ref();
+        match self
+            .inner
+            .ledger
+            .put("making a tag", &partition, name.as_str(), Expect::Absent, value, ids)
+            .await?
+        {
+            Swap::Done(_) => Ok(commit),
+            Swap::Lost(_) => Err(RepositoryError::AlreadyExists { kind: "tag", name: name.to_string() }),
+        }
     }
 
     /// A tag and its commit.
@@ -19,14 +35,26 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::NotFound`].
     pub async fn tag(&self, name: &TagName) -> Result<TagInfo, RepositoryError> {
-        let _ = name;
-        Err(crate::error::unfinished())
+        let tag = self.inner.find_tag(name).await?;
+        let commit = tag.ok_or_else(|| RepositoryError::not_found("tag", name))?;
+        Ok(TagInfo { name: name.clone(), commit })
     }
 
     /// A page of tags, in order of name.
     pub async fn list_tags(&self, paging: &Paging) -> Result<Paged<TagInfo>, RepositoryError> {
-        let _ = paging;
-        Err(crate::error::unfinished())
+        let after = paging.after.clone().filter(|after| !after.is_empty());
+        let range = ScanRange { prefix: paging.prefix.clone(), after };
+        let partition = self.inner.partitions.tags();
+        let amount = page_amount(paging.amount);
+        let page = self.inner.ledger.scan("listing tags", &partition, &range, amount).await?;
+        let last = page.rows.last().map(|(name, _)| name.clone()).unwrap_or_default();
+        let tag = |(name, row): (String, anabranch_refs::Versioned)| {
+            let commit = decode(&name, &row.value)?;
+            let name = TagName::new(name).map_err(|why| RepositoryError::damaged("a tag", why))?;
+            Ok(TagInfo { name, commit })
+        };
+        let results: Result<Vec<_>, RepositoryError> = page.rows.into_iter().map(tag).collect();
+        Ok(paged(results?, page.more, last))
     }
 
     /// Deletes a tag. Its commit stays.
@@ -34,7 +62,26 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::NotFound`].
     pub async fn delete_tag(&self, name: &TagName) -> Result<(), RepositoryError> {
-        let _ = name;
-        Err(crate::error::unfinished())
+        let partition = self.inner.partitions.tags();
+        let row = self.inner.ledger.get("reading a tag", &partition, name.as_str()).await?;
+        let version = row.ok_or_else(|| RepositoryError::not_found("tag", name))?.version;
+        let (expect, ids) = (Expect::Is(version), self.inner.ids.as_ref());
+        match self.inner.ledger.delete("deleting a tag", &partition, name.as_str(), expect, ids).await? {
+            Swap::Done(_) => Ok(()),
+            Swap::Lost(_) => Err(RepositoryError::not_found("tag", name)),
+        }
     }
+}
+
+impl Inner {
+    pub(crate) async fn find_tag(&self, name: &TagName) -> Result<Option<CommitId>, RepositoryError> {
+        let row = self.ledger.get("reading a tag", &self.partitions.tags(), name.as_str()).await?;
+        row.map(|row| decode(name.as_str(), &row.value)).transpose()
+    }
+}
+
+fn decode(name: &str, value: &[u8]) -> Result<CommitId, RepositoryError> {
+    let record =
+        TagRecord::decode(value).map_err(|why| RepositoryError::damaged(format!("tag {name}"), why))?;
+    Ok(record.commit)
 }

@@ -20,7 +20,7 @@ mod units;
 use std::sync::Arc;
 
 use anabranch_tree::{Session, Tree, TreeError};
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 
 pub use model::{
     Labels, Mode, ObjectTotals, PipelineError, PipelineInput, PipelineOutcome, PipelineReport, Strategy,
@@ -125,8 +125,9 @@ async fn merge_from_base(
     take_ranges(&mut progress, &surveyed, &input.theirs);
     let mut jobs = decide_objects(&mut progress, &surveyed.objects, input, rules);
     jobs.extend(decide_units(&mut progress, &surveyed.units, &input.theirs));
-    let ends: Vec<(Job<'_>, UnitMerge)> = futures::stream::iter(jobs)
-        .map(|job| run(session, input, job))
+    // Boxed before they are streamed, or the compiler does not see that the whole future is `Send`.
+    let runs: Vec<_> = jobs.into_iter().map(|job| run(session, input, job).boxed()).collect();
+    let ends: Vec<(Job<'_>, UnitMerge)> = futures::stream::iter(runs)
         .buffered(UNITS_AT_ONCE)
         .try_collect()
         .await

@@ -1,0 +1,251 @@
+//! A chain of commits that are made in memory, one on top of the other, before any of them is written.
+
+use anabranch_merge::{PipelineInput, PipelineOutcome, merge_trees};
+use anabranch_refs::Token;
+use anabranch_tree::{CommitToPack, PackedCommits, Session, Tree, TreeEdit};
+use anabranch_types::{BranchName, Commit, CommitId, ObjectPath};
+
+use crate::blobs::{Blobs, NewObjects};
+use crate::commits::StoredCommit;
+use crate::delta::{Delta, compare, edits_back, edits_of};
+use crate::merge::{MergeResult, PreparedMerge};
+use crate::record::BranchRecord;
+use crate::repository::Inner;
+use crate::{CommitRequest, MergeAnswer, MergeSummary, RepositoryError};
+
+/// How many staged rows are read at once for a commit.
+const ROWS_AT_ONCE: usize = 10_000;
+
+/// What became of one request.
+pub(crate) enum Link {
+    /// It is the commit at this place of the chain.
+    Committed { index: usize },
+    /// It is the merge commit at this place of the chain.
+    Merged { index: usize, summary: MergeSummary },
+    /// It ended without a commit.
+    Refused(MergeAnswer),
+}
+
+/// See the module.
+pub(crate) struct Chain<'a> {
+    inner: &'a std::sync::Arc<Inner>,
+    name: &'a BranchName,
+    session: Session,
+    record: BranchRecord,
+    tip: CommitId,
+    tip_generation: u64,
+    tree: Tree,
+    commits: Vec<CommitToPack>,
+    /// Whether the sealed staging areas are in the chain.
+    took_staged: bool,
+    /// The trees before and after each merge of the chain, and the staging areas that were not in the chain then.
+    merges: Vec<(Tree, Tree, Vec<Token>)>,
+}
+
+impl<'a> Chain<'a> {
+    pub(crate) fn new(
+        inner: &'a std::sync::Arc<Inner>,
+        name: &'a BranchName,
+        record: &BranchRecord,
+        head: &StoredCommit,
+    ) -> Chain<'a> {
+        Chain {
+            inner,
+            name,
+            session: inner.trees.session(),
+            record: record.clone(),
+            tip: head.id,
+            tip_generation: head.commit.generation,
+            tree: head.tree(),
+            commits: Vec::new(),
+            took_staged: false,
+            merges: Vec::new(),
+        }
+    }
+
+    pub(crate) fn commits(&self) -> &[CommitToPack] {
+        &self.commits
+    }
+
+    pub(crate) fn took_staged(&self) -> bool {
+        self.took_staged
+    }
+
+    /// Commits what is sealed. The first commit of a chain takes all of it.
+    pub(crate) async fn add_commit(&mut self, request: &CommitRequest) -> Result<Link, RepositoryError> {
+        let before = self.tree.clone();
+        let (after, delta) = if self.took_staged || self.record.sealed.is_empty() {
+            (before, compare(&self.session, &self.tree, &self.tree).await.map_err(self.failed())?)
+        } else {
+            let taken = self.apply_staged().await?;
+            // Also when nothing changes: the rows say what the tree says, and need not be kept.
+            self.took_staged = true;
+            taken
+        };
+        if after == self.tree && !request.allow_empty {
+            return Err(RepositoryError::NothingToCommit { branch: self.name.to_string() });
+        }
+        let commit = Commit {
+            parents: vec![self.tip],
+            tree: after.id(),
+            generation: self.tip_generation.saturating_add(1),
+            created_ms: request.created_ms.unwrap_or_else(|| self.inner.clock.now_ms()),
+            committer: request.committer.0.clone(),
+            message: request.message.clone(),
+            metadata: request.metadata.clone(),
+        };
+        let index = self.push(commit, after, delta);
+        Ok(Link::Committed { index })
+    }
+
+    /// The tree with the sealed rows, the newest of each path, applied; equal bytes written again are no change.
+    async fn apply_staged(&self) -> Result<(Tree, Delta), RepositoryError> {
+        let edits = self.staged_edits().await?;
+        let after = self.session.apply(&self.tree, edits).await.map_err(self.failed())?;
+        let mut delta = compare(&self.session, &self.tree, &after).await.map_err(self.failed())?;
+        let rewritten = std::mem::take(&mut delta.rewritten);
+        if rewritten.is_empty() {
+            return Ok((after, delta));
+        }
+        let after = self.session.apply(&after, edits_back(&rewritten)).await.map_err(self.failed())?;
+        Ok((after, delta))
+    }
+
+    async fn staged_edits(&self) -> Result<Vec<TreeEdit>, RepositoryError> {
+        let mut edits = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page =
+                self.inner.staged_changes(&self.record.sealed, "", after.as_deref(), ROWS_AT_ONCE).await?;
+            let (changes, more) = page;
+            after = changes.last().map(|change| change.path.clone());
+            for change in changes {
+                let path = ObjectPath::new(change.path).map_err(|why| {
+                    RepositoryError::damaged(format!("staging of branch {}", self.name), why)
+                })?;
+                edits.push(match change.entry {
+                    Some(entry) => TreeEdit::Put(path.into(), entry),
+                    None => TreeEdit::Remove(path.into()),
+                });
+            }
+            if !more {
+                return Ok(edits);
+            }
+        }
+    }
+
+    /// Puts a merge on top. If the branch has moved since it was prepared, its result is merged into the branch as it is
+    /// now, by the same mergers.
+    pub(crate) async fn add_merge(&mut self, merge: &PreparedMerge) -> Result<Link, RepositoryError> {
+        let result = match &merge.result {
+            MergeResult::Changes(changes) => {
+                self.session.apply(&merge.ours.tree(), edits_of(changes)).await.map_err(self.failed())?
+            }
+            MergeResult::Packed(tree) => tree.clone(),
+        };
+        let after = if self.tree == merge.ours.tree() {
+            result
+        } else {
+            match self.merge_again(merge, result).await? {
+                PipelineOutcome::Merged { tree, .. } => tree,
+                PipelineOutcome::Conflicts { conflicts, .. } => {
+                    let summary = merge.summary.clone();
+                    return Ok(Link::Refused(MergeAnswer::Conflicts { conflicts, summary }));
+                }
+            }
+        };
+        if after == self.tree && !merge.allow_empty {
+            return Ok(Link::Refused(MergeAnswer::NoChanges { uncommitted_on_source: 0 }));
+        }
+        let tokens = if self.took_staged { vec![self.record.token] } else { self.record.tokens() };
+        let paths = self.inner.in_the_way(&self.session, &self.tree, &after, &tokens).await?;
+        if !paths.is_empty() {
+            return Ok(Link::Refused(MergeAnswer::StagedInTheWay { paths }));
+        }
+        let delta = compare(&self.session, &self.tree, &after).await.map_err(self.failed())?;
+        self.merges.push((self.tree.clone(), after.clone(), tokens));
+        let generation = self.tip_generation.max(merge.theirs_generation).saturating_add(1);
+        let commit = Commit {
+            parents: std::iter::once(self.tip).chain(merge.second_parent).collect(),
+            tree: after.id(),
+            generation,
+            created_ms: merge.time_ms,
+            committer: merge.committer.clone(),
+            message: merge.message.clone(),
+            metadata: merge.metadata.clone(),
+        };
+        let mut summary = merge.summary.clone();
+        summary.ours = Some(self.tip);
+        let index = self.push(commit, after, delta);
+        Ok(Link::Merged { index, summary })
+    }
+
+    async fn merge_again(
+        &self,
+        merge: &PreparedMerge,
+        result: Tree,
+    ) -> Result<PipelineOutcome, RepositoryError> {
+        let reader = Blobs(self.inner.clone());
+        let writer = NewObjects { inner: self.inner.clone(), modified_ms: merge.time_ms };
+        let input = PipelineInput {
+            base: merge.ours.tree(),
+            ours: self.tree.clone(),
+            theirs: result,
+            labels: merge.labels.clone(),
+            source: merge.source.clone(),
+            mode: merge.mode,
+            registry: &self.inner.registry,
+            resolutions: &[],
+            strategy: merge.strategy,
+            merge_time_ms: merge.time_ms,
+            seed: merge.seed,
+            reader: &reader,
+            writer: &writer,
+        };
+        let outcome = merge_trees(&self.session, &input).await;
+        outcome.map_err(|source| RepositoryError::Merge { destination: self.name.to_string(), source })
+    }
+
+    fn push(&mut self, commit: Commit, tree: Tree, delta: Delta) -> usize {
+        self.tip = commit.id();
+        self.tip_generation = commit.generation;
+        self.tree = tree.clone();
+        self.commits.push(CommitToPack { commit, tree, delta: delta.changes });
+        self.commits.len().saturating_sub(1)
+    }
+
+    /// The chain as packs; none if it has no commit.
+    pub(crate) fn pack(&self) -> Result<Option<PackedCommits>, RepositoryError> {
+        if self.commits.is_empty() {
+            return Ok(None);
+        }
+        let packed = self.session.pack(&self.commits, self.inner.clock.as_ref(), self.inner.ids.as_ref());
+        packed.map(Some).map_err(self.failed())
+    }
+
+    /// The branch record after the chain, from what it is before.
+    pub(crate) fn outcome(&self, before: &BranchRecord, tip: Option<CommitId>) -> BranchRecord {
+        let mut record = before.clone();
+        record.head = tip.unwrap_or(record.head);
+        // What was retired before is empty by now: no group begins before that.
+        record.retired.clear();
+        if self.took_staged {
+            record.retired.append(&mut record.sealed);
+        }
+        record
+    }
+
+    /// Whether the merges of the chain still have nothing staged in their way.
+    pub(crate) async fn nothing_in_the_way(&self) -> Result<bool, RepositoryError> {
+        for (before, after, tokens) in &self.merges {
+            if !self.inner.in_the_way(&self.session, before, after, tokens).await?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn failed(&self) -> impl FnOnce(anabranch_tree::TreeError) -> RepositoryError + use<> {
+        RepositoryError::tree(format!("branch {}", self.name))
+    }
+}

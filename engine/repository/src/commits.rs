@@ -1,0 +1,172 @@
+//! Commits by id: the index in the ref-store, the records in packs, and a cache over both.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anabranch_refs::{EDITS_MAX, Edit, Expect, Operation, RefUpdate};
+use anabranch_storage::{PutMode, PutOutcome};
+use anabranch_tree::{CommitRecord, PackedCommit, PackedCommits, Tree};
+use anabranch_types::{Commit, CommitId};
+use bytes::Bytes;
+use futures::future::try_join_all;
+
+use crate::repository::Inner;
+use crate::{CommitInfo, RepositoryError};
+
+/// How many commits are cached, twice over: a full half pushes the other one out.
+const CACHED_MAX: usize = 32_768;
+
+/// A commit and where what belongs to it lies.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct StoredCommit {
+    pub(crate) id: CommitId,
+    pub(crate) commit: Commit,
+    pub(crate) record: CommitRecord,
+}
+
+impl StoredCommit {
+    pub(crate) fn tree(&self) -> Tree {
+        self.record.tree()
+    }
+
+    pub(crate) fn info(&self) -> CommitInfo {
+        CommitInfo { id: self.id, commit: self.commit.clone() }
+    }
+}
+
+impl From<PackedCommit> for StoredCommit {
+    fn from(packed: PackedCommit) -> Self {
+        StoredCommit { id: packed.id, commit: packed.commit, record: packed.record }
+    }
+}
+
+/// Commits that were read. They never change, so nothing is ever invalidated.
+#[derive(Default)]
+pub(crate) struct CommitCache {
+    halves: Mutex<Halves>,
+}
+
+#[derive(Default)]
+struct Halves {
+    young: HashMap<CommitId, Arc<StoredCommit>>,
+    old: HashMap<CommitId, Arc<StoredCommit>>,
+}
+
+impl CommitCache {
+    fn get(&self, id: &CommitId) -> Option<Arc<StoredCommit>> {
+        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = halves.young.get(id) {
+            return Some(Arc::clone(found));
+        }
+        let found = halves.old.remove(id)?;
+        halves.insert(Arc::clone(&found));
+        Some(found)
+    }
+
+    fn insert(&self, commit: Arc<StoredCommit>) {
+        self.halves.lock().unwrap_or_else(PoisonError::into_inner).insert(commit);
+    }
+}
+
+impl Halves {
+    fn insert(&mut self, commit: Arc<StoredCommit>) {
+        if self.young.len() >= CACHED_MAX {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(commit.id, commit);
+    }
+}
+
+impl Inner {
+    /// The commit of this id; none if there is no such commit.
+    pub(crate) async fn find_commit(
+        &self,
+        id: &CommitId,
+    ) -> Result<Option<Arc<StoredCommit>>, RepositoryError> {
+        if let Some(found) = self.commits.get(id) {
+            return Ok(Some(found));
+        }
+        let partition = self.partitions.commits();
+        let Some(row) = self.ledger.get("looking up a commit", &partition, &id.to_hex()).await? else {
+            return Ok(None);
+        };
+        let record =
+            CommitRecord::decode(&row.value).map_err(RepositoryError::tree(format!("commit {id}")))?;
+        let commit = self.trees.read_commit(&record).await;
+        let commit = commit.map_err(RepositoryError::tree(format!("commit {id}")))?;
+        if commit.id() != *id || commit.tree != record.tree().id() {
+            return Err(RepositoryError::damaged(format!("commit {id}"), "its record holds something else"));
+        }
+        let found = Arc::new(StoredCommit { id: *id, commit, record });
+        self.commits.insert(Arc::clone(&found));
+        Ok(Some(found))
+    }
+
+    /// The commit of an id that a ref or a child names.
+    pub(crate) async fn commit_of(&self, id: &CommitId) -> Result<Arc<StoredCommit>, RepositoryError> {
+        self.find_commit(id).await?.ok_or_else(|| {
+            RepositoryError::damaged(format!("commit {id}"), "something refers to it, but the index lacks it")
+        })
+    }
+
+    /// Makes packs and the index entries of their commits durable. Nothing refers to them yet: should this process end
+    /// here, they are harmless.
+    pub(crate) async fn store_commits(
+        &self,
+        packed: PackedCommits,
+    ) -> Result<Vec<Arc<StoredCommit>>, RepositoryError> {
+        let packs =
+            try_join_all(packed.packs.iter().map(|pack| self.put_pack(&pack.key, pack.bytes.clone())));
+        let records = self.put_commit_records(&packed.commits);
+        futures::future::try_join(packs, records).await?;
+        self.trees.remember(&packed);
+        let stored: Vec<_> =
+            packed.commits.into_iter().map(|commit| Arc::new(StoredCommit::from(commit))).collect();
+        for commit in &stored {
+            self.commits.insert(Arc::clone(commit));
+        }
+        Ok(stored)
+    }
+
+    /// Makes packs durable whose commits nobody will look up.
+    pub(crate) async fn store_packs(&self, packed: &PackedCommits) -> Result<(), RepositoryError> {
+        try_join_all(packed.packs.iter().map(|pack| self.put_pack(&pack.key, pack.bytes.clone()))).await?;
+        self.trees.remember(packed);
+        Ok(())
+    }
+
+    async fn put_pack(&self, key: &anabranch_types::ObjectKey, bytes: Bytes) -> Result<(), RepositoryError> {
+        let outcome = self.storage.put(key, bytes, PutMode::Create).await;
+        match outcome.map_err(RepositoryError::storage(&self.info.name))? {
+            PutOutcome::Stored(_) => Ok(()),
+            PutOutcome::Refused => {
+                Err(RepositoryError::damaged(key, "its name was fresh, and it exists already"))
+            }
+        }
+    }
+
+    /// Index entries never change: one commit has one record, or several that are equally good.
+    pub(crate) async fn put_commit_records(&self, commits: &[PackedCommit]) -> Result<(), RepositoryError> {
+        let partition = self.partitions.commits();
+        let edits: Vec<Edit> = commits
+            .iter()
+            .map(|packed| Edit {
+                key: packed.id.to_hex(),
+                expect: Expect::Any,
+                operation: Operation::Put { value: Bytes::from(packed.record.encode()), fence: None },
+            })
+            .collect();
+        for chunk in edits.chunks(EDITS_MAX) {
+            match self.ledger.apply("noting commits", &partition, chunk, self.ids.as_ref()).await? {
+                RefUpdate::Applied(_) => {}
+                RefUpdate::Rejected { .. } => {
+                    return Err(RepositoryError::damaged(
+                        "the ref-store",
+                        "it refused a write without a condition",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
