@@ -24,3 +24,4 @@ mod upload;
 pub mod wire;
 
 pub use router::{openapi, router};
+pub use time::utc;

@@ -40,6 +40,14 @@ pub(crate) fn http_date(milliseconds: i64) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
+/// A time in seconds since the Unix epoch, for people: `2026-11-22 17:41:58 UTC`.
+pub fn utc(seconds: i64) -> String {
+    let (year, month, day) = civil_from_days(seconds.div_euclid(DAY_MS / 1000));
+    let second = seconds.rem_euclid(DAY_MS / 1000);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
 fn number(text: &str, digits: usize) -> Option<i64> {
     let plain = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
@@ -144,6 +152,7 @@ mod tests {
     #[test]
     fn headers_show_the_date_and_the_way_back_is_the_same() {
         assert_eq!(http_date(1_795_369_318_123), "Sun, 22 Nov 2026 17:41:58 GMT");
+        assert_eq!(utc(1_795_369_318), "2026-11-22 17:41:58 UTC");
         assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(http_date(-1), "Wed, 31 Dec 1969 23:59:59 GMT");
         for days in (-200_000..200_000).step_by(37) {

@@ -1,0 +1,164 @@
+//! `anabranch diff`.
+
+use anabranch_api::wire::{self, DiffType, TableChange};
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::client::{Client, to_json};
+use super::output::{Answer, DIFFERS, counted, shown};
+
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    /// The repository.
+    repository: String,
+    /// With RIGHT, the ref that is compared; alone, the branch whose uncommitted changes are shown.
+    left: String,
+    /// The ref that LEFT is compared with: what it brings since their merge base.
+    right: Option<String>,
+    /// Compares the two commits as they are, not since their merge base.
+    #[arg(long, requires = "right")]
+    two_dot: bool,
+    /// Shows only paths below this.
+    #[arg(long, default_value = "", value_name = "PREFIX")]
+    prefix: String,
+    /// Shows only the names of what differs.
+    #[arg(long)]
+    name_only: bool,
+}
+
+pub(super) async fn run(client: &Client, args: DiffArgs) -> anyhow::Result<Answer> {
+    let repository = args.repository.as_str();
+    let (tables, lines) = match &args.right {
+        None => {
+            let segments = ["repositories", repository, "branches", args.left.as_str(), "diff"];
+            let query = [("prefix", args.prefix.as_str())];
+            let (lines, _) = client.list::<wire::DiffList, wire::Diff>(&segments, &query, None).await?;
+            (Vec::new(), lines)
+        }
+        Some(right) => {
+            let kind = if args.two_dot { "two_dot" } else { "three_dot" };
+            let segments = ["repositories", repository, "refs", &args.left, "diff", right];
+            let query = [("prefix", args.prefix.as_str()), ("type", kind)];
+            let (lines, _) = client.list::<wire::DiffList, wire::Diff>(&segments, &query, None).await?;
+            let segments = ["repositories", repository, "refs", &args.left, "diff-tables", right];
+            let request = client.request(Method::GET, &segments)?.query(&[("type", kind)]);
+            let mut tables = client.json::<wire::TableDiffList>(request).await?.results;
+            tables.retain(|table| in_prefix(&table.root, &args.prefix));
+            (tables, lines)
+        }
+    };
+    let text = if args.name_only { names(&lines) } else { everything(&tables, &lines) };
+    let json = json!({"tables": to_json(&tables)?, "results": to_json(&lines)?});
+    let exit_code = if lines.is_empty() && tables.is_empty() { 0 } else { DIFFERS };
+    Ok(Answer { text, json, exit_code })
+}
+
+/// Whether something of a table can lie below a prefix.
+fn in_prefix(root: &str, prefix: &str) -> bool {
+    root.starts_with(prefix) || prefix.starts_with(&format!("{root}/"))
+}
+
+fn names(lines: &[wire::Diff]) -> String {
+    lines.iter().map(|line| format!("{}\n", shown(&line.path))).collect()
+}
+
+/// The tables first, each with what its merger says of it, then every path.
+fn everything(tables: &[wire::TableDiff], lines: &[wire::Diff]) -> String {
+    if tables.is_empty() && lines.is_empty() {
+        return "no differences\n".into();
+    }
+    let mut text: String = tables.iter().map(table).collect();
+    for line in lines {
+        let mark = match line.r#type {
+            DiffType::Added => '+',
+            DiffType::Removed => '-',
+            DiffType::Changed | DiffType::PrefixChanged => '~',
+        };
+        text.push_str(&format!("{mark} {}\n", shown(&line.path)));
+    }
+    text
+}
+
+fn table(table: &wire::TableDiff) -> String {
+    let change = match table.change {
+        TableChange::Added => "added",
+        TableChange::Removed => "removed",
+        TableChange::Changed => "changed",
+    };
+    let mut facts = vec![format!("{change}, {} differ", counted(table.objects_changed, "object"))];
+    if let Some(rows) = &table.rows {
+        facts.push(rows_text(rows));
+    }
+    if table.files_added + table.files_removed > 0 {
+        facts.push(format!("files +{} -{}", table.files_added, table.files_removed));
+    }
+    let merger = table.merger.as_deref().map(|name| format!(" ({})", shown(name))).unwrap_or_default();
+    let mut text = format!("table {}{merger}: {}\n", shown(&table.root), facts.join(", "));
+    for note in table.notes.iter().chain(&table.failure) {
+        text.push_str(&format!("    {}\n", shown(note)));
+    }
+    if let Some(Value::Object(details)) = &table.details {
+        for (name, value) in details {
+            text.push_str(&format!("    {}: {}\n", shown(name), shown(&value.to_string())));
+        }
+    }
+    text
+}
+
+/// Rows in one phrase: `rows +3 -0 ~1`.
+pub(super) fn rows_text(rows: &wire::RowTotals) -> String {
+    format!("rows +{} -{} ~{}", rows.added, rows.removed, rows.modified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn changed(path: &str, r#type: DiffType) -> wire::Diff {
+        wire::Diff {
+            r#type,
+            path: path.into(),
+            path_type: wire::PathType::Object,
+            size_bytes: None,
+            right: None,
+        }
+    }
+
+    #[test]
+    fn tables_come_first_and_then_every_path() {
+        let flights = wire::TableDiff {
+            root: "flights".into(),
+            change: TableChange::Changed,
+            merger: Some("delta".into()),
+            objects_changed: 2,
+            rows: Some(wire::RowTotals { added: 3, removed: 0, modified: 0, cells: 0 }),
+            files_added: 1,
+            files_removed: 0,
+            notes: vec!["column delay was added".into()],
+            details: None,
+            failure: None,
+        };
+        let lines = [
+            changed("flights/_delta_log/1.json", DiffType::Added),
+            changed("notes\u{1b}.txt", DiffType::Changed),
+            changed("old.csv", DiffType::Removed),
+        ];
+        expect![[r"
+            table flights (delta): changed, 2 objects differ, rows +3 -0 ~0, files +1 -0
+                column delay was added
+            + flights/_delta_log/1.json
+            ~ notes�.txt
+            - old.csv
+        "]]
+        .assert_eq(&everything(&[flights], &lines));
+        assert_eq!(everything(&[], &[]), "no differences\n");
+    }
+
+    #[test]
+    fn a_prefix_keeps_the_tables_that_it_touches() {
+        assert!(in_prefix("a/t", "a/") && in_prefix("a/t", "a/t/part=1") && in_prefix("a/t", ""));
+        assert!(!in_prefix("a/t", "b") && !in_prefix("a/t", "a/t2"));
+    }
+}

@@ -1,0 +1,266 @@
+//! `anabranch merge`, `revert` and `cherry-pick`.
+
+use anabranch_api::wire::{self, Verification};
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use reqwest::Method;
+use serde_json::json;
+
+use super::client::{Client, Merged, to_json};
+use super::commit::name_and_value;
+use super::diff::rows_text;
+use super::output::{Answer, DIFFERS, counted, short, shown, table};
+
+/// Which side wins what could not be decided.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Strategy {
+    /// The destination's table or object stays whole.
+    DestWins,
+    /// The source's table or object is taken whole.
+    SourceWins,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MergeArgs {
+    /// The repository.
+    repository: String,
+    /// The ref that is merged.
+    source: String,
+    /// The branch that it is merged into.
+    destination: String,
+    /// What the merge commit says.
+    #[arg(long, short)]
+    message: Option<String>,
+    /// Metadata to attach; may be given several times.
+    #[arg(long = "meta", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    metadata: Vec<(String, String)>,
+    /// Who wins where both sides changed the same thing.
+    #[arg(long, value_enum)]
+    strategy: Option<Strategy>,
+    /// Makes a commit with one parent, the destination.
+    #[arg(long)]
+    squash: bool,
+    /// Makes a commit without changes too.
+    #[arg(long)]
+    allow_empty: bool,
+}
+
+pub(super) async fn merge(client: &Client, args: MergeArgs) -> anyhow::Result<Answer> {
+    let body = wire::Merge {
+        message: args.message,
+        metadata: Some(args.metadata.into_iter().collect()),
+        strategy: args.strategy.map(|strategy| match strategy {
+            Strategy::DestWins => "dest-wins".to_owned(),
+            Strategy::SourceWins => "source-wins".to_owned(),
+        }),
+        force: None,
+        allow_empty: Some(args.allow_empty),
+        squash_merge: Some(args.squash),
+    };
+    let segments = ["repositories", &args.repository, "refs", &args.source, "merge", &args.destination];
+    match client.merge(client.request(Method::POST, &segments)?.json(&body)).await? {
+        Merged::Done(response) => {
+            let result: wire::MergeResult =
+                response.json().await.context("the server's answer cannot be read")?;
+            let head =
+                format!("merged {} into {}: {}\n", args.source, args.destination, short(&result.reference));
+            Ok(Answer::clean(head + &summary(&result.summary), to_json(&result)?))
+        }
+        other => undone(other, "merge"),
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PickArgs {
+    /// The repository.
+    repository: String,
+    /// The branch that gets the new commit.
+    branch: String,
+    /// The commit, as an id or any ref expression.
+    commit: String,
+    /// Which parent of a merge commit counts as the state before, from 1.
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    parent: u16,
+    /// What the new commit says.
+    #[arg(long, short)]
+    message: Option<String>,
+}
+
+impl PickArgs {
+    fn overrides(&self) -> Option<wire::CommitOverrides> {
+        let message = self.message.clone()?;
+        Some(wire::CommitOverrides { message: Some(message), metadata: None })
+    }
+}
+
+pub(super) async fn revert(client: &Client, args: PickArgs) -> anyhow::Result<Answer> {
+    let body = wire::RevertCreation {
+        r#ref: args.commit.clone(),
+        commit_overrides: args.overrides(),
+        parent_number: Some(args.parent.into()),
+        ..Default::default()
+    };
+    let segments = ["repositories", &args.repository, "branches", &args.branch, "revert"];
+    match client.merge(client.request(Method::POST, &segments)?.json(&body)).await? {
+        Merged::Done(_) => {
+            let request =
+                client.request(Method::GET, &["repositories", &args.repository, "commits", &args.branch])?;
+            let head: wire::Commit = client.json(request).await?;
+            let text = format!("reverted {} on {}: head is {}\n", args.commit, args.branch, short(&head.id));
+            Ok(Answer::clean(text, to_json(&head)?))
+        }
+        other => undone(other, "revert"),
+    }
+}
+
+pub(super) async fn cherry_pick(client: &Client, args: PickArgs) -> anyhow::Result<Answer> {
+    let parent_number = (args.parent > 0).then(|| args.parent.into());
+    let body = wire::CherryPickCreation {
+        r#ref: args.commit.clone(),
+        commit_overrides: args.overrides(),
+        parent_number,
+        force: None,
+    };
+    let segments = ["repositories", &args.repository, "branches", &args.branch, "cherry-pick"];
+    match client.merge(client.request(Method::POST, &segments)?.json(&body)).await? {
+        Merged::Done(response) => {
+            let made: wire::Commit = response.json().await.context("the server's answer cannot be read")?;
+            let text = format!("picked {} on {}: {}\n", args.commit, args.branch, short(&made.id));
+            Ok(Answer::clean(text, to_json(&made)?))
+        }
+        other => undone(other, "cherry-pick"),
+    }
+}
+
+/// The answer for what was not published.
+fn undone<T>(outcome: Merged<T>, verb: &str) -> anyhow::Result<Answer> {
+    match outcome {
+        Merged::Conflicts(conflict) => {
+            let text = conflicts(&conflict.conflicts, verb);
+            Ok(Answer { text, json: to_json(&conflict)?, exit_code: DIFFERS })
+        }
+        Merged::NoChanges(message) => {
+            Ok(Answer::clean(format!("{}\n", shown(&message)), json!({"message": message})))
+        }
+        Merged::Done(_) => Ok(Answer::clean("", json!(null))),
+    }
+}
+
+/// What a merge did, one line for each table.
+fn summary(summary: &wire::MergeSummary) -> String {
+    let mut text: String = summary.tables.iter().map(one_table).collect();
+    if summary.objects_changed > 0 {
+        text.push_str(&format!("  {} outside tables\n", counted(summary.objects_changed, "object")));
+    }
+    text
+}
+
+fn one_table(table: &wire::TableSummary) -> String {
+    let mut facts = vec![shown(&table.how)];
+    if let Some(rows) = &table.rows {
+        facts.push(rows_text(rows));
+    }
+    facts.push(format!("files +{} -{}", table.files_added, table.files_removed));
+    facts.push(format!("{} written", counted(table.bytes_written, "byte")));
+    match &table.verification {
+        Verification::NotNeeded => {}
+        Verification::Agrees => facts.push("verified".into()),
+        Verification::Unverified { reason } => facts.push(format!("unverified: {}", shown(reason))),
+    }
+    let mut text = format!("  table {}: {}\n", shown(&table.root), facts.join(", "));
+    for note in &table.notes {
+        text.push_str(&format!("    {}\n", shown(note)));
+    }
+    text
+}
+
+/// All conflicts as a table.
+fn conflicts(conflicts: &[wire::Conflict], verb: &str) -> String {
+    let rows: Vec<_> = conflicts.iter().map(row).collect();
+    let count = counted(conflicts.len() as u64, "conflict");
+    format!("{}{count}: the {verb} changed nothing\n", table(["KIND", "PATH", "CHOICES", "MESSAGE"], &rows))
+}
+
+fn row(conflict: &wire::Conflict) -> [String; 4] {
+    let mut place = shown(&conflict.path);
+    if let Some(key) = &conflict.key {
+        place.push_str(&format!(" {}", shown(&key.to_string())));
+    }
+    if let Some(column) = &conflict.column {
+        place.push_str(&format!(".{}", shown(column)));
+    }
+    let choices: Vec<_> = conflict.choices.iter().map(|choice| shown(&choice.id)).collect();
+    [shown(&conflict.kind), place, choices.join("|"), shown(&conflict.message)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn a_merge_says_what_it_did_to_each_table() {
+        let flights = wire::TableSummary {
+            root: "flights".into(),
+            how: "metadata".into(),
+            rows: Some(wire::RowTotals { added: 120, removed: 0, modified: 0, cells: 0 }),
+            files_added: 2,
+            files_removed: 0,
+            bytes_written: 2048,
+            verification: Verification::Agrees,
+            notes: vec!["one commit was renumbered".into()],
+        };
+        let done = wire::MergeSummary {
+            base: None,
+            ours: None,
+            theirs: None,
+            tables: vec![flights],
+            objects_changed: 1,
+        };
+        expect![[r"
+              table flights: metadata, rows +120 -0 ~0, files +2 -0, 2048 bytes written, verified
+                one commit was renumbered
+              1 object outside tables
+        "]]
+        .assert_eq(&summary(&done));
+    }
+
+    #[test]
+    fn conflicts_are_a_table_and_exit_code_1() {
+        let choice = |id: &str| wire::ConflictChoice { id: id.into(), label: String::new() };
+        let conflict = wire::Conflict {
+            conflict_id: "c".into(),
+            table: None,
+            path: "a.txt".into(),
+            kind: "object-conflict".into(),
+            key: None,
+            column: None,
+            message: "both sides changed a.txt".into(),
+            rule: "object".into(),
+            base: None,
+            ours: None,
+            theirs: None,
+            choices: vec![choice("ours"), choice("theirs")],
+        };
+        let answer = wire::MergeConflict {
+            reference: String::new(),
+            message: String::new(),
+            conflicts: vec![conflict],
+            summary: wire::MergeSummary {
+                base: None,
+                ours: None,
+                theirs: None,
+                tables: vec![],
+                objects_changed: 0,
+            },
+        };
+        let answer = undone(Merged::<()>::Conflicts(Box::new(answer)), "merge").unwrap();
+        assert_eq!(answer.exit_code, 1);
+        expect![[r"
+            KIND             PATH   CHOICES      MESSAGE
+            object-conflict  a.txt  ours|theirs  both sides changed a.txt
+            1 conflict: the merge changed nothing
+        "]]
+        .assert_eq(&answer.text);
+    }
+}
