@@ -2,136 +2,109 @@
 
 use std::fmt;
 
-/// The kind of a conflict, in one list for all mergers. Shown in kebab-case; `docs/conflicts.md` explains each.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[non_exhaustive]
-pub enum ConflictKind {
-    /// One object was changed differently on both sides.
-    ObjectConflict,
-    /// A table was changed on both sides and no merger took it, or the result would mix two logs.
-    StructureConflict,
-    /// Several merge bases give different answers.
-    AmbiguousBase,
-    /// A merger failed; its message says at which limit or why.
-    MergerFailed,
-    /// Lines of a text changed differently on both sides.
-    TextConflict,
-    /// A row was changed differently on both sides.
-    RowConflict,
-    /// Both sides inserted the same key.
-    DuplicateKey,
-    /// One side replaced the table's rows, the other changed some.
-    OverwriteVsChange,
-    /// A table property was set differently.
-    PropertyConflict,
-    /// A column was added or altered differently.
-    ColumnConflict,
-    /// Column names differ only by case.
-    ColumnCaseCollision,
-    /// Two columns took one field id.
-    FieldIdCollision,
-    /// One side dropped a column into which the other wrote.
-    DropVsWrite,
-    /// A column's type was changed incompatibly.
-    TypeConflict,
-    /// The partition columns differ.
-    PartitioningChanged,
-    /// A row breaks a constraint of the other side.
-    ConstraintViolation,
-    /// A constraint cannot be evaluated here.
-    ConstraintUnverifiable,
-    /// Rows were removed from a table that became append-only.
-    AppendOnlyViolation,
-    /// A commit lacks the change data that the table now demands.
-    CdfMissing,
-    /// Both sides generated identity values.
-    IdentityCollision,
-    /// Both sides gave out the same row ids, and they are materialised.
-    RowTrackingCollision,
-    /// Both sides advanced the same streaming transaction.
-    TxnConflict,
-    /// Both sides changed the same metadata domain.
-    DomainConflict,
-    /// The protocol versions cannot be joined.
-    ProtocolConflict,
-    /// One side dropped a table feature.
-    FeatureDropped,
-    /// The table uses a feature that this server cannot merge.
-    UnsupportedFeature,
-    /// New files break the table's Iceberg compatibility.
-    IcebergCompatViolation,
-    /// The sides hold tables with different ids.
-    TableIdMismatch,
-    /// Both sides created the table.
-    TableCreatedBoth,
-    /// One side dropped the table, the other changed it.
-    TableDeletedModified,
-    /// The table's log cannot be read, or does not follow its own format.
-    TableDamaged,
-    /// Both sides wrote different bytes under one data file name.
-    DataFilePathCollision,
-    /// A file is named by an absolute path into another branch.
-    AbsolutePathIntoBranch,
-    /// The log lists an object that the branch does not hold.
-    MissingDataFile,
-    /// The table is managed by a catalog.
-    CatalogManaged,
-    /// One side read what the other appended (stricter isolation levels).
-    ReadAppend,
-    /// The commits since the base are gone from the log.
-    LogCleaned,
-    /// The schemas cannot be joined.
-    SchemaConflict,
-    /// A kind of a plugin's own. Begins with `x-`.
-    Plugin(String),
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident => $name:literal,)*) => {
+        /// The kind of a conflict, in one list for all mergers. Shown in kebab-case; `docs/conflicts.md` explains each.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[non_exhaustive]
+        pub enum ConflictKind {
+            $($(#[$doc])* $kind,)*
+            /// A kind of a plugin's own. Begins with `x-`.
+            Plugin(String),
+        }
+
+        impl ConflictKind {
+            /// Every kind but those of plugins.
+            pub const ALL: &[ConflictKind] = &[$(ConflictKind::$kind,)*];
+
+            /// The kind in kebab-case, as it goes over the wire.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(ConflictKind::$kind => $name,)*
+                    ConflictKind::Plugin(kind) => kind,
+                }
+            }
+        }
+    };
 }
 
-impl ConflictKind {
-    /// The kind in kebab-case, as it goes over the wire.
-    pub fn as_str(&self) -> &str {
-        use ConflictKind::*;
-        match self {
-            ObjectConflict => "object-conflict",
-            StructureConflict => "structure-conflict",
-            AmbiguousBase => "ambiguous-base",
-            MergerFailed => "merger-failed",
-            TextConflict => "text-conflict",
-            RowConflict => "row-conflict",
-            DuplicateKey => "duplicate-key",
-            OverwriteVsChange => "overwrite-vs-change",
-            PropertyConflict => "property-conflict",
-            ColumnConflict => "column-conflict",
-            ColumnCaseCollision => "column-case-collision",
-            FieldIdCollision => "field-id-collision",
-            DropVsWrite => "drop-vs-write",
-            TypeConflict => "type-conflict",
-            PartitioningChanged => "partitioning-changed",
-            ConstraintViolation => "constraint-violation",
-            ConstraintUnverifiable => "constraint-unverifiable",
-            AppendOnlyViolation => "append-only-violation",
-            CdfMissing => "cdf-missing",
-            IdentityCollision => "identity-collision",
-            RowTrackingCollision => "row-tracking-collision",
-            TxnConflict => "txn-conflict",
-            DomainConflict => "domain-conflict",
-            ProtocolConflict => "protocol-conflict",
-            FeatureDropped => "feature-dropped",
-            UnsupportedFeature => "unsupported-feature",
-            IcebergCompatViolation => "iceberg-compat-violation",
-            TableIdMismatch => "table-id-mismatch",
-            TableCreatedBoth => "table-created-both",
-            TableDeletedModified => "table-deleted-modified",
-            TableDamaged => "table-damaged",
-            DataFilePathCollision => "data-file-path-collision",
-            AbsolutePathIntoBranch => "absolute-path-into-branch",
-            MissingDataFile => "missing-data-file",
-            CatalogManaged => "catalog-managed",
-            ReadAppend => "read-append",
-            LogCleaned => "log-cleaned",
-            SchemaConflict => "schema-conflict",
-            Plugin(kind) => kind,
-        }
-    }
+kinds! {
+    /// One object was changed differently on both sides.
+    ObjectConflict => "object-conflict",
+    /// A table was changed on both sides and no merger took it, or the result would mix two logs.
+    StructureConflict => "structure-conflict",
+    /// Several merge bases give different answers.
+    AmbiguousBase => "ambiguous-base",
+    /// A merger failed; its message says at which limit or why.
+    MergerFailed => "merger-failed",
+    /// Lines of a text changed differently on both sides.
+    TextConflict => "text-conflict",
+    /// A row was changed differently on both sides.
+    RowConflict => "row-conflict",
+    /// Both sides inserted the same key.
+    DuplicateKey => "duplicate-key",
+    /// One side replaced the table's rows, the other changed some.
+    OverwriteVsChange => "overwrite-vs-change",
+    /// A table property was set differently.
+    PropertyConflict => "property-conflict",
+    /// A column was added or altered differently.
+    ColumnConflict => "column-conflict",
+    /// Column names differ only by case.
+    ColumnCaseCollision => "column-case-collision",
+    /// Two columns took one field id.
+    FieldIdCollision => "field-id-collision",
+    /// One side dropped a column into which the other wrote.
+    DropVsWrite => "drop-vs-write",
+    /// A column's type was changed incompatibly.
+    TypeConflict => "type-conflict",
+    /// The partition columns differ.
+    PartitioningChanged => "partitioning-changed",
+    /// A row breaks a constraint of the other side.
+    ConstraintViolation => "constraint-violation",
+    /// A constraint cannot be evaluated here.
+    ConstraintUnverifiable => "constraint-unverifiable",
+    /// Rows were removed from a table that became append-only.
+    AppendOnlyViolation => "append-only-violation",
+    /// A commit lacks the change data that the table now demands.
+    CdfMissing => "cdf-missing",
+    /// Both sides generated identity values.
+    IdentityCollision => "identity-collision",
+    /// Both sides gave out the same row ids, and they are materialised.
+    RowTrackingCollision => "row-tracking-collision",
+    /// Both sides advanced the same streaming transaction.
+    TxnConflict => "txn-conflict",
+    /// Both sides changed the same metadata domain.
+    DomainConflict => "domain-conflict",
+    /// The protocol versions cannot be joined.
+    ProtocolConflict => "protocol-conflict",
+    /// One side dropped a table feature.
+    FeatureDropped => "feature-dropped",
+    /// The table uses a feature that this server cannot merge.
+    UnsupportedFeature => "unsupported-feature",
+    /// New files break the table's Iceberg compatibility.
+    IcebergCompatViolation => "iceberg-compat-violation",
+    /// The sides hold tables with different ids.
+    TableIdMismatch => "table-id-mismatch",
+    /// Both sides created the table.
+    TableCreatedBoth => "table-created-both",
+    /// One side dropped the table, the other changed it.
+    TableDeletedModified => "table-deleted-modified",
+    /// The table's log cannot be read, or does not follow its own format.
+    TableDamaged => "table-damaged",
+    /// Both sides wrote different bytes under one data file name.
+    DataFilePathCollision => "data-file-path-collision",
+    /// A file is named by an absolute path into another branch.
+    AbsolutePathIntoBranch => "absolute-path-into-branch",
+    /// The log lists an object that the branch does not hold.
+    MissingDataFile => "missing-data-file",
+    /// The table is managed by a catalog.
+    CatalogManaged => "catalog-managed",
+    /// One side read what the other appended (stricter isolation levels).
+    ReadAppend => "read-append",
+    /// The commits since the base are gone from the log.
+    LogCleaned => "log-cleaned",
+    /// The schemas cannot be joined.
+    SchemaConflict => "schema-conflict",
 }
 
 impl fmt::Display for ConflictKind {
@@ -239,4 +212,24 @@ pub struct Resolution {
     pub choice: String,
     /// The value that the choice takes, where it takes one.
     pub value: Option<ConflictValue>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_documentation_explains_exactly_these_kinds() {
+        let text = include_str!("../../../docs/conflicts.md");
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let documented: Vec<&str> = rows.map(|(kind, _)| kind).collect();
+        let mut expected: Vec<&str> = ConflictKind::ALL.iter().map(ConflictKind::as_str).collect();
+        expected.push("x-…");
+        let (left, right): (BTreeSet<_>, BTreeSet<_>) =
+            (documented.iter().collect(), expected.iter().collect());
+        assert_eq!(left, right, "docs/conflicts.md and ConflictKind differ");
+        assert_eq!(documented.len(), expected.len(), "a kind is explained twice");
+    }
 }

@@ -94,8 +94,7 @@ pub(super) fn assign(root: &Root, mode: Mode, leftovers: bool, labels: [&str; 2]
     };
     match (root.base, root.ours, root.theirs) {
         (_, Some(ours), Some(theirs)) if ours != theirs => {
-            let message =
-                format!("it is a {ours} table on {ours_label} and a {theirs} table on {theirs_label}");
+            let message = format!("its format is {ours} on {ours_label} and {theirs} on {theirs_label}");
             Assignment::Refused(ConflictKind::StructureConflict, message)
         }
         (Some(_), Some(format), None) => gone(theirs_label, ours_label, format),

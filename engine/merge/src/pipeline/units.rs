@@ -290,6 +290,8 @@ async fn merge_transaction(
         match decide_entry(change) {
             Decision::Ours => {}
             Decision::Theirs => edits.push((change.path.clone(), change.theirs.clone())),
+            // Checkpoints and hints follow from the commits: when those fit together, ours' are as good as theirs'.
+            Decision::Conflict if is_derived_from_log(&root.folder, &change.path) => {}
             Decision::Conflict => conflicts.push(object_conflict(change, Some(&root.folder), labels)),
         }
     }
@@ -310,6 +312,12 @@ async fn merge_transaction(
         return Ok(UnitEnd::Merged { edits, report: MergeReport::new("object") });
     }
     Ok(settle(input, conflicts, None, true))
+}
+
+/// Whether a file of a Delta log is no commit, but made from commits: a checkpoint, a checksum, `_last_checkpoint`.
+fn is_derived_from_log(folder: &str, path: &str) -> bool {
+    let log = format!("{}{}", folder_prefix(folder), TableFormat::Delta.marker_folder());
+    path.strip_prefix(log.as_str()).is_some_and(|name| delta_version(name).is_none())
 }
 
 /// The commits of a Delta log, by version.
