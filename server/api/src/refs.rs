@@ -139,13 +139,8 @@ pub(crate) async fn diff(
     PathOf((repository, left, right)): PathOf<(String, String, String)>,
     QueryOf(query): QueryOf<DiffQuery>,
 ) -> Result<Json<DiffList>, ApiError> {
-    let kind = match query.r#type.as_deref() {
-        None | Some("" | "three_dot") => DiffKind::ThreeDot,
-        Some("two_dot") => DiffKind::TwoDot,
-        Some(_) => return Err(ApiError::bad_request("type: give 'two_dot' or 'three_dot'")),
-    };
     let request = DiffRequest {
-        kind,
+        kind: diff_kind(query.r#type.as_deref())?,
         paging: paging(query.prefix, query.after, query.amount)?,
         delimiter: non_empty(query.delimiter),
     };
@@ -155,18 +150,35 @@ pub(crate) async fn diff(
     Ok(Json(DiffList { pagination, results }))
 }
 
+fn diff_kind(name: Option<&str>) -> Result<DiffKind, ApiError> {
+    match name {
+        None | Some("" | "three_dot") => Ok(DiffKind::ThreeDot),
+        Some("two_dot") => Ok(DiffKind::TwoDot),
+        Some(_) => Err(ApiError::bad_request("type: give 'two_dot' or 'three_dot'")),
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DiffTablesQuery {
+    /// As for the diff of paths.
+    r#type: Option<String>,
+}
+
 /// Which tables differ between two refs, and how, in order of root. Of our own.
 #[utoipa::path(
     get, path = "/repositories/{repository}/refs/{leftRef}/diff-tables/{rightRef}", operation_id = "diffTables",
     tag = "refs",
-    params(("repository" = String, Path), ("leftRef" = String, Path), ("rightRef" = String, Path)),
+    params(("repository" = String, Path), ("leftRef" = String, Path), ("rightRef" = String, Path), DiffTablesQuery),
     responses((status = 200, body = TableDiffList), (status = "4XX", body = Error))
 )]
 pub(crate) async fn diff_tables(
     State(app): State<App>,
     Caller(who): Caller,
     PathOf((repository, left, right)): PathOf<(String, String, String)>,
+    QueryOf(query): QueryOf<DiffTablesQuery>,
 ) -> Result<Json<TableDiffList>, ApiError> {
-    let tables = app.diff_tables(&who, &repository, &left, &right).await?;
+    let kind = diff_kind(query.r#type.as_deref())?;
+    let tables = app.diff_tables(&who, &repository, &left, &right, kind).await?;
     Ok(Json(TableDiffList { results: tables.into_iter().map(TableDiff::from).collect() }))
 }

@@ -2,7 +2,7 @@
 
 use anabranch_auth::{Action, Principal};
 use anabranch_repository::{
-    Actor, CommitInfo, CommitRequest, DiffItem, DiffRequest, LogRequest, MergeAnswer, MergeRequest, Paged, Paging,
+    Actor, CommitInfo, CommitRequest, DiffItem, DiffKind, DiffRequest, LogRequest, MergeAnswer, MergeRequest, Paged, Paging,
     PickRequest, ResetScope, ResolvedRef, TableDiff,
 };
 
@@ -106,8 +106,9 @@ impl App {
         repository: &str,
         left: &str,
         right: &str,
+        kind: DiffKind,
     ) -> Result<Vec<TableDiff>, AppError> {
-        Ok(self.open(who, Action::Diff, repository).await?.diff_tables(left, right).await?)
+        Ok(self.open(who, Action::Diff, repository).await?.diff_tables(left, right, kind).await?)
     }
 
     /// What is staged on a branch.
@@ -177,6 +178,6 @@ impl App {
         scope: ResetScope,
     ) -> Result<(), AppError> {
         let repository = self.open(who, Action::ResetBranch, repository).await?;
-        Ok(repository.reset(&branch_name(branch)?, scope).await?)
+        Ok(repository.reset(&branch_name(branch)?, &scope).await?)
     }
 }

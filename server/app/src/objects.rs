@@ -160,7 +160,7 @@ impl App {
                 Err(refused) => answers.push((path, Err(refused.into()))),
             }
         }
-        repository.delete_many(&branch, &good).await?;
+        repository.delete_many(&branch, good).await?;
         Ok(answers)
     }
 }

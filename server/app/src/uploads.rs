@@ -10,7 +10,6 @@ use anabranch_auth::{Action, Principal};
 use anabranch_refs::{Edit, Expect, Operation, Partition, RefUpdate, ScanRange, WriteId};
 use anabranch_repository::{ObjectInfo, Paged, Paging, Repository, WriteCondition};
 use anabranch_types::{Address, Checksum, Entry, ObjectKey, ObjectPath};
-use bytes::Bytes;
 use futures::StreamExt;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
@@ -397,16 +396,6 @@ async fn join(repository: &Repository, parts: &[&PartRecord]) -> Result<(Address
     let size = parts.iter().map(|part| part.length).sum();
     let address =
         |part: &PartRecord| Address { object: ObjectKey::new(&*part.object), offset: part.offset, length: part.length };
-    if let [part] = parts {
-        return Ok((address(part), checksum, size));
-    }
-    let mut upload = repository.upload().await?;
-    for part in parts {
-        let mut body = repository.read_address(&address(part)).await?;
-        while let Some(piece) = body.next().await {
-            let piece: Bytes = piece?;
-            upload.write(piece).await?;
-        }
-    }
-    Ok((upload.finish().await?, checksum, size))
+    let addresses: Vec<_> = parts.iter().map(|part| address(part)).collect();
+    Ok((repository.join(&addresses).await?, checksum, size))
 }
