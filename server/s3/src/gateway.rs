@@ -1,0 +1,98 @@
+//! Which operations are served: each is one module of `operations`, and anything else is not implemented.
+
+use anabranch_app::{App, AppError};
+use anabranch_auth::Principal;
+use http::Extensions;
+use s3s::dto::*;
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+
+use crate::error::of_app;
+use crate::operations::*;
+
+/// Who is calling, put into a request once its signature is checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    pub(crate) request_id: String,
+}
+
+/// The operations over an application.
+pub(crate) struct Gateway {
+    pub(crate) app: App,
+    pub(crate) region: Option<String>,
+}
+
+/// One request: what its operation needs beside the input.
+pub(crate) struct Call<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) region: Option<&'a str>,
+    pub(crate) who: Principal,
+    pub(crate) request_id: String,
+}
+
+impl Call<'_> {
+    /// Puts what the application answers about a key into S3's terms.
+    pub(crate) fn about<'a>(&'a self, bucket: &'a str, key: &'a str) -> impl Fn(AppError) -> S3Error + 'a {
+        move |error| of_app(error, &self.request_id, bucket, Some(key))
+    }
+
+    /// Puts what the application answers about a bucket into S3's terms.
+    pub(crate) fn about_bucket<'a>(&'a self, bucket: &'a str) -> impl Fn(AppError) -> S3Error + 'a {
+        move |error| of_app(error, &self.request_id, bucket, None)
+    }
+}
+
+impl Gateway {
+    /// A request that the door has not checked has no caller, and is not served.
+    fn call(&self, extensions: &mut Extensions) -> S3Result<Call<'_>> {
+        let caller = extensions
+            .remove::<Caller>()
+            .ok_or_else(|| s3_error!(AccessDenied, "the request was not authenticated"))?;
+        Ok(Call {
+            app: &self.app,
+            region: self.region.as_deref(),
+            who: caller.principal,
+            request_id: caller.request_id,
+        })
+    }
+}
+
+macro_rules! serve {
+    ($($operation:ident: $input:ident -> $output:ident;)*) => {
+        #[async_trait::async_trait]
+        impl S3 for Gateway {
+            $(async fn $operation(&self, mut request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                let call = self.call(&mut request.extensions)?;
+                match $operation::serve(&call, request.input).await {
+                    Ok(output) => Ok(S3Response::new(output)),
+                    Err(mut error) => {
+                        error.set_request_id(call.request_id);
+                        Err(error)
+                    }
+                }
+            })*
+        }
+    };
+}
+
+serve! {
+    list_buckets: ListBucketsInput -> ListBucketsOutput;
+    head_bucket: HeadBucketInput -> HeadBucketOutput;
+    get_bucket_location: GetBucketLocationInput -> GetBucketLocationOutput;
+    get_bucket_versioning: GetBucketVersioningInput -> GetBucketVersioningOutput;
+    list_objects: ListObjectsInput -> ListObjectsOutput;
+    list_objects_v2: ListObjectsV2Input -> ListObjectsV2Output;
+    put_object: PutObjectInput -> PutObjectOutput;
+    get_object: GetObjectInput -> GetObjectOutput;
+    head_object: HeadObjectInput -> HeadObjectOutput;
+    copy_object: CopyObjectInput -> CopyObjectOutput;
+    delete_object: DeleteObjectInput -> DeleteObjectOutput;
+    delete_objects: DeleteObjectsInput -> DeleteObjectsOutput;
+    create_multipart_upload: CreateMultipartUploadInput -> CreateMultipartUploadOutput;
+    upload_part: UploadPartInput -> UploadPartOutput;
+    upload_part_copy: UploadPartCopyInput -> UploadPartCopyOutput;
+    complete_multipart_upload: CompleteMultipartUploadInput -> CompleteMultipartUploadOutput;
+    abort_multipart_upload: AbortMultipartUploadInput -> AbortMultipartUploadOutput;
+    list_parts: ListPartsInput -> ListPartsOutput;
+    list_multipart_uploads: ListMultipartUploadsInput -> ListMultipartUploadsOutput;
+}

@@ -1,0 +1,124 @@
+//! GetObject: reads an object or a range of it, under conditions.
+
+use anabranch_app::{AppError, ByteRange, ObjectInfo};
+use futures::TryStreamExt;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use s3s::dto::{GetObjectInput, GetObjectOutput, Range, StreamingBlob, Timestamp};
+use s3s::{Body, S3Error, S3Result, s3_error};
+
+use crate::attributes::of_entry;
+use crate::conditions::{ReadConditions, etag, timestamp};
+use crate::gateway::Call;
+use crate::key;
+
+pub(crate) async fn serve(call: &Call<'_>, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+    let target = key::of_read(&input.bucket, &input.key)?;
+    refuse_version(input.version_id.as_deref(), &input.key)?;
+    let conditions = ReadConditions {
+        if_match: input.if_match,
+        if_none_match: input.if_none_match,
+        if_modified_since: input.if_modified_since,
+        if_unmodified_since: input.if_unmodified_since,
+    };
+    let about = call.about(&input.bucket, &input.key);
+    if conditions.any() && input.range.is_some() {
+        // A condition comes before a range that may lie outside.
+        let info =
+            call.app.stat(&call.who, &input.bucket, target.reference, target.path).await.map_err(&about)?;
+        judge(&conditions, &info, &input.key)?;
+    }
+    let range = input.range.map(byte_range);
+    let read = call
+        .app
+        .get_object(&call.who, &input.bucket, target.reference, target.path, range)
+        .await
+        .map_err(&about)?;
+    judge(&conditions, &read.info, &input.key)?;
+    check_part_number(input.part_number, &read.info, &input.key)?;
+    let entry = &read.info.entry;
+    let given = of_entry(entry);
+    let content_range = range
+        .map(|_| format!("bytes {}-{}/{}", read.range.start, read.range.end.saturating_sub(1), entry.size));
+    let length = read.range.end.saturating_sub(read.range.start);
+    Ok(GetObjectOutput {
+        accept_ranges: Some("bytes".to_owned()),
+        content_length: i64::try_from(length).ok(),
+        content_range,
+        content_type: given.content_type,
+        cache_control: given.cache_control,
+        content_disposition: given.content_disposition,
+        content_encoding: given.content_encoding,
+        content_language: given.content_language,
+        expires: given.expires,
+        metadata: given.metadata,
+        e_tag: Some(etag(entry)),
+        last_modified: Some(last_modified(&read.info)),
+        body: Some(blob(read.body, call.request_id.clone())),
+        ..GetObjectOutput::default()
+    })
+}
+
+/// The answer's body. What breaks off on the way is logged, because the status is sent already.
+fn blob(body: anabranch_app::ReadStream, request_id: String) -> StreamingBlob {
+    let logged = body.inspect_err(move |error: &AppError| {
+        tracing::error!(%request_id, %error, "an object broke off while it was sent");
+    });
+    let frames = StreamBody::new(logged.map_ok(Frame::data));
+    StreamingBlob::from(Body::http_body_unsync(frames))
+}
+
+pub(crate) fn byte_range(range: Range) -> ByteRange {
+    match range {
+        Range::Int { first, last } => ByteRange::FromTo(first, last),
+        Range::Suffix { length } => ByteRange::Last(length),
+    }
+}
+
+pub(crate) fn last_modified(info: &ObjectInfo) -> Timestamp {
+    timestamp(info.entry.modified_ms)
+}
+
+/// Ends a read whose conditions do not hold.
+pub(crate) fn judge(conditions: &ReadConditions, info: &ObjectInfo, key: &str) -> S3Result<()> {
+    match conditions.refuse(&info.entry) {
+        None => Ok(()),
+        Some(code) => {
+            let message = format!(
+                "a condition of the read of key {key:?} does not hold; its ETag is {}",
+                info.entry.etag()
+            );
+            let mut error = S3Error::with_message(code, message);
+            if let Ok(tag) = etag(&info.entry).to_http_header() {
+                error.set_headers(http::HeaderMap::from_iter([(http::header::ETAG, tag)]));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// S3's own versions do not exist here; the only one is the current one.
+pub(crate) fn refuse_version(version: Option<&str>, key: &str) -> S3Result<()> {
+    match version {
+        None | Some("" | "null") => Ok(()),
+        Some(version) => Err(s3_error!(
+            NoSuchVersion,
+            "key {key:?} has no version {version:?}: name a commit as the key's first segment instead"
+        )),
+    }
+}
+
+/// Parts are not kept apart once an upload is completed; an object in one piece is its own first part.
+pub(crate) fn check_part_number(number: Option<i32>, info: &ObjectInfo, key: &str) -> S3Result<()> {
+    match number {
+        None => Ok(()),
+        Some(1) if info.entry.parts <= 1 => Ok(()),
+        Some(number) if info.entry.parts <= 1 => {
+            Err(s3_error!(InvalidRange, "key {key:?} has one part; there is no part {number}"))
+        }
+        Some(_) => Err(s3_error!(
+            NotImplemented,
+            "single parts of key {key:?} cannot be read; leave out partNumber and give a range"
+        )),
+    }
+}
