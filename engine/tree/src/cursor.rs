@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::node::{Node, Row};
+use crate::node::{Leaf, Node, Row};
 use crate::{Key, NodeRef, Session, Tree, TreeError};
 
 /// What is next in a tree: a subtree that was not opened, or an entry.
@@ -190,6 +190,56 @@ impl Cursor {
                 parent.index = parent.index.saturating_add(1);
             }
         }
+    }
+
+    /// The leaf that the head is an entry of, and its place there.
+    fn leaf(&self) -> Option<(&Leaf, usize)> {
+        match (&self.root, self.stack.last()) {
+            (None, Some(Level { node, index })) => match &**node {
+                Node::Leaf(leaf) => Some((leaf, *index)),
+                Node::Internal(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Goes past `count` entries of the leaf that the head is in.
+    fn skip_rows(&mut self, count: usize) {
+        if let Some(top) = self.stack.last_mut() {
+            top.index = top.index.saturating_add(count);
+        }
+        self.climb();
+    }
+
+    /// How many rows, from the heads on, are equal in both leaves.
+    fn equal_rows(left: &Cursor, right: &Cursor) -> usize {
+        let (Some((left, from)), Some((right, other_from))) = (left.leaf(), right.leaf()) else {
+            return 0;
+        };
+        let rows = (from..left.len()).zip(other_from..right.len());
+        rows.take_while(|(one, other)| left.row(*one) == right.row(*other)).count()
+    }
+
+    /// Goes past the rows that are equal in two leaves; answers whether there were any. Most rows of an opened leaf
+    /// are, so this is the inner loop of a diff.
+    pub(crate) fn skip_equal(left: &mut Cursor, right: &mut Cursor) -> bool {
+        let count = Cursor::equal_rows(left, right);
+        if count > 0 {
+            left.skip_rows(count);
+            right.skip_rows(count);
+        }
+        count > 0
+    }
+
+    /// The same for three leaves.
+    pub(crate) fn skip_equal_of_three(one: &mut Cursor, two: &mut Cursor, three: &mut Cursor) -> bool {
+        let count = Cursor::equal_rows(one, two).min(Cursor::equal_rows(one, three));
+        if count > 0 {
+            one.skip_rows(count);
+            two.skip_rows(count);
+            three.skip_rows(count);
+        }
+        count > 0
     }
 
     /// Leaves nodes that are used up.

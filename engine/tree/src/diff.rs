@@ -41,11 +41,17 @@ pub struct DiffCursor {
 /// What to do next, decided from both heads.
 enum Step {
     Done,
+    /// Both heads are the same subtree.
     SkipBoth,
+    /// Both heads are equal entries; the next ones may be as well.
+    SkipEqual,
     Removed,
     Added,
     Changed,
-    Open { before: bool, after: bool },
+    Open {
+        before: bool,
+        after: bool,
+    },
 }
 
 impl DiffCursor {
@@ -60,7 +66,8 @@ impl DiffCursor {
         while batch.len() < BATCH {
             match self.step() {
                 Step::Done => break,
-                Step::SkipBoth => {
+                Step::SkipEqual if Cursor::skip_equal(&mut self.before, &mut self.after) => {}
+                Step::SkipEqual | Step::SkipBoth => {
                     self.before.skip();
                     self.after.skip();
                 }
@@ -109,7 +116,7 @@ impl DiffCursor {
             (Ordering::Less, ..) => Step::Open { before: true, after: false },
             (Ordering::Greater, _, Head::Row(_)) => Step::Added,
             (Ordering::Greater, ..) => Step::Open { before: false, after: true },
-            (_, Head::Row(before), Head::Row(after)) if before.same_entry(&after) => Step::SkipBoth,
+            (_, Head::Row(before), Head::Row(after)) if before.same_entry(&after) => Step::SkipEqual,
             (_, Head::Row(_), Head::Row(_)) => Step::Changed,
             (_, Head::Subtree(before), Head::Subtree(after)) if before.id == after.id => Step::SkipBoth,
             (_, Head::Subtree(before), Head::Subtree(after)) => {

@@ -12,6 +12,8 @@ mod cache;
 mod cursor;
 mod diff;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod key;
 mod list;
 mod node;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::boundary::Boundary;
 use crate::cache::NodeCache;
 use crate::node::wire::{Bad, Reader};
-use crate::node::{Frame, FrameKind, Node, read_frame};
+use crate::node::{Frame, FrameKind, Internal, LeafBuffer, Node, read_frame};
 use crate::pack::{read_commit_frame, read_delta_frame, read_delta_parts};
 use crate::{CommitRecord, Difference, Location, NodeRef, PackedCommits, Session, TreeError};
 
@@ -247,4 +247,22 @@ pub(crate) fn node_of_frame(frame: &Frame, expected: Option<&NodeId>) -> Result<
         Node::Internal(internal) => internal.read_locations(reader.0)?,
     }
     Ok((id, node))
+}
+
+/// Checks that the node is the one encoding of what it holds, and that each entry can be read.
+pub(crate) fn verify_node(frame: &Frame, node: &Node) -> Result<(), Bad> {
+    let again = match node {
+        Node::Leaf(leaf) => {
+            leaf.verify()?;
+            let mut buffer = LeafBuffer::default();
+            for row in (0..leaf.len()).filter_map(|index| leaf.row(index)) {
+                buffer.push(row)?;
+            }
+            buffer.encode()
+        }
+        Node::Internal(internal) => Internal::encode(internal.level, &internal.children),
+    };
+    let mut reader = Reader(&frame.raw);
+    let length = reader.length(frame.raw.len(), "length of a node")?;
+    if reader.take(length, "node")? == again { Ok(()) } else { Err(Bad("it is not the canonical encoding")) }
 }

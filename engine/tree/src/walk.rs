@@ -9,6 +9,7 @@ use crate::{Key, KeyRange, Session, Tree, TreeError, after_key};
 
 /// A place where base, ours and theirs are not all equal.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all items are entries, so a box would only cost")]
 pub enum WalkItem {
     /// A key that at least one side changed.
     Entry {
@@ -211,14 +212,14 @@ impl WalkCursor {
         self.seek_all(next.as_deref());
         let end = match passed {
             Passed::Upto(its_last) => Some(after_key(last.as_slice().max(&its_last))),
-            Passed::Within => next.clone(),
+            Passed::Within => next,
         };
         // A range that ends in the middle of a node must not reach beyond the end of the walk.
         let end = match (end, &self.end) {
             (Some(end), Some(limit)) => Some(end.min(limit.clone())),
             (end, limit) => end.or_else(|| limit.clone()),
         };
-        self.push_range(side, KeyRange { start, end }, next);
+        self.push_range(side, KeyRange { start, end });
     }
 
     fn take_alone(&mut self, side: Side) -> Result<(), TreeError> {
@@ -238,17 +239,21 @@ impl WalkCursor {
         self.seek_all(next.as_deref());
         let end = match passed {
             Passed::Upto(last) => Some(after_key(&last)),
-            Passed::Within => next.clone(),
+            Passed::Within => next,
         };
         match side {
             // Both sides removed what base has here.
             Side::Base => self.flush(),
-            _ => self.push_range(side, KeyRange { start, end }, next),
+            _ => self.push_range(side, KeyRange { start, end }),
         }
         Ok(())
     }
 
     fn take_rows(&mut self) -> Result<(), TreeError> {
+        if Cursor::skip_equal_of_three(&mut self.base, &mut self.ours, &mut self.theirs) {
+            self.flush();
+            return Ok(());
+        }
         let Some(first) = self.first().map(<[u8]>::to_vec) else {
             return Ok(());
         };
@@ -321,9 +326,8 @@ impl WalkCursor {
         }
     }
 
-    /// Adds a range, joined to the one before if nothing lies between them. `next` is where the walk goes on.
-    fn push_range(&mut self, side: Side, range: KeyRange, next: Option<Vec<u8>>) {
-        let _ = next;
+    /// Adds a range, joined to the one before if nothing lies between them.
+    fn push_range(&mut self, side: Side, range: KeyRange) {
         match (&mut self.last, side) {
             (Some(WalkItem::OnlyOurs { range: before }), Side::Ours)
             | (Some(WalkItem::OnlyTheirs { range: before }), Side::Theirs) => before.end = range.end,

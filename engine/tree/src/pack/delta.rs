@@ -83,7 +83,7 @@ pub(crate) fn read_delta_frame(location: &Location, frame: &Frame) -> Result<Vec
 }
 
 /// Reads the contents of a frame. Total; allocates no more than a multiple of its length.
-pub(super) fn decode_delta(bytes: &[u8]) -> Result<Vec<Difference>, Bad> {
+pub(crate) fn decode_delta(bytes: &[u8]) -> Result<Vec<Difference>, Bad> {
     let mut reader = Reader(bytes);
     if reader.byte("delta version")? != VERSION {
         return Err(Bad("delta version"));

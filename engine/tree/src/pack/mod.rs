@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anabranch_types::{Commit, CommitId, NodeId, ObjectKey};
 use bytes::Bytes;
 
-pub(crate) use delta::{read_delta_frame, read_delta_parts};
+pub(crate) use delta::{decode_delta, read_delta_frame, read_delta_parts};
 pub(crate) use read::read_commit_frame;
 pub use read::{read_pack_index, verify_pack};
 pub use record::CommitRecord;

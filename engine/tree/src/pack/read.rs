@@ -7,8 +7,8 @@ use super::delta::{decode_delta, decode_parts};
 use super::layout::{INDEX_ENTRY_LENGTH, IndexEntry, MAGIC, TRAILER_LENGTH, read_index, read_trailer};
 use super::{CommitRecord, PackContents, PackedCommit};
 use crate::node::wire::{Bad, Reader};
-use crate::node::{Frame, FrameKind, Internal, LeafBuffer, Node, read_frame};
-use crate::store::node_of_frame;
+use crate::node::{Frame, FrameKind, read_frame};
+use crate::store::{node_of_frame, verify_node};
 use crate::{Location, PackSource, TreeError};
 
 /// Reads the commit in a frame, and what the frame says of its tree and delta list.
@@ -121,22 +121,4 @@ fn verify_frames(key: &ObjectKey, frames: &[u8], index: &[IndexEntry]) -> Result
         None => Ok(contents),
         Some(_) => Err(TreeError::damaged(format!("index of pack {key}"), "it lists what is not there")),
     }
-}
-
-/// Checks that the node is the one encoding of what it holds, and that each entry can be read.
-fn verify_node(frame: &Frame, node: &Node) -> Result<(), Bad> {
-    let again = match node {
-        Node::Leaf(leaf) => {
-            leaf.verify()?;
-            let mut buffer = LeafBuffer::default();
-            for row in (0..leaf.len()).filter_map(|index| leaf.row(index)) {
-                buffer.push(row)?;
-            }
-            buffer.encode()
-        }
-        Node::Internal(internal) => Internal::encode(internal.level, &internal.children),
-    };
-    let mut reader = Reader(&frame.raw);
-    let length = reader.length(frame.raw.len(), "length of a node")?;
-    if reader.take(length, "node")? == again { Ok(()) } else { Err(Bad("it is not the canonical encoding")) }
 }

@@ -88,6 +88,24 @@ proptest! {
     }
 
     #[test]
+    fn decoders_are_total(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let mut bytes = bytes;
+        crate::fuzz::node(&bytes);
+        crate::fuzz::delta(&bytes);
+        let _ = verify_pack(&ObjectKey::new("packs/x"), &Bytes::copy_from_slice(&bytes));
+        if bytes.len() > 2 {
+            bytes[0] = 1;
+            crate::fuzz::delta(&bytes);
+            // A length, a version and a level that pass, so that the rest is reached.
+            let length = (bytes.len() - 1).min(127) as u8;
+            bytes[0] = length;
+            bytes[1] = 1;
+            bytes[2] %= 3;
+            crate::fuzz::node(&bytes);
+        }
+    }
+
+    #[test]
     fn a_record_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut bytes = bytes;
         if let Some(version) = bytes.first_mut() {
@@ -164,8 +182,27 @@ fn frames_that_are_whole_but_wrong_are_refused() {
                 let mut out = Vec::new();
                 crate::node::put_frame(&mut out, frame.kind, &raw);
                 let again = crate::node::read_frame(&out).unwrap();
-                refused += u32::from(crate::store::node_of_frame(&again, None).is_err());
+                let node = crate::store::node_of_frame(&again, None);
+                let whole = node.and_then(|(_, node)| crate::store::verify_node(&again, &node));
+                refused += u32::from(whole.is_err());
             }
+        }
+    }
+    assert!(refused > 1000, "{refused}");
+}
+
+#[test]
+fn a_damaged_delta_list_is_refused_or_another_one() {
+    let (_, packed, _) = one_pack();
+    let location = packed.commits[0].record.delta.clone().unwrap();
+    let frame = &packed.packs[0].bytes[location.offset as usize..][..location.length as usize];
+    let frame = crate::node::read_frame(frame).unwrap();
+    let mut refused = 0;
+    for at in 0..frame.raw.len() {
+        for flip in [1, 0x80, 0xff] {
+            let mut raw = frame.raw.to_vec();
+            raw[at] ^= flip;
+            refused += u32::from(crate::pack::decode_delta(&raw).is_err());
         }
     }
     assert!(refused > 1000, "{refused}");

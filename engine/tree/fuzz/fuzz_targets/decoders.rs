@@ -1,0 +1,28 @@
+//! Every decoder that reads bytes from outside: none may panic, loop, or allocate beyond a multiple of its input.
+#![no_main]
+
+use anabranch_tree::{CommitRecord, decode_entry, encode_entry, fuzz, verify_pack};
+use anabranch_types::ObjectKey;
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((decoder, bytes)) = input.split_first() else {
+        return;
+    };
+    match decoder % 5 {
+        0 => {
+            if let Ok(entry) = decode_entry(bytes) {
+                assert_eq!(encode_entry(&entry).expect("a decoded entry can be encoded"), bytes);
+            }
+        }
+        1 => {
+            if let Ok(record) = CommitRecord::decode(bytes) {
+                assert_eq!(record.encode(), bytes);
+            }
+        }
+        2 => drop(verify_pack(&ObjectKey::new("packs/x"), &Bytes::copy_from_slice(bytes))),
+        3 => fuzz::node(bytes),
+        _ => fuzz::delta(bytes),
+    }
+});
