@@ -203,7 +203,7 @@ fn theirs_whole(input: &MergeInput<'_>) -> Vec<MergeEdit> {
 fn conclude(input: &MergeInput<'_>, findings: Vec<Finding>, notes: Vec<String>) -> MergeOutcome {
     let mut conflicts: Vec<Conflict> = findings.into_iter().map(|finding| finding.into_conflict(input.root)).collect();
     Conflict::sort(&mut conflicts);
-    conflicts.dedup();
+    conflicts.dedup_by_key(|conflict| conflict.id());
     let chosen = |conflict: &Conflict| {
         let id = conflict.id();
         input.resolutions.iter().find(|resolution| resolution.conflict == id).map(|resolution| resolution.choice.as_str())

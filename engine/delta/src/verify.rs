@@ -160,13 +160,13 @@ async fn open(log: Arc<InMemory>, state: Option<DeltaTableState>, version: u64) 
     let opening = tokio::spawn(async move {
         let location = url::Url::parse("memory:///").map_err(|error| error.to_string())?;
         let log_store = default_logstore(log.clone(), log, &location, &StorageConfig::default());
-        let config = DeltaTableConfig { skip_stats: true, ..DeltaTableConfig::default() };
-        let mut table = DeltaTable::new(log_store, config);
+        // Statistics are read as well: without them this release cannot bring an opened table up to date.
+        let mut table = DeltaTable::new(log_store, DeltaTableConfig::default());
         table.state = state;
         table.update_incremental(Some(version)).await.map_err(|error: DeltaTableError| error.to_string())?;
         table.state.ok_or_else(|| "it opened no table".to_owned())
     });
-    opening.await.unwrap_or_else(|error| Err(format!("feature unknown: it stopped with {error}")))
+    opening.await.unwrap_or_else(|_| Err("not supported: it stopped while it opened the table".into()))
 }
 
 /// What differs between what deltalake sees and the plan; `None` when nothing does.

@@ -56,6 +56,8 @@ impl Action {
             "txn" => Action::Txn(Arc::new(Txn::parse(body).map_err(named)?)),
             "domainMetadata" => Action::Domain(Arc::new(Domain::parse(body).map_err(named)?)),
             _ => {
+                // Refuses nesting that other readers could not follow.
+                serde_json::from_str::<serde_json::Value>(body).map_err(|error| named(error.to_string()))?;
                 let name_text = serde_json::Value::from(name);
                 Action::Unknown { name: name.to_owned(), line: format!("{{{name_text}:{body}}}") }
             }

@@ -63,15 +63,20 @@ pub fn unknown(side: &str, snapshot: &Snapshot) -> Vec<Finding> {
             "on {side} the table demands protocol ({}, {}), newer than ({READER_VERSION_MAX}, {WRITER_VERSION_MAX})",
             protocol.min_reader_version, protocol.min_writer_version
         );
-        findings.push(Finding::table(ConflictKind::UnsupportedFeature, "protocol", message).key(side));
+        let versions = json!([protocol.min_reader_version, protocol.min_writer_version]);
+        findings.push(
+            Finding::table(ConflictKind::UnsupportedFeature, "protocol", message).on(side, None, Some(versions)),
+        );
+    }
+    if let Some(damage) = snapshot.catalog_managed() {
+        findings.push(Finding::damage(side, damage));
+        return findings;
     }
     let named: BTreeSet<&String> = protocol.reader_features.union(&protocol.writer_features).collect();
     for feature in named.into_iter().filter(|feature| !KNOWN.contains(&feature.as_str())) {
         let message = format!("on {side} the table uses the feature {feature}, which cannot be merged here");
-        findings.push(Finding::table(ConflictKind::UnsupportedFeature, "feature", message).key(side).column(feature));
-    }
-    if let Some(damage) = snapshot.catalog_managed() {
-        findings.push(Finding::damage(side, damage));
+        let finding = Finding::table(ConflictKind::UnsupportedFeature, "feature", message).column(feature);
+        findings.push(finding.on(side, None, Some(json!(feature))));
     }
     findings
 }
@@ -114,14 +119,14 @@ pub fn merge_protocol(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot, findi
         let dropped = old.iter().filter(|feature| lists && !new.contains(*feature) && uses_or_named(base, feature));
         for feature in dropped {
             let message = format!("{side} dropped the feature {feature}; the other side may still depend on it");
-            let finding = Finding::table(ConflictKind::FeatureDropped, "feature", message).column(feature).key(side);
+            let finding = Finding::table(ConflictKind::FeatureDropped, "feature", message).column(feature);
             findings.push(finding.values(value(&base.protocol), value(&ours.protocol), value(&theirs.protocol)));
         }
         if snapshot.protocol.min_reader_version < base.protocol.min_reader_version
             || snapshot.protocol.min_writer_version < base.protocol.min_writer_version
         {
             let message = format!("{side} lowered the protocol; the other side may still depend on it");
-            let finding = Finding::table(ConflictKind::ProtocolConflict, "protocol", message).key(side);
+            let finding = Finding::table(ConflictKind::ProtocolConflict, "protocol", message);
             findings.push(finding.values(value(&base.protocol), value(&ours.protocol), value(&theirs.protocol)));
         }
     }

@@ -42,7 +42,17 @@ impl Finding {
     /// A side's log that cannot be read.
     pub fn damage(side: &str, damage: Damage) -> Self {
         let message = format!("on {side}, {}: {}", damage.file, damage.message);
-        Finding::file(damage.kind, "log", &damage.file, message).key(ConflictValue::from(side))
+        Finding::file(damage.kind, "log", &damage.file, message).on(side, None, Some(damage.message.into()))
+    }
+
+    /// Says what one side holds. The side is where the value stands, so that swapped sides give swapped conflicts.
+    pub fn on(mut self, side: &str, base: Option<ConflictValue>, value: Option<ConflictValue>) -> Self {
+        match side {
+            "base" => self.base = value,
+            "ours" => (self.base, self.ours) = (base, value),
+            _ => (self.base, self.theirs) = (base, value),
+        }
+        self
     }
 
     /// Names the place within the object.

@@ -191,11 +191,7 @@ pub fn check_demands(side: &str, base: &Metadata, after: &Metadata, other: Touch
         }
         if let Some((kind, why)) = demand_of_property(key, new.as_ref(), other) {
             let message = format!("{side} set {key}: {why}");
-            let finding = Finding::table(kind, "property-demand", message).column(key).key(side);
-            findings.push(match side {
-                "ours" => finding.values(old, new, None),
-                _ => finding.values(old, None, new),
-            });
+            findings.push(Finding::table(kind, "property-demand", message).column(key).on(side, old, new));
         }
     }
     for change in schema::changes(&base.schema, &after.schema) {
@@ -203,11 +199,8 @@ pub fn check_demands(side: &str, base: &Metadata, after: &Metadata, other: Touch
             let message = format!("{side} {why}");
             let value = |schema: &Value| schema::column(schema, change.column()).cloned();
             let (old, new) = (value(&base.schema), value(&after.schema));
-            let finding = Finding::table(kind, "schema-demand", message).column(change.column()).key(side);
-            findings.push(match side {
-                "ours" => finding.values(old, new, None),
-                _ => finding.values(old, None, new),
-            });
+            let finding = Finding::table(kind, "schema-demand", message).column(change.column());
+            findings.push(finding.on(side, old, new));
         }
     }
     findings
