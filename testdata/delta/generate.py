@@ -108,11 +108,11 @@ def cleaned_log(case):
 
 def partitioned(case):
     path = f"{case}/base"
-    for name in ("a b", "c%d", "é"):
-        append(path, rows(10 * len(name.encode()), 5, part=name), partition_by=["part"])
+    for at, name in enumerate(("a b", "c%d", "é")):
+        append(path, rows(10 * at, 5, part=name), partition_by=["part"])
     fork(case, "base", "ours", "theirs")
     append(f"{case}/ours", rows(100, 5, part="a b"), partition_by=["part"])
-    DeltaTable(f"{case}/theirs").delete("part = 'c%d' and id > 31")
+    DeltaTable(f"{case}/theirs").delete("part = 'c%d' and id > 11")
     append(f"{case}/theirs", rows(200, 5, part="x/y"), partition_by=["part"])
 
 
