@@ -61,11 +61,7 @@ fn entry(n: u64) -> Entry {
     let hash = *blake3::hash(&n.to_le_bytes()).as_bytes();
     let mut checksum = [0; 16];
     checksum.copy_from_slice(&hash[..16]);
-    let digits: String = hash
-        .iter()
-        .take(19)
-        .map(|byte| char::from(b"0123456789abcdefghijklmnopqrstuv"[usize::from(byte % 32)]))
-        .collect();
+    let digits: String = hash.iter().take(19).map(|byte| char::from(b'a' + byte % 22)).collect();
     Entry {
         address: Address {
             object: ObjectKey::new(format!("data/06l7qf5c000000000000/{digits}0")),

@@ -118,8 +118,7 @@ async fn copy_until(
                     return Ok(());
                 }
                 builder.settle(row.key).await?;
-                builder.push_row(row)?;
-                cursor.skip();
+                cursor.take_rows(until, |row| builder.push_row(row))?;
             }
             Head::Subtree(subtree) => {
                 if beyond(subtree.first_key.as_bytes()) {

@@ -211,6 +211,24 @@ impl Cursor {
         self.climb();
     }
 
+    /// Goes past the entries of the leaf that the head is in, up to `until`, handing each to `take`.
+    pub(crate) fn take_rows(
+        &mut self,
+        until: Option<&[u8]>,
+        mut take: impl FnMut(Row<'_>) -> Result<(), TreeError>,
+    ) -> Result<(), TreeError> {
+        let Some((leaf, from)) = self.leaf() else {
+            return Ok(());
+        };
+        let bound = |key: &Option<&[u8]>| key.map_or(leaf.len(), |key| leaf.lower_bound(key, from));
+        let to = bound(&until).min(bound(&self.end.as_deref()));
+        for row in (from..to).filter_map(|index| leaf.row(index)) {
+            take(row)?;
+        }
+        self.skip_rows(to.saturating_sub(from));
+        Ok(())
+    }
+
     /// How many rows, from the heads on, are equal in both leaves.
     fn equal_rows(left: &Cursor, right: &Cursor) -> usize {
         let (Some((left, from)), Some((right, other_from))) = (left.leaf(), right.leaf()) else {
