@@ -276,9 +276,15 @@ async fn a_clients_transaction_merges_logs_that_fit_together() {
         ! structure-conflict: t {"version":1}: the logs of main and dev do not fit together: version 1 has two contents (ours theirs base)
         ! object-conflict: t/_delta_log/00000000000000000001.json: added with different content on main and dev (ours theirs)"#]]).await;
     let hints = "base: t/#0=a | ours: t/#1=o t/_delta_log/_last_checkpoint=1 | theirs: t/#2=t t/_delta_log/_last_checkpoint=2";
-    check_with(registry(), hints, tx, expect![[r#"
+    check_with(
+        registry(),
+        hints,
+        tx,
+        expect![[r#"
         t/#0=a t/#1=o t/#2=t t/_delta_log/_last_checkpoint=1
-        [t] Merged"#]]).await;
+        [t] Merged"#]],
+    )
+    .await;
     let gap = "base: t/#0=a | ours: t/#1=o | theirs: t/#3=t";
     check_with(registry(), gap, tx, expect![[r#"
         t/#0=a t/#1=o
