@@ -77,7 +77,8 @@ fn compare(before: &Snapshot, after: &Snapshot) -> DiffOutcome {
         }
     }
     let notes = notes(before, after);
-    let rows = added.zip(removed).map(|(added, removed)| RowTotals { added, removed, ..RowTotals::default() });
+    let rows =
+        added.zip(removed).map(|(added, removed)| RowTotals { added, removed, ..RowTotals::default() });
     let details = json!({
         "format": "delta",
         "versionBefore": before.version,
@@ -107,12 +108,15 @@ fn notes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
             Altered(_) => format!("the metadata of column {column} changed"),
         });
     }
-    let keys: std::collections::BTreeSet<&String> = old.configuration.keys().chain(new.configuration.keys()).collect();
+    let keys: std::collections::BTreeSet<&String> =
+        old.configuration.keys().chain(new.configuration.keys()).collect();
     for key in keys {
         match (old.configuration.get(key), new.configuration.get(key)) {
             (None, Some(value)) => notes.push(format!("property {key} set to {value:?}")),
             (Some(_), None) => notes.push(format!("property {key} removed")),
-            (Some(was), Some(is)) if was != is => notes.push(format!("property {key} changed from {was:?} to {is:?}")),
+            (Some(was), Some(is)) if was != is => {
+                notes.push(format!("property {key} changed from {was:?} to {is:?}"))
+            }
             _ => {}
         }
     }

@@ -9,7 +9,11 @@ use crate::snapshot::{LiveFiles, Snapshot};
 
 /// Reads the appended versions from their text, applies them to ours and checks each rule. Gives the merged state, or
 /// the rules that are broken.
-pub fn lint(ours: &Snapshot, commits: &[PlannedCommit], expected: &LiveFiles) -> Result<Snapshot, Vec<String>> {
+pub fn lint(
+    ours: &Snapshot,
+    commits: &[PlannedCommit],
+    expected: &LiveFiles,
+) -> Result<Snapshot, Vec<String>> {
     let mut state = ours.clone();
     let mut broken = Vec::new();
     for planned in commits {
@@ -66,7 +70,7 @@ impl Rules<'_> {
     fn removes_hit_live_files(&mut self) {
         for remove in self.commit.removes() {
             let live = self.state.files.get(&remove.key);
-            if !live.is_some_and(|live| live.vector_id() == remove.vector_id()) {
+            if live.is_none_or(|live| live.vector_id() != remove.vector_id()) {
                 self.says(format!("it removes {:?}, which is not live in this form", remove.key));
             }
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anabranch_merge::{
-    Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput, MergeOutcome,
-    MergeReport, Merger, MergerDescription, UnitKind, UnitView, Verification, ViewError,
+    Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput,
+    MergeOutcome, MergeReport, Merger, MergerDescription, UnitKind, UnitView, Verification, ViewError,
 };
 use anabranch_types::Entry;
 use async_trait::async_trait;
@@ -87,8 +87,8 @@ impl DeltaMerger {
             Planned::Conflicts { findings, notes } => return Err(Stop::Conflicts { findings, notes }),
             Planned::Broken(message) => return Err(broken(input.root, message)),
         };
-        let merged =
-            lint(&ours.snapshot, &plan.commits, &plan.live).map_err(|rules| broken(input.root, rules.join("; ")))?;
+        let merged = lint(&ours.snapshot, &plan.commits, &plan.live)
+            .map_err(|rules| broken(input.root, rules.join("; ")))?;
         let (mut edits, findings) = link_objects(input, &plan, &merged).await?;
         if !findings.is_empty() {
             return Err(Stop::Conflicts { findings, notes: plan.notes });
@@ -201,12 +201,17 @@ fn theirs_whole(input: &MergeInput<'_>) -> Vec<MergeEdit> {
 
 /// Conflicts, or the side that somebody chose for all of them.
 fn conclude(input: &MergeInput<'_>, findings: Vec<Finding>, notes: Vec<String>) -> MergeOutcome {
-    let mut conflicts: Vec<Conflict> = findings.into_iter().map(|finding| finding.into_conflict(input.root)).collect();
+    let mut conflicts: Vec<Conflict> =
+        findings.into_iter().map(|finding| finding.into_conflict(input.root)).collect();
     Conflict::sort(&mut conflicts);
     conflicts.dedup_by_key(|conflict| conflict.id());
     let chosen = |conflict: &Conflict| {
         let id = conflict.id();
-        input.resolutions.iter().find(|resolution| resolution.conflict == id).map(|resolution| resolution.choice.as_str())
+        input
+            .resolutions
+            .iter()
+            .find(|resolution| resolution.conflict == id)
+            .map(|resolution| resolution.choice.as_str())
     };
     let all = |side: &str| conflicts.iter().all(|conflict| chosen(conflict) == Some(side));
     let mut report = MergeReport { notes, ..MergeReport::new("metadata") };
@@ -241,21 +246,28 @@ async fn history(view: &dyn UnitView, side: &str, base: &Log, log: &Log) -> Resu
 /// The conflict of a root that is no table on some side.
 async fn missing_log(input: &MergeInput<'_>, base: bool, ours: bool, theirs: bool) -> Result<Finding, Stop> {
     let (kind, message) = match (base, ours, theirs) {
-        (false, true, true) => {
-            (ConflictKind::TableCreatedBoth, "both sides created a table here, and nothing says that it is one")
-        }
+        (false, true, true) => (
+            ConflictKind::TableCreatedBoth,
+            "both sides created a table here, and nothing says that it is one",
+        ),
         (true, true, false) | (true, false, true) => {
             let (side, name) = if ours { (input.theirs, "theirs") } else { (input.ours, "ours") };
             let rest = side.walk("", None, 1).await?;
             if rest.is_empty() {
-                let message = if ours { "theirs dropped the table, ours changed it" } else { "ours dropped the table, theirs changed it" };
+                let message = if ours {
+                    "theirs dropped the table, ours changed it"
+                } else {
+                    "ours dropped the table, theirs changed it"
+                };
                 (ConflictKind::TableDeletedModified, message)
             } else {
                 let message = format!("{name} deleted the table's log and left other objects behind");
                 return Ok(Finding::table(ConflictKind::TableDamaged, "table", message));
             }
         }
-        _ => (ConflictKind::TableDamaged, "one side holds a table here, the other holds objects that are none"),
+        _ => {
+            (ConflictKind::TableDamaged, "one side holds a table here, the other holds objects that are none")
+        }
     };
     Ok(Finding::table(kind, "table", message))
 }

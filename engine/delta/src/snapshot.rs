@@ -213,7 +213,10 @@ impl Snapshot {
     pub fn after(&self, commit: &Commit) -> Result<Snapshot, Damage> {
         let file = commit_path(commit.version);
         if self.version.checked_add(1) != Some(commit.version) {
-            return Err(Damage::damaged(file, format!("version {} does not follow {}", commit.version, self.version)));
+            return Err(Damage::damaged(
+                file,
+                format!("version {} does not follow {}", commit.version, self.version),
+            ));
         }
         let mut builder = SnapshotBuilder::from_snapshot(self);
         builder.apply(commit).map_err(|message| Damage::damaged(file, message))?;

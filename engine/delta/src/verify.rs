@@ -43,10 +43,17 @@ struct Opened {
     log: Arc<InMemory>,
 }
 
+/// Opened tables, each with the tick of its last use.
+#[derive(Default)]
+struct Kept {
+    tables: HashMap<LogKey, (u64, Opened)>,
+    tick: u64,
+}
+
 /// Keeps opened tables.
 #[derive(Default)]
 pub(crate) struct Verifier {
-    opened: Mutex<(u64, HashMap<LogKey, (u64, Opened)>)>,
+    kept: Mutex<Kept>,
 }
 
 impl Verifier {
@@ -69,7 +76,9 @@ impl Verifier {
                 let state = match open(log.clone(), None, ours.snapshot.version).await {
                     Ok(state) => state,
                     Err(message) => {
-                        return Ok(Verdict::CannotJudge(format!("deltalake cannot open the destination: {message}")));
+                        return Ok(Verdict::CannotJudge(format!(
+                            "deltalake cannot open the destination: {message}"
+                        )));
                     }
                 };
                 let opened = Opened { state, log };
@@ -96,22 +105,23 @@ impl Verifier {
     }
 
     fn get(&self, key: &LogKey) -> Option<Opened> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.0 += 1;
-        let tick = opened.0;
-        let (used, found) = opened.1.get_mut(key)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.tick += 1;
+        let tick = kept.tick;
+        let (used, table) = kept.tables.get_mut(key)?;
         *used = tick;
-        Some(found.clone())
+        Some(table.clone())
     }
 
     fn put(&self, key: LogKey, table: Opened) {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.0 += 1;
-        let tick = opened.0;
-        opened.1.insert(key, (tick, table));
-        while opened.1.len() > OPENED_MAX {
-            let Some(oldest) = opened.1.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key) else { break };
-            opened.1.remove(&oldest);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.tick += 1;
+        let tick = kept.tick;
+        kept.tables.insert(key, (tick, table));
+        while kept.tables.len() > OPENED_MAX {
+            let oldest = kept.tables.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key);
+            let Some(oldest) = oldest else { break };
+            kept.tables.remove(&oldest);
         }
     }
 }
@@ -156,7 +166,11 @@ async fn put(log: &InMemory, path: &str, body: PutPayload) -> Result<(), ReadErr
 
 /// Opens the table, or brings an opened one up to `version`. On a task of its own: a panic of the other
 /// implementation is its inability to judge, not our end.
-async fn open(log: Arc<InMemory>, state: Option<DeltaTableState>, version: u64) -> Result<DeltaTableState, String> {
+async fn open(
+    log: Arc<InMemory>,
+    state: Option<DeltaTableState>,
+    version: u64,
+) -> Result<DeltaTableState, String> {
     let opening = tokio::spawn(async move {
         let location = url::Url::parse("memory:///").map_err(|error| error.to_string())?;
         let log_store = default_logstore(log.clone(), log, &location, &StorageConfig::default());

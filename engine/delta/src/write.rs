@@ -46,8 +46,14 @@ pub(crate) async fn link_objects(
             (Some(entry), None) => {
                 let size = live.and_then(|add| u64::try_from(add.size).ok());
                 if size.is_some_and(|size| size != entry.size) {
-                    let message = format!("theirs' log gives this file another size than its {} bytes", entry.size);
-                    findings.push(Finding::file(ConflictKind::TableDamaged, "data-file", &wanted.path, message));
+                    let message =
+                        format!("theirs' log gives this file another size than its {} bytes", entry.size);
+                    findings.push(Finding::file(
+                        ConflictKind::TableDamaged,
+                        "data-file",
+                        &wanted.path,
+                        message,
+                    ));
                 }
                 links.insert(wanted.path.clone(), entry);
             }
@@ -119,7 +125,10 @@ fn vector_object(vector: &DeletionVector) -> Option<&str> {
 }
 
 /// Writes the new commits; their edits in order, and how many bytes they have.
-pub(crate) async fn write_commits(input: &MergeInput<'_>, plan: &Plan) -> Result<(Vec<MergeEdit>, u64), ViewError> {
+pub(crate) async fn write_commits(
+    input: &MergeInput<'_>,
+    plan: &Plan,
+) -> Result<(Vec<MergeEdit>, u64), ViewError> {
     let mut edits = Vec::new();
     let mut bytes = 0;
     for commit in &plan.commits {

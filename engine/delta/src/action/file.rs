@@ -108,7 +108,7 @@ struct AddFields<'a> {
 /// The statistics of a file that merging needs.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Stats {
+pub(crate) struct Stats {
     /// How many rows the file holds, deleted ones included.
     pub num_records: Option<i64>,
 }
@@ -219,7 +219,12 @@ impl Remove {
     ///
     /// What the given body says beyond that, unknown fields included, stays. A removal that named another
     /// spelling or another deletion vector than the live one would be without effect on readers.
-    pub fn of_live(live: &Add, body: Option<&str>, deletion_ms: i64, data_change: bool) -> Result<String, String> {
+    pub fn of_live(
+        live: &Add,
+        body: Option<&str>,
+        deletion_ms: i64,
+        data_change: bool,
+    ) -> Result<String, String> {
         let add = live.object()?;
         let mut remove = body.map_or_else(|| Ok(RawObject::default()), RawObject::parse)?;
         let path = add.get("path").ok_or("an add without a path")?;

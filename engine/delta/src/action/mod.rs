@@ -121,7 +121,11 @@ impl Commit {
                 continue;
             }
             if line.len() > LINE_BYTES_MAX {
-                return Err(format!("line {} has {} bytes; at most {LINE_BYTES_MAX} are read", at + 1, line.len()));
+                return Err(format!(
+                    "line {} has {} bytes; at most {LINE_BYTES_MAX} are read",
+                    at + 1,
+                    line.len()
+                ));
             }
             let action = Action::parse_line(line).map_err(|error| format!("line {}: {error}", at + 1))?;
             actions.extend(action);

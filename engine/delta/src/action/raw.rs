@@ -33,7 +33,9 @@ impl RawObject {
     /// A field as a value of a known type; `None` when it is absent or null.
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, String> {
         self.get(name)
-            .map(|value| serde_json::from_str(value.get()).map_err(|error| format!("field {name:?}: {error}")))
+            .map(|value| {
+                serde_json::from_str(value.get()).map_err(|error| format!("field {name:?}: {error}"))
+            })
             .transpose()
     }
 

@@ -55,7 +55,7 @@ const LEGACY: [(&str, i64); 7] = [
 ];
 
 /// What of a side's protocol this merger does not know.
-pub fn unknown(side: &str, snapshot: &Snapshot) -> Vec<Finding> {
+pub(crate) fn unknown(side: &str, snapshot: &Snapshot) -> Vec<Finding> {
     let protocol = &snapshot.protocol;
     let mut findings = Vec::new();
     if protocol.min_reader_version > READER_VERSION_MAX || protocol.min_writer_version > WRITER_VERSION_MAX {
@@ -64,9 +64,11 @@ pub fn unknown(side: &str, snapshot: &Snapshot) -> Vec<Finding> {
             protocol.min_reader_version, protocol.min_writer_version
         );
         let versions = json!([protocol.min_reader_version, protocol.min_writer_version]);
-        findings.push(
-            Finding::table(ConflictKind::UnsupportedFeature, "protocol", message).on(side, None, Some(versions)),
-        );
+        findings.push(Finding::table(ConflictKind::UnsupportedFeature, "protocol", message).on(
+            side,
+            None,
+            Some(versions),
+        ));
     }
     if let Some(damage) = snapshot.catalog_managed() {
         findings.push(Finding::damage(side, damage));
@@ -85,9 +87,9 @@ pub fn unknown(side: &str, snapshot: &Snapshot) -> Vec<Finding> {
 fn effective(protocol: &Protocol, metadata: &Metadata) -> BTreeSet<String> {
     let mut features = protocol.writer_features.clone();
     if protocol.min_writer_version < 7 {
-        let used = LEGACY.iter().filter(|(feature, version)| {
-            *version <= protocol.min_writer_version && uses(metadata, feature)
-        });
+        let used = LEGACY
+            .iter()
+            .filter(|(feature, version)| *version <= protocol.min_writer_version && uses(metadata, feature));
         features.extend(used.map(|(feature, _)| (*feature).to_owned()));
     }
     features
@@ -109,25 +111,40 @@ fn uses(metadata: &Metadata, feature: &str) -> bool {
 }
 
 /// Joins the protocols. A feature that a side dropped is a conflict: the other side may have gone on using it.
-pub fn merge_protocol(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot, findings: &mut Vec<Finding>) -> Take<Protocol> {
+pub(crate) fn merge_protocol(
+    base: &Snapshot,
+    ours: &Snapshot,
+    theirs: &Snapshot,
+    findings: &mut Vec<Finding>,
+) -> Take<Protocol> {
     let value = |protocol: &Protocol| serde_json::from_str::<Value>(&protocol.body).ok();
     let old = effective(&base.protocol, &base.metadata);
     for (side, snapshot) in [("ours", ours), ("theirs", theirs)] {
         // A constraint that was dropped takes its old-style feature along; only named features count as dropped.
         let new = &snapshot.protocol.writer_features;
         let lists = snapshot.protocol.min_writer_version >= 7;
-        let dropped = old.iter().filter(|feature| lists && !new.contains(*feature) && uses_or_named(base, feature));
+        let dropped =
+            old.iter().filter(|feature| lists && !new.contains(*feature) && uses_or_named(base, feature));
         for feature in dropped {
-            let message = format!("{side} dropped the feature {feature}; the other side may still depend on it");
+            let message =
+                format!("{side} dropped the feature {feature}; the other side may still depend on it");
             let finding = Finding::table(ConflictKind::FeatureDropped, "feature", message).column(feature);
-            findings.push(finding.values(value(&base.protocol), value(&ours.protocol), value(&theirs.protocol)));
+            findings.push(finding.values(
+                value(&base.protocol),
+                value(&ours.protocol),
+                value(&theirs.protocol),
+            ));
         }
         if snapshot.protocol.min_reader_version < base.protocol.min_reader_version
             || snapshot.protocol.min_writer_version < base.protocol.min_writer_version
         {
             let message = format!("{side} lowered the protocol; the other side may still depend on it");
             let finding = Finding::table(ConflictKind::ProtocolConflict, "protocol", message);
-            findings.push(finding.values(value(&base.protocol), value(&ours.protocol), value(&theirs.protocol)));
+            findings.push(finding.values(
+                value(&base.protocol),
+                value(&ours.protocol),
+                value(&theirs.protocol),
+            ));
         }
     }
     if theirs.protocol.same(&base.protocol) || theirs.protocol.same(&ours.protocol) {
@@ -146,7 +163,7 @@ pub fn merge_protocol(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot, findi
     }
 }
 
-fn uses_or_named(base: &Snapshot, feature: &String) -> bool {
+fn uses_or_named(base: &Snapshot, feature: &str) -> bool {
     base.protocol.names(feature) || uses(&base.metadata, feature)
 }
 
@@ -175,6 +192,6 @@ fn union(ours: &Snapshot, theirs: &Snapshot) -> Result<Protocol, String> {
 }
 
 /// A property as a JSON value, for conflicts.
-pub fn property_value(metadata: &Metadata, key: &str) -> Option<Value> {
+pub(crate) fn property_value(metadata: &Metadata, key: &str) -> Option<Value> {
     metadata.configuration.get(key).map(|value| json!(value))
 }

@@ -14,7 +14,7 @@ use crate::snapshot::LiveFiles;
 
 /// What happens to the files.
 #[derive(Debug, Default)]
-pub struct FilePlan {
+pub(crate) struct FilePlan {
     /// Theirs' commits that are replayed, in order.
     pub commits: Vec<Arc<Commit>>,
     /// The live files that must come out.
@@ -28,7 +28,12 @@ pub struct FilePlan {
 }
 
 /// Merges the files: theirs' commits on top of ours, less the compactions whose input ours changed.
-pub fn plan_files(base: &LiveFiles, ours: &LiveFiles, our_commits: &[Arc<Commit>], their_commits: &[Arc<Commit>]) -> FilePlan {
+pub(crate) fn plan_files(
+    base: &LiveFiles,
+    ours: &LiveFiles,
+    our_commits: &[Arc<Commit>],
+    their_commits: &[Arc<Commit>],
+) -> FilePlan {
     let our_changes = changed_files(base, ours);
     let mut plan = FilePlan::default();
     let mut dropped: BTreeSet<u64> = BTreeSet::new();
@@ -43,7 +48,9 @@ pub fn plan_files(base: &LiveFiles, ours: &LiveFiles, our_commits: &[Arc<Commit>
             .collect();
         let lost = |commit: &&Arc<Commit>| {
             commit.is_layout_only()
-                && commit.removes().any(|remove| our_changes.contains_key(&remove.key) || ghosts.contains(&remove.key))
+                && commit
+                    .removes()
+                    .any(|remove| our_changes.contains_key(&remove.key) || ghosts.contains(&remove.key))
         };
         if let Some(lost) = kept.iter().find(lost) {
             dropped.insert(lost.version);
@@ -64,24 +71,34 @@ pub fn plan_files(base: &LiveFiles, ours: &LiveFiles, our_commits: &[Arc<Commit>
         }
     };
     for version in &dropped {
-        plan.notes.push(format!("theirs' version {version} only arranged files that ours changed; it is left out"));
+        plan.notes
+            .push(format!("theirs' version {version} only arranged files that ours changed; it is left out"));
     }
     plan.live = merge_live(base, ours, &theirs, our_commits, &plan.commits, &mut plan.findings);
     let theirs_classified = classify_all(base, &plan.commits, ours);
     let ours_classified = classify_all(base, our_commits, &theirs);
-    plan.appends_only = theirs_classified
-        .iter()
-        .all(|c| !matches!(c.operation, Operation::ChangeRows | Operation::PartitionOverwrite | Operation::Overwrite | Operation::Restore));
+    plan.appends_only = theirs_classified.iter().all(|c| {
+        !matches!(
+            c.operation,
+            Operation::ChangeRows | Operation::PartitionOverwrite | Operation::Overwrite | Operation::Restore
+        )
+    });
     plan.findings.extend(matrix::check(&theirs_classified, &ours_classified));
     plan
 }
 
 /// Theirs' state without the dropped commits; the version and file of a commit that needs one of those.
-fn replay(base: &LiveFiles, commits: &[Arc<Commit>], ghosts: &BTreeSet<&Arc<str>>) -> Result<LiveFiles, (u64, Arc<str>)> {
+fn replay(
+    base: &LiveFiles,
+    commits: &[Arc<Commit>],
+    ghosts: &BTreeSet<&Arc<str>>,
+) -> Result<LiveFiles, (u64, Arc<str>)> {
     let mut live = base.clone();
     for commit in commits {
-        let ghost = commit.removes().find(|remove| ghosts.contains(&remove.key)).map(|remove| remove.key.clone());
-        let ghost = ghost.or_else(|| commit.adds().find(|add| ghosts.contains(&add.key)).map(|add| add.key.clone()));
+        let ghost =
+            commit.removes().find(|remove| ghosts.contains(&remove.key)).map(|remove| remove.key.clone());
+        let ghost =
+            ghost.or_else(|| commit.adds().find(|add| ghosts.contains(&add.key)).map(|add| add.key.clone()));
         if let Some(key) = ghost {
             return Err((commit.version, key));
         }
@@ -109,9 +126,9 @@ fn is_applied(commit: &Commit, live: &LiveFiles) -> bool {
     let mut adds = commit.adds().peekable();
     adds.peek().is_some()
         && adds.all(|add| live.get(&add.key).is_some_and(|other| other.same_file(add)))
-        && !commit.removes().any(|remove| {
-            live.get(&remove.key).is_some_and(|other| other.vector_id() == remove.vector_id())
-        })
+        && !commit
+            .removes()
+            .any(|remove| live.get(&remove.key).is_some_and(|other| other.vector_id() == remove.vector_id()))
 }
 
 /// The three-way merge of the live files by identity.
@@ -143,15 +160,23 @@ fn merge_live(
             (Some(ours), Some(theirs)) => ours.same_file(theirs),
             _ => false,
         };
-        let images_missing = |commits: &[Arc<Commit>], other: &LiveFiles| {
-            commits.iter().filter(|commit| touches(commit, &key)).flat_map(|commit| commit.adds()).any(|add| {
-                add.key != key && !other.get(&add.key).is_some_and(|other| other.same_file(add))
-            })
-        };
+        let images_missing =
+            |commits: &[Arc<Commit>], other: &LiveFiles| {
+                commits.iter().filter(|commit| touches(commit, &key)).flat_map(|commit| commit.adds()).any(
+                    |add| add.key != key && !other.get(&add.key).is_some_and(|other| other.same_file(add)),
+                )
+            };
         if converges && !images_missing(their_commits, ours) && !images_missing(our_commits, theirs) {
             continue;
         }
-        findings.push(file_conflict(&key, before.as_ref(), our_file, after.as_ref(), our_commits, their_commits));
+        findings.push(file_conflict(
+            &key,
+            before.as_ref(),
+            our_file,
+            after.as_ref(),
+            our_commits,
+            their_commits,
+        ));
     }
     live
 }
@@ -185,6 +210,9 @@ fn file_conflict(
         _ => "both sides added this file, with different deletion vectors",
     };
     let base = before.map(|add| json!({"file": "live", "deletionVector": add.vector_id()}));
-    Finding::file(ConflictKind::RowConflict, "file", key, message)
-        .values(base, Some(state(ours, our_commits)), Some(state(theirs, their_commits)))
+    Finding::file(ConflictKind::RowConflict, "file", key, message).values(
+        base,
+        Some(state(ours, our_commits)),
+        Some(state(theirs, their_commits)),
+    )
 }

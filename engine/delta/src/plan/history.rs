@@ -1,8 +1,9 @@
 //! What a side did since the base: its commits where they can be told apart, else one net change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::matrix::may_overwrite;
 use crate::action::{Action, Add, Commit, RawObject, Remove};
 use crate::snapshot::{LiveFiles, Snapshot};
 
@@ -17,7 +18,7 @@ pub struct History {
 
 /// What a side did since the base.
 #[derive(Clone, Debug)]
-pub enum Since {
+pub(crate) enum Since {
     /// These commits, one by one: applied to the base they give the side.
     Commits(Vec<Arc<Commit>>),
     /// One change that stands for all commits, because they are gone or cannot be told from older ones.
@@ -31,7 +32,7 @@ pub enum Since {
 
 impl Since {
     /// The commits, or the one that stands for them.
-    pub fn commits(&self) -> &[Arc<Commit>] {
+    pub(crate) fn commits(&self) -> &[Arc<Commit>] {
         match self {
             Since::Commits(commits) => commits,
             Since::Net { commit, .. } => std::slice::from_ref(commit),
@@ -44,31 +45,64 @@ impl Since {
 /// States decide: after an earlier merge the side's log may repeat what the base already holds, under other
 /// numbers. A commit whose every effect is part of the difference is new; one without such an effect is old; as soon
 /// as one is half of each, or the new ones do not give exactly the side's state, the difference as a whole is taken.
-pub fn since(base: &Snapshot, side: &Snapshot, history: History) -> Since {
+pub(crate) fn since(base: &Snapshot, side: &Snapshot, history: History) -> Since {
     let cleaned = history.commits.is_none();
-    let net = || Since::Net { commit: Arc::new(net_commit(base, side)), cleaned };
+    let overwrites =
+        history.commits.as_ref().map(|commits| commits.iter().any(|commit| may_overwrite(commit)));
+    let net = || Since::Net { commit: Arc::new(net_commit(base, side, overwrites)), cleaned };
     let Some(commits) = history.commits else { return net() };
-    let kept = if history.extends_base { Some(commits) } else { new_commits(base, side, commits) };
+    let kept = if history.extends_base { Some(commits) } else { new_commits(base, commits) };
     match kept {
         Some(kept) if gives(base, side, &kept) => Since::Commits(kept),
         _ => net(),
     }
 }
 
-/// Whether `commits` on top of `base` give the live files of `side`.
+/// Whether `commits` on top of `base` give the state of `side`.
 fn gives(base: &Snapshot, side: &Snapshot, commits: &[Arc<Commit>]) -> bool {
     let mut live = base.files.clone();
-    commits.iter().all(|commit| advance(&mut live, commit).is_ok()) && same_live(&live, &side.files)
+    let mut protocol = &base.protocol;
+    let mut metadata = &base.metadata;
+    let mut txns: BTreeMap<&str, i64> =
+        base.txns.iter().map(|(app, txn)| (app.as_str(), txn.version)).collect();
+    let mut domains: BTreeMap<&str, &str> = configurations(base);
+    for commit in commits {
+        if advance(&mut live, commit).is_err() {
+            return false;
+        }
+        for action in &commit.actions {
+            match action {
+                Action::Protocol(new) => protocol = new,
+                Action::Metadata(new) => metadata = new,
+                Action::Txn(txn) => drop(txns.insert(&txn.app_id, txn.version)),
+                Action::Domain(domain) if domain.removed => drop(domains.remove(domain.domain.as_str())),
+                Action::Domain(domain) => drop(domains.insert(&domain.domain, &domain.configuration)),
+                _ => {}
+            }
+        }
+    }
+    same_live(&live, &side.files)
+        && protocol.same(&side.protocol)
+        && metadata.same(&side.metadata)
+        && txns == side.txns.iter().map(|(app, txn)| (app.as_str(), txn.version)).collect()
+        && domains == configurations(side)
+}
+
+fn configurations(snapshot: &Snapshot) -> BTreeMap<&str, &str> {
+    snapshot.domains.iter().map(|(name, domain)| (name.as_str(), domain.configuration.as_str())).collect()
 }
 
 /// Whether both are the same live files.
 pub fn same_live(left: &LiveFiles, right: &LiveFiles) -> bool {
     left.len() == right.len()
-        && left.values().zip(right.values()).all(|(left, right)| Arc::ptr_eq(left, right) || left.same_file(right))
+        && left
+            .values()
+            .zip(right.values())
+            .all(|(left, right)| Arc::ptr_eq(left, right) || left.same_file(right))
 }
 
 /// Applies the file actions of a commit; the key of a file that is added beside another form of itself.
-pub fn advance(live: &mut LiveFiles, commit: &Commit) -> Result<(), Arc<str>> {
+pub(crate) fn advance(live: &mut LiveFiles, commit: &Commit) -> Result<(), Arc<str>> {
     for remove in commit.removes() {
         if live.get(&remove.key).is_some_and(|add| add.vector_id() == remove.vector_id()) {
             live.remove(&remove.key);
@@ -83,8 +117,11 @@ pub fn advance(live: &mut LiveFiles, commit: &Commit) -> Result<(), Arc<str>> {
     Ok(())
 }
 
+/// Files by key, each as it was before and after; absent where it is not live.
+pub type ChangedFiles = BTreeMap<Arc<str>, (Option<Arc<Add>>, Option<Arc<Add>>)>;
+
 /// The files that differ between two states: before and after, each absent where it is not live.
-pub fn changed_files(before: &LiveFiles, after: &LiveFiles) -> BTreeMap<Arc<str>, (Option<Arc<Add>>, Option<Arc<Add>>)> {
+pub fn changed_files(before: &LiveFiles, after: &LiveFiles) -> ChangedFiles {
     let mut changed = BTreeMap::new();
     let (mut left, mut right) = (before.iter().peekable(), after.iter().peekable());
     loop {
@@ -97,7 +134,8 @@ pub fn changed_files(before: &LiveFiles, after: &LiveFiles) -> BTreeMap<Arc<str>
         let from_left = if order.is_le() { left.next() } else { None };
         let from_right = if order.is_ge() { right.next() } else { None };
         match (from_left, from_right) {
-            (Some((_, before)), Some((_, after))) if Arc::ptr_eq(before, after) || before.same_file(after) => {}
+            (Some((_, before)), Some((_, after)))
+                if Arc::ptr_eq(before, after) || before.same_file(after) => {}
             (before, after) => {
                 let Some(key) = before.or(after).map(|(key, _)| key.clone()) else { return changed };
                 changed.insert(key, (before.map(|(_, add)| add.clone()), after.map(|(_, add)| add.clone())));
@@ -107,50 +145,58 @@ pub fn changed_files(before: &LiveFiles, after: &LiveFiles) -> BTreeMap<Arc<str>
 }
 
 /// The commits that are new since the base; `None` when one is half new.
-fn new_commits(base: &Snapshot, side: &Snapshot, commits: Vec<Arc<Commit>>) -> Option<Vec<Arc<Commit>>> {
-    let changed: BTreeSet<Arc<str>> = changed_files(&base.files, &side.files).into_keys().collect();
-    // A file that came and went since the base is new as well; one that the base lists as removed is not.
-    let is_new_file = |key: &Arc<str>| {
-        changed.contains(key)
-            || !(base.files.contains_key(key) || base.tombstones.contains_key(key) || side.files.contains_key(key))
-    };
-    let is_new = |action: &Action| match action {
-        Action::Add(add) => Some(is_new_file(&add.key)),
-        Action::Remove(remove) => Some(is_new_file(&remove.key)),
-        Action::Txn(txn) => {
-            let version = |snapshot: &Snapshot| snapshot.txns.get(&txn.app_id).map(|txn| txn.version);
-            Some(version(base) != version(side))
-        }
-        Action::Domain(domain) => {
-            let text = |snapshot: &Snapshot| snapshot.domains.get(&domain.domain).map(|d| d.configuration.clone());
-            Some(text(base) != text(side))
-        }
-        Action::Protocol(_) => Some(!base.protocol.same(&side.protocol)),
-        Action::Metadata(_) => Some(!base.metadata.same(&side.metadata)),
-        Action::CommitInfo(_) | Action::Cdc(_) | Action::Unknown { .. } => None,
-    };
+///
+/// They are found by applying one after the other to the base: an effect that the base already had, or has outlived,
+/// is old.
+fn new_commits(base: &Snapshot, commits: Vec<Arc<Commit>>) -> Option<Vec<Arc<Commit>>> {
+    let mut live = base.files.clone();
     let mut kept = Vec::new();
     for commit in commits {
-        let mut verdicts = commit.actions.iter().filter_map(is_new);
+        let mut verdicts = commit.actions.iter().filter_map(|action| is_new(base, &live, &commit, action));
         match verdicts.next() {
             None => {}
-            Some(first) if verdicts.all(|verdict| verdict == first) => {
-                if first {
-                    kept.push(commit);
-                }
+            Some(true) if verdicts.all(|new| new) => {
+                advance(&mut live, &commit).ok()?;
+                kept.push(commit);
             }
+            Some(false) if !verdicts.any(|new| new) => {}
             Some(_) => return None,
         }
     }
     Some(kept)
 }
 
-/// The difference of two states as one commit.
-fn net_commit(base: &Snapshot, side: &Snapshot) -> Commit {
+/// Whether an action does something that the base does not hold; `None` for what has no effect of its own.
+fn is_new(base: &Snapshot, live: &LiveFiles, commit: &Commit, action: &Action) -> Option<bool> {
+    let hits =
+        |remove: &Remove| live.get(&remove.key).is_some_and(|add| add.vector_id() == remove.vector_id());
+    Some(match action {
+        Action::Remove(remove) => hits(remove),
+        Action::Add(add) => {
+            let known = base.files.contains_key(&add.key) || base.tombstones.contains_key(&add.key);
+            !known || commit.removes().any(|remove| remove.key == add.key && hits(remove))
+        }
+        Action::Txn(txn) => base.txns.get(&txn.app_id).is_none_or(|old| txn.version > old.version),
+        Action::Domain(domain) => {
+            let old = base.domains.get(&domain.domain).map(|old| old.configuration.as_str());
+            old != (!domain.removed).then_some(domain.configuration.as_str())
+        }
+        Action::Protocol(protocol) => !base.protocol.same(protocol),
+        Action::Metadata(metadata) => !base.metadata.same(metadata),
+        Action::CommitInfo(_) | Action::Cdc(_) | Action::Unknown { .. } => return None,
+    })
+}
+
+/// The difference of two states as one commit, which says whether one of those it stands for may have replaced all
+/// rows, if that is known.
+fn net_commit(base: &Snapshot, side: &Snapshot, overwrites: Option<bool>) -> Commit {
     let mut info = RawObject::default();
-    // Neither can fail: both values are plain text and numbers.
+    // None can fail: all values are plain text and numbers.
     let _ = info.set("timestamp", &side.modified_ms);
     let _ = info.set("operation", &"MERGE BRANCH");
+    if let Some(overwrites) = overwrites {
+        let _ = info.set("operationParameters", &serde_json::json!({"overwrites": overwrites.to_string()}));
+    }
     let mut actions = vec![Action::CommitInfo(info)];
     if !base.protocol.same(&side.protocol) {
         actions.push(Action::Protocol(side.protocol.clone()));
@@ -162,11 +208,13 @@ fn net_commit(base: &Snapshot, side: &Snapshot) -> Commit {
     let txns = side.txns.iter().filter(|(app, txn)| old_txn(app) != Some(txn.version));
     actions.extend(txns.map(|(_, txn)| Action::Txn(txn.clone())));
     let old_domain = |name: &String| base.domains.get(name).map(|domain| domain.configuration.as_str());
-    let domains = side.domains.iter().filter(|(name, domain)| old_domain(name) != Some(&domain.configuration));
+    let domains =
+        side.domains.iter().filter(|(name, domain)| old_domain(name) != Some(&domain.configuration));
     actions.extend(domains.map(|(_, domain)| Action::Domain(domain.clone())));
     for (before, after) in changed_files(&base.files, &side.files).into_values() {
         let removed = before.and_then(|add| Remove::of_live(&add, None, 0, true).ok());
-        actions.extend(removed.and_then(|body| Remove::parse(&body).ok()).map(|r| Action::Remove(Arc::new(r))));
+        actions
+            .extend(removed.and_then(|body| Remove::parse(&body).ok()).map(|r| Action::Remove(Arc::new(r))));
         actions.extend(after.and_then(|add| with_data_change(&add)).map(|add| Action::Add(Arc::new(add))));
     }
     Commit { version: side.version, modified_ms: side.modified_ms, actions }

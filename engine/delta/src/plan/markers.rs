@@ -12,7 +12,7 @@ use crate::action::{Action, Commit};
 use crate::snapshot::Snapshot;
 
 /// The domain in which row tracking keeps its counter.
-pub const ROW_TRACKING_DOMAIN: &str = "delta.rowTracking";
+pub(crate) const ROW_TRACKING_DOMAIN: &str = "delta.rowTracking";
 /// The domain that names the clustering columns.
 const CLUSTERING_DOMAIN: &str = "delta.clustering";
 
@@ -20,7 +20,7 @@ const CLUSTERING_DOMAIN: &str = "delta.clustering";
 ///
 /// One application that went on on both sides has written its rows twice, or left rows out: a conflict. If ours
 /// already holds the very commit, by a cherry-pick or an earlier merge, there is nothing to decide.
-pub fn merge_txns(
+pub(crate) fn merge_txns(
     base: &Snapshot,
     ours: &Snapshot,
     theirs: &Snapshot,
@@ -51,16 +51,18 @@ pub fn merge_txns(
         let message = format!("streaming application {app} went on on both sides: rows may be there twice");
         let value = |version: Option<i64>| version.map(|version| json!({"appId": app, "version": version}));
         findings.push(
-            Finding::table(ConflictKind::TxnConflict, "txn", message)
-                .key(json!({"appId": app}))
-                .values(value(old), value(our), value(Some(their.version))),
+            Finding::table(ConflictKind::TxnConflict, "txn", message).key(json!({"appId": app})).values(
+                value(old),
+                value(our),
+                value(Some(their.version)),
+            ),
         );
     }
     replayed
 }
 
 /// Decides the metadata domains: those whose configuration on theirs is replayed.
-pub fn merge_domains(
+pub(crate) fn merge_domains(
     base: &Snapshot,
     ours: &Snapshot,
     theirs: &Snapshot,
@@ -72,10 +74,14 @@ pub fn merge_domains(
     let names: BTreeSet<&String> =
         [base, ours, theirs].into_iter().flat_map(|snapshot| snapshot.domains.keys()).collect();
     for name in names {
-        let text = |snapshot: &Snapshot| snapshot.domains.get(name).map(|domain| domain.configuration.clone());
+        let text =
+            |snapshot: &Snapshot| snapshot.domains.get(name).map(|domain| domain.configuration.clone());
         let (old, our, their) = (text(base), text(ours), text(theirs));
         // The counter of row tracking is computed anew.
-        if name == ROW_TRACKING_DOMAIN || (our == old && their == old) || (our == their && name != CLUSTERING_DOMAIN) {
+        if name == ROW_TRACKING_DOMAIN
+            || (our == old && their == old)
+            || (our == their && name != CLUSTERING_DOMAIN)
+        {
             continue;
         }
         let value = |text: &Option<String>| text.as_ref().map(|text| json!(text));

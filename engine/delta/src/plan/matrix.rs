@@ -99,10 +99,24 @@ pub fn classify(commit: &Commit, before: &LiveFiles) -> Operation {
     if !has_removes {
         return Operation::Append;
     }
+    if replaces_all && may_overwrite(commit) { Operation::Overwrite } else { Operation::ChangeRows }
+}
+
+/// Whether a commit may have replaced all rows, going by what its writer says: it does not name an operation that
+/// only changes some.
+///
+/// A commit that stands for others (`MERGE BRANCH`) says whether one of those may have; it does not when they are gone.
+pub fn may_overwrite(commit: &Commit) -> bool {
+    let operation = commit.operation().to_ascii_uppercase();
+    if operation == "MERGE BRANCH" {
+        let parameters: Option<serde_json::Value> =
+            commit.info().and_then(|info| info.read("operationParameters").ok().flatten());
+        return parameters
+            .is_none_or(|parameters| parameters.get("overwrites").is_none_or(|value| value != "false"));
+    }
+    let only_adds = commit.removes().next().is_none();
     let names_rows = ["DELETE", "UPDATE", "MERGE", "TRUNCATE"].iter().any(|name| operation.starts_with(name));
-    // "MERGE BRANCH" stands for commits that are gone: whether one of them was an overwrite cannot be known.
-    let unknown = !names_rows || operation == "MERGE BRANCH";
-    if unknown && replaces_all { Operation::Overwrite } else { Operation::ChangeRows }
+    overwrite_predicate(commit, &operation).is_some() || !(only_adds || names_rows || !commit.changes_rows())
 }
 
 /// The predicate of an overwrite, empty when it has none; `None` when the commit is no overwrite.
@@ -116,7 +130,8 @@ fn overwrite_predicate(commit: &Commit, operation: &str) -> Option<String> {
     if !mode.eq_ignore_ascii_case("overwrite") {
         return None;
     }
-    let predicate = text("predicate").filter(|text| !matches!(text.trim(), "" | "[]" | "true" | "[\"true\"]"));
+    let predicate =
+        text("predicate").filter(|text| !matches!(text.trim(), "" | "[]" | "true" | "[\"true\"]"));
     Some(predicate.unwrap_or_default())
 }
 
@@ -126,8 +141,11 @@ fn removes_all(commit: &Commit, before: &LiveFiles) -> bool {
     !before.is_empty() && before.keys().all(|key| removed.contains(key) && !kept.contains(key))
 }
 
+/// A partition: columns with their values.
+type Partition = Vec<(String, Option<String>)>;
+
 /// The partitions that a commit touched; `None` when one cannot be known.
-fn partitions(commit: &Commit, before: &LiveFiles) -> Option<BTreeSet<Vec<(String, Option<String>)>>> {
+fn partitions(commit: &Commit, before: &LiveFiles) -> Option<BTreeSet<Partition>> {
     let added = commit.adds().map(|add| add.partition());
     let removed = commit.removes().map(|remove| before.get(&remove.key).and_then(|add| add.partition()));
     added.chain(removed).map(|partition| partition.map(|values| values.into_iter().collect())).collect()
@@ -140,18 +158,20 @@ pub struct Classified<'a> {
     /// What it did.
     pub operation: Operation,
     /// The partitions that it touched, where they can be known.
-    pub partitions: Option<BTreeSet<Vec<(String, Option<String>)>>>,
+    pub partitions: Option<BTreeSet<Partition>>,
 }
 
 impl<'a> Classified<'a> {
     /// Classifies a commit on top of the files that were live before it.
     pub fn new(commit: &'a Commit, before: &LiveFiles) -> Self {
         let operation = classify(commit, before);
-        let by_partition = matches!(
+        let by_partition =
+            matches!(operation, Operation::PartitionOverwrite | Operation::Append | Operation::ChangeRows);
+        Classified {
+            commit,
             operation,
-            Operation::PartitionOverwrite | Operation::Append | Operation::ChangeRows
-        );
-        Classified { commit, operation, partitions: by_partition.then(|| partitions(commit, before)).flatten() }
+            partitions: by_partition.then(|| partitions(commit, before)).flatten(),
+        }
     }
 }
 
@@ -170,7 +190,8 @@ pub fn check(theirs: &[Classified<'_>], ours: &[Classified<'_>]) -> Vec<Finding>
                 Cell::Refuse => false,
             };
             if !stands {
-                let (their_versions, our_versions) = refused.entry((their.operation, our.operation)).or_default();
+                let (their_versions, our_versions) =
+                    refused.entry((their.operation, our.operation)).or_default();
                 their_versions.insert(their.commit.version);
                 our_versions.insert(our.commit.version);
             }
@@ -179,9 +200,13 @@ pub fn check(theirs: &[Classified<'_>], ours: &[Classified<'_>]) -> Vec<Finding>
     let finding = |((their, our), (their_versions, our_versions)): (_, (BTreeSet<u64>, BTreeSet<u64>))| {
         let (their, our) = (name(their), name(our));
         let message = format!("theirs {their} and ours {our}: which rows shall stand must be decided");
-        let versions = |what: &str, versions: BTreeSet<u64>| Some(json!({"operation": what, "versions": versions}));
-        Finding::table(ConflictKind::OverwriteVsChange, "matrix", message)
-            .values(None, versions(our, our_versions), versions(their, their_versions))
+        let versions =
+            |what: &str, versions: BTreeSet<u64>| Some(json!({"operation": what, "versions": versions}));
+        Finding::table(ConflictKind::OverwriteVsChange, "matrix", message).values(
+            None,
+            versions(our, our_versions),
+            versions(their, their_versions),
+        )
     };
     refused.into_iter().map(finding).collect()
 }

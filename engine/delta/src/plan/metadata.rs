@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 
 /// Where a part of the merged table's description comes from.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Take<T> {
+pub(crate) enum Take<T> {
     /// Ours stands; theirs' actions are left out.
     Keep,
     /// Theirs' actions are replayed as they are.
@@ -26,7 +26,7 @@ pub enum Take<T> {
 
 /// What one side did to rows since the base.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Touch {
+pub(crate) struct Touch {
     /// It added files with new rows.
     pub adds_rows: bool,
     /// It removed rows.
@@ -41,7 +41,7 @@ pub struct Touch {
 
 impl Touch {
     /// What these commits did.
-    pub fn of(commits: &[Arc<Commit>]) -> Touch {
+    pub(crate) fn of(commits: &[Arc<Commit>]) -> Touch {
         let mut touch = Touch::default();
         for commit in commits {
             let removes_rows = commit.removes().any(|remove| remove.data_change);
@@ -56,23 +56,32 @@ impl Touch {
 }
 
 /// Joins the descriptions.
-pub fn merge_metadata(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot, findings: &mut Vec<Finding>) -> Take<Metadata> {
+pub(crate) fn merge_metadata(
+    base: &Snapshot,
+    ours: &Snapshot,
+    theirs: &Snapshot,
+    findings: &mut Vec<Finding>,
+) -> Take<Metadata> {
     let (base, ours, theirs) = (&base.metadata, &ours.metadata, &theirs.metadata);
     if base.id != ours.id || base.id != theirs.id {
         let message = "the sides hold tables with different ids: one was dropped and created anew";
         let id = |metadata: &Metadata| Some(json!(metadata.id));
-        findings.push(
-            Finding::table(ConflictKind::TableIdMismatch, "table-id", message).values(id(base), id(ours), id(theirs)),
-        );
+        findings.push(Finding::table(ConflictKind::TableIdMismatch, "table-id", message).values(
+            id(base),
+            id(ours),
+            id(theirs),
+        ));
         return Take::Keep;
     }
-    if base.partition_columns != ours.partition_columns || base.partition_columns != theirs.partition_columns {
+    if base.partition_columns != ours.partition_columns || base.partition_columns != theirs.partition_columns
+    {
         let message = "the table's partition columns were changed";
         let columns = |metadata: &Metadata| Some(json!(metadata.partition_columns));
-        findings.push(
-            Finding::table(ConflictKind::PartitioningChanged, "partitioning", message)
-                .values(columns(base), columns(ours), columns(theirs)),
-        );
+        findings.push(Finding::table(ConflictKind::PartitioningChanged, "partitioning", message).values(
+            columns(base),
+            columns(ours),
+            columns(theirs),
+        ));
     }
     if theirs.same(base) || theirs.same(ours) {
         return Take::Keep;
@@ -91,7 +100,12 @@ pub fn merge_metadata(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot, findi
     }
 }
 
-fn join(base: &Metadata, ours: &Metadata, theirs: &Metadata, findings: &mut Vec<Finding>) -> Result<Metadata, String> {
+fn join(
+    base: &Metadata,
+    ours: &Metadata,
+    theirs: &Metadata,
+    findings: &mut Vec<Finding>,
+) -> Result<Metadata, String> {
     let mut body = RawObject::parse(&ours.body)?;
     type Scalar = fn(&Metadata) -> Option<&String>;
     let scalars: [(&str, Scalar); 2] =
@@ -142,9 +156,11 @@ fn three_way(
         let message = format!("property {name} was set differently on both sides");
         let value = |value: Option<&String>| value.map(|value| json!(value));
         findings.push(
-            Finding::table(ConflictKind::PropertyConflict, "property", message)
-                .column(name)
-                .values(value(base), value(ours), value(theirs)),
+            Finding::table(ConflictKind::PropertyConflict, "property", message).column(name).values(
+                value(base),
+                value(ours),
+                value(theirs),
+            ),
         );
         return None;
     }
@@ -178,7 +194,7 @@ const OURS_MAY_SWITCH: [&str; 4] = [
 ];
 
 /// What one side's new description demands of the other side's work.
-pub fn check_demands(side: &str, base: &Metadata, after: &Metadata, other: Touch) -> Vec<Finding> {
+pub(crate) fn check_demands(side: &str, base: &Metadata, after: &Metadata, other: Touch) -> Vec<Finding> {
     let mut findings = Vec::new();
     let keys: BTreeSet<&String> = base.configuration.keys().chain(after.configuration.keys()).collect();
     for key in keys {
@@ -226,18 +242,19 @@ fn demand_of_property(key: &str, new: Option<&Value>, other: Touch) -> Option<(C
             CdfMissing,
             "the other side changed rows without writing change data",
         ),
-        "delta.enableDeletionVectors" => clash(
-            !is_true && other.writes_vectors,
-            FeatureDropped,
-            "the other side wrote deletion vectors",
-        ),
+        "delta.enableDeletionVectors" => {
+            clash(!is_true && other.writes_vectors, FeatureDropped, "the other side wrote deletion vectors")
+        }
         "delta.enableTypeWidening" | "delta.minReaderVersion" | "delta.minWriterVersion" => None,
-        key if key.starts_with("delta.enableIcebergCompat") => {
-            clash(other.adds_files, IcebergCompatViolation, "the other side's new files were written without it")
-        }
-        key if key.starts_with("delta.enableRowTracking") || key.starts_with("delta.rowTracking") => {
-            Some((RowTrackingCollision, "row tracking was switched on one side; its row ids cannot be joined yet"))
-        }
+        key if key.starts_with("delta.enableIcebergCompat") => clash(
+            other.adds_files,
+            IcebergCompatViolation,
+            "the other side's new files were written without it",
+        ),
+        key if key.starts_with("delta.enableRowTracking") || key.starts_with("delta.rowTracking") => Some((
+            RowTrackingCollision,
+            "row tracking was switched on one side; its row ids cannot be joined yet",
+        )),
         key if key.starts_with("delta.columnMapping") => clash(
             other.adds_files,
             SchemaConflict,
@@ -276,10 +293,11 @@ fn demand_of_column(change: &ColumnChange, other: Touch) -> Option<(ConflictKind
 }
 
 /// Both sides generated identity values: they may be the same.
-pub fn check_identity(base: &Snapshot, ours: Touch, theirs: Touch) -> Option<Finding> {
+pub(crate) fn check_identity(base: &Snapshot, ours: Touch, theirs: Touch) -> Option<Finding> {
     let has_identity = base.metadata.schema.to_string().contains("delta.identity.");
     (has_identity && ours.adds_rows && theirs.adds_rows).then(|| {
-        let message = "both sides added rows to a table with an identity column; their generated values may be equal";
+        let message =
+            "both sides added rows to a table with an identity column; their generated values may be equal";
         Finding::table(ConflictKind::IdentityCollision, "identity", message)
     })
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use anabranch_merge::{ConflictKind, RowTotals};
 
 pub use finding::Finding;
-pub use history::{History, changed_files, same_live};
+pub use history::{ChangedFiles, History, changed_files, same_live};
 pub use replay::{PlannedCommit, WantedObject};
 pub use schema::{ColumnChange, changes as schema_changes};
 
@@ -146,7 +146,8 @@ pub fn plan(input: PlanInput<'_>) -> Planned {
     }
     let changed = changed_files(&ours.files, &replayed.live);
     let added = changed.values().filter_map(|(_, after)| after.as_ref());
-    let rows = if files.appends_only { added.clone().map(|add| add.live_rows()).sum::<Option<u64>>() } else { None };
+    let rows =
+        if files.appends_only { added.clone().map(|add| add.live_rows()).sum::<Option<u64>>() } else { None };
     commits.shrink_to_fit();
     Planned::Ready(Plan {
         commits,
@@ -171,14 +172,17 @@ fn check_squash(ours: &Snapshot, theirs: &Since, refuse: bool, notes: &mut Vec<S
     if !changes_files {
         return None;
     }
-    let needs_change_data = ours.metadata.is_on("delta.enableChangeDataFeed") && commit.removes().next().is_some();
+    let needs_change_data =
+        ours.metadata.is_on("delta.enableChangeDataFeed") && commit.removes().next().is_some();
     if *cleaned && (refuse || needs_change_data) {
-        let why = if refuse { "and the options forbid to squash them" } else { "and with them the change data" };
+        let why =
+            if refuse { "and the options forbid to squash them" } else { "and with them the change data" };
         let message = format!("theirs' commits since the base are gone from its log, {why}");
         return Some(Finding::table(ConflictKind::LogCleaned, "squash", message));
     }
     if needs_change_data {
-        let message = "theirs' commits cannot be told from older ones, so that their change data cannot be replayed";
+        let message =
+            "theirs' commits cannot be told from older ones, so that their change data cannot be replayed";
         return Some(Finding::table(ConflictKind::CdfMissing, "squash", message));
     }
     let why = if *cleaned { "are gone from its log" } else { "cannot be told from older ones" };

@@ -9,7 +9,9 @@ use serde_json::json;
 use super::finding::Finding;
 use super::metadata::Take;
 use super::row_ids::RowIds;
-use crate::action::{Action, Add, Commit, DataPath, DeletionVector, Metadata, Protocol, RawObject, Remove, VectorStorage, line};
+use crate::action::{
+    Action, Add, Commit, DataPath, DeletionVector, Metadata, Protocol, RawObject, Remove, VectorStorage, line,
+};
 use crate::snapshot::{LiveFiles, Snapshot};
 
 /// One version that is appended to ours' log.
@@ -42,7 +44,7 @@ pub struct WantedObject {
 }
 
 /// What decides how commits are rewritten.
-pub struct ReplayRules<'a> {
+pub(crate) struct ReplayRules<'a> {
     /// The base.
     pub base: &'a Snapshot,
     /// Ours.
@@ -65,7 +67,7 @@ pub struct ReplayRules<'a> {
 
 /// What came out.
 #[derive(Debug, Default)]
-pub struct Replayed {
+pub(crate) struct Replayed {
     /// The versions to append.
     pub commits: Vec<PlannedCommit>,
     /// The live files after them.
@@ -77,7 +79,7 @@ pub struct Replayed {
 }
 
 /// Replays commits on ours. An `Err` is a plan that contradicts itself.
-pub fn replay(rules: &ReplayRules<'_>, commits: &[Arc<Commit>]) -> Result<Replayed, String> {
+pub(crate) fn replay(rules: &ReplayRules<'_>, commits: &[Arc<Commit>]) -> Result<Replayed, String> {
     let mut state = State {
         rules,
         live: rules.ours.files.clone(),
@@ -96,7 +98,10 @@ pub fn replay(rules: &ReplayRules<'_>, commits: &[Arc<Commit>]) -> Result<Replay
     out.wanted = out
         .wanted
         .into_iter()
-        .map(|wanted| WantedObject { required: wanted.required && is_needed(&out.live, &wanted.path), ..wanted })
+        .map(|wanted| WantedObject {
+            required: wanted.required && is_needed(&out.live, &wanted.path),
+            ..wanted
+        })
         .collect();
     Ok(out)
 }
@@ -150,7 +155,9 @@ impl State<'_> {
                 "part of theirs' version {} is on ours already, so that its change data would tell it twice",
                 commit.version
             );
-            self.out.findings.push(Finding::table(ConflictKind::CdfMissing, "cdc", message).key(json!(commit.version)));
+            self.out
+                .findings
+                .push(Finding::table(ConflictKind::CdfMissing, "cdc", message).key(json!(commit.version)));
         }
         for key in &effects.removed {
             self.live.remove(key);
@@ -235,7 +242,10 @@ impl State<'_> {
                 }
                 return Ok(());
             }
-            if !commit.removes().any(|remove| remove.key == add.key && remove.vector_id() == current.vector_id()) {
+            if !commit
+                .removes()
+                .any(|remove| remove.key == add.key && remove.vector_id() == current.vector_id())
+            {
                 return Err(format!("{:?} would be live twice", add.key));
             }
         }

@@ -10,14 +10,14 @@ use crate::snapshot::Snapshot;
 
 /// The counter of row ids on ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RowIds {
+pub(crate) struct RowIds {
     high_water_mark: i64,
     moved: bool,
 }
 
 impl RowIds {
     /// The counter; `None` when ours does not track rows.
-    pub fn of(ours: &Snapshot) -> Option<RowIds> {
+    pub(crate) fn of(ours: &Snapshot) -> Option<RowIds> {
         if !ours.protocol.names("rowTracking") || ours.metadata.is_on("delta.rowTrackingSuspended") {
             return None;
         }
@@ -31,7 +31,7 @@ impl RowIds {
     ///
     /// A file that stays itself with another deletion vector keeps its ids. A new file gets fresh ones, unless its
     /// commit copied rows into it: those carry ids in their own column, which ours may have given out as well.
-    pub fn assign(
+    pub(crate) fn assign(
         &mut self,
         add: &Add,
         current: Option<&Add>,
@@ -65,10 +65,11 @@ impl RowIds {
     }
 
     /// The counter's new `domainMetadata`, once after ids were given out.
-    pub fn take_domain(&mut self) -> Option<String> {
+    pub(crate) fn take_domain(&mut self) -> Option<String> {
         std::mem::take(&mut self.moved).then(|| {
             let configuration = json!({"rowIdHighWaterMark": self.high_water_mark}).to_string();
-            json!({"domain": ROW_TRACKING_DOMAIN, "configuration": configuration, "removed": false}).to_string()
+            json!({"domain": ROW_TRACKING_DOMAIN, "configuration": configuration, "removed": false})
+                .to_string()
         })
     }
 }

@@ -33,7 +33,7 @@ fn name(field: &Value) -> &str {
 }
 
 /// The column of a name, as it is spelled.
-pub fn column<'a>(schema: &'a Value, wanted: &str) -> Option<&'a Value> {
+pub(crate) fn column<'a>(schema: &'a Value, wanted: &str) -> Option<&'a Value> {
     fields(schema).into_iter().find(|field| name(field) == wanted)
 }
 
@@ -96,19 +96,27 @@ pub fn changes(before: &Value, after: &Value) -> Vec<ColumnChange> {
 }
 
 /// Joins two schemas that both differ from the base: ours' columns, then theirs' new ones.
-pub fn merge(base: &Value, ours: &Value, theirs: &Value, findings: &mut Vec<Finding>) -> Value {
+pub(crate) fn merge(base: &Value, ours: &Value, theirs: &Value, findings: &mut Vec<Finding>) -> Value {
     let found = findings.len();
     let (our_changes, their_changes) = (changes(base, ours), changes(base, theirs));
     let mut added: Vec<Value> = Vec::new();
     for change in &their_changes {
         let ColumnChange::AddedPlain(column_name) = change else {
             if !our_changes.contains(change) || !same_column(ours, theirs, change) {
-                findings.push(clash(base, ours, theirs, change, ConflictKind::SchemaConflict, "altered by theirs"));
+                findings.push(clash(
+                    base,
+                    ours,
+                    theirs,
+                    change,
+                    ConflictKind::SchemaConflict,
+                    "altered by theirs",
+                ));
             }
             continue;
         };
         let Some(their_field) = column(theirs, column_name) else { continue };
-        let twin = fields(ours).into_iter().find(|field| name(field).to_lowercase() == column_name.to_lowercase());
+        let twin =
+            fields(ours).into_iter().find(|field| name(field).to_lowercase() == column_name.to_lowercase());
         match twin {
             None => added.push(their_field.clone()),
             Some(twin) if twin == their_field => {}
@@ -152,13 +160,25 @@ impl ColumnChange {
     }
 }
 
-fn clash(base: &Value, ours: &Value, theirs: &Value, change: &ColumnChange, kind: ConflictKind, what: &str) -> Finding {
+fn clash(
+    base: &Value,
+    ours: &Value,
+    theirs: &Value,
+    change: &ColumnChange,
+    kind: ConflictKind,
+    what: &str,
+) -> Finding {
     let column_name = change.column();
     let value = |schema: &Value| {
         let exact = column(schema, column_name);
-        let folded = || fields(schema).into_iter().find(|f| name(f).to_lowercase() == column_name.to_lowercase());
+        let folded =
+            || fields(schema).into_iter().find(|f| name(f).to_lowercase() == column_name.to_lowercase());
         exact.or_else(folded).cloned()
     };
     let message = format!("column {column_name} is {what}, and the other side changed the schema as well");
-    Finding::table(kind, "schema", message).column(column_name).values(value(base), value(ours), value(theirs))
+    Finding::table(kind, "schema", message).column(column_name).values(
+        value(base),
+        value(ours),
+        value(theirs),
+    )
 }

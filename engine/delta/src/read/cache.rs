@@ -42,7 +42,8 @@ impl SnapshotCache {
         let tick = kept.tick;
         kept.snapshots.insert(key, (tick, snapshot));
         loop {
-            let files: usize = kept.snapshots.values().map(|(_, kept)| kept.files.len() + kept.tombstones.len()).sum();
+            let files: usize =
+                kept.snapshots.values().map(|(_, kept)| kept.files.len() + kept.tombstones.len()).sum();
             let too_many = kept.snapshots.len() > CACHED_SNAPSHOTS_MAX || files > CACHED_FILES_MAX;
             let oldest = kept.snapshots.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key);
             match oldest {

@@ -60,11 +60,15 @@ fn value(field: &Field) -> Result<Value, String> {
             String::from_utf8(bytes.data().to_vec()).map_err(|_| "a text is no UTF-8".to_owned())?.into()
         }
         Field::Group(group) => Value::Object(group_fields(group)?),
-        Field::ListInternal(list) => Value::Array(list.elements().iter().map(value).collect::<Result<_, _>>()?),
+        Field::ListInternal(list) => {
+            Value::Array(list.elements().iter().map(value).collect::<Result<_, _>>()?)
+        }
         Field::MapInternal(map) => {
             let mut fields = Map::new();
             for (key, entry) in map.entries() {
-                let Value::String(key) = value(key)? else { return Err("a map has a key that is no text".into()) };
+                let Value::String(key) = value(key)? else {
+                    return Err("a map has a key that is no text".into());
+                };
                 fields.insert(key, value(entry)?);
             }
             Value::Object(fields)

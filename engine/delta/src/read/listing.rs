@@ -45,7 +45,8 @@ fn digits<T: std::str::FromStr>(text: &str, length: usize) -> Option<T> {
 
 fn classify(name: &str) -> LogObject {
     let parts: Vec<&str> = name.split('.').collect();
-    let version = parts.first().and_then(|first| digits::<u64>(first, 20)).filter(|v| i64::try_from(*v).is_ok());
+    let version =
+        parts.first().and_then(|first| digits::<u64>(first, 20)).filter(|v| i64::try_from(*v).is_ok());
     let Some(version) = version else { return LogObject::Other };
     match parts.get(1..) {
         Some(["json"]) => LogObject::Commit(version),
@@ -121,7 +122,10 @@ impl LogListing {
 
     /// The newest version up to which both logs hold the same commits; `None` when they share none.
     pub(crate) fn common_version(&self, other: &LogListing) -> Option<u64> {
-        let shared = self.commits.iter().filter_map(|(version, entry)| Some((version, entry, other.commits.get(version)?)));
+        let shared = self
+            .commits
+            .iter()
+            .filter_map(|(version, entry)| Some((version, entry, other.commits.get(version)?)));
         shared.take_while(|(_, left, right)| same_object(left, right)).map(|(version, _, _)| *version).last()
     }
 }

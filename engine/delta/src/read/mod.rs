@@ -154,7 +154,8 @@ pub(crate) fn log_key(listing: &LogListing) -> Result<LogKey, Damage> {
 
 /// The checkpoint to start from; `None` to start from version 0.
 pub(crate) fn start_of(listing: &LogListing, version: u64) -> Result<Option<u64>, Damage> {
-    let usable = listing.checkpoints.keys().rev().find(|at| listing.has_commits(at.saturating_add(1), version));
+    let usable =
+        listing.checkpoints.keys().rev().find(|at| listing.has_commits(at.saturating_add(1), version));
     if let Some(at) = usable {
         return Ok(Some(*at));
     }
@@ -178,7 +179,8 @@ async fn read_start(
     start: Option<u64>,
 ) -> Result<(SnapshotBuilder, u64), ReadError> {
     let mut builder = SnapshotBuilder::default();
-    let Some((version, checkpoint)) = start.and_then(|version| Some((version, listing.checkpoints.get(&version)?)))
+    let Some((version, checkpoint)) =
+        start.and_then(|version| Some((version, listing.checkpoints.get(&version)?)))
     else {
         return Ok((builder, 0));
     };
@@ -212,7 +214,9 @@ async fn go_on(
     while next <= to {
         let until = next.saturating_add(READS_AT_A_TIME as u64 - 1).min(to);
         for commit in read_commits(view, listing, next, until).await? {
-            builder.apply(&commit).map_err(|message| Damage::damaged(commit_path(commit.version), message))?;
+            builder
+                .apply(&commit)
+                .map_err(|message| Damage::damaged(commit_path(commit.version), message))?;
         }
         next = until.saturating_add(1);
     }

@@ -22,7 +22,8 @@ fn meaning(bodies: &BTreeMap<String, Bytes>) -> String {
     }
     let Some(version) = version else { return "no table".into() };
     let state = builder.build(version).unwrap();
-    let files: Vec<_> = state.files.values().map(|add| (add.key.clone(), add.vector_id().to_owned())).collect();
+    let files: Vec<_> =
+        state.files.values().map(|add| (add.key.clone(), add.vector_id().to_owned())).collect();
     let mut columns: Vec<String> =
         state.metadata.schema["fields"].as_array().unwrap().iter().map(ToString::to_string).collect();
     columns.sort();
@@ -34,14 +35,20 @@ fn meaning(bodies: &BTreeMap<String, Bytes>) -> String {
 
 #[tokio::test]
 async fn the_merger_passes_the_suite() {
-    let mut cases: Vec<UnitCase> = ["append-append", "same-file", "overwrite", "add-columns", "optimize-theirs"]
-        .into_iter()
-        .map(fixture)
-        .collect();
+    let mut cases: Vec<UnitCase> =
+        ["append-append", "same-file", "overwrite", "add-columns", "optimize-theirs"]
+            .into_iter()
+            .map(fixture)
+            .collect();
     let name = "append-append";
     let same = side(name, "theirs");
     cases.push(case("both came to the same", side(name, "base"), same.clone(), same));
     cases.push(case("theirs dropped the table", side(name, "base"), side(name, "ours"), BTreeMap::new()));
-    cases.push(case("both created a table", BTreeMap::new(), side(name, "ours"), side("overwrite", "theirs")));
+    cases.push(case(
+        "both created a table",
+        BTreeMap::new(),
+        side(name, "ours"),
+        side("overwrite", "theirs"),
+    ));
     conformance::all(&DeltaMerger::new(), &cases, &meaning).await;
 }

@@ -9,14 +9,14 @@ use anabranch_types::Entry;
 use bytes::Bytes;
 
 /// The objects of one side, by path.
-pub type Bodies = BTreeMap<String, Bytes>;
+pub(crate) type Bodies = BTreeMap<String, Bytes>;
 
-pub fn folder(case: &str) -> PathBuf {
+pub(crate) fn folder(case: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/delta").join(case)
 }
 
 /// The objects of a side of a fixture; empty when the fixture has no such side.
-pub fn side(case: &str, name: &str) -> Bodies {
+pub(crate) fn side(case: &str, name: &str) -> Bodies {
     fn walk(root: &Path, at: &Path, bodies: &mut Bodies) {
         for entry in std::fs::read_dir(at).unwrap() {
             let path = entry.unwrap().path();
@@ -37,32 +37,32 @@ pub fn side(case: &str, name: &str) -> Bodies {
 }
 
 /// The ids of the rows that a side had when it was written.
-pub fn rows(case: &str, name: &str) -> Vec<i64> {
+pub(crate) fn rows(case: &str, name: &str) -> Vec<i64> {
     let text = std::fs::read_to_string(folder(case).join("rows.json")).unwrap();
     let rows: BTreeMap<String, Vec<i64>> = serde_json::from_str(&text).unwrap();
     rows[name].clone()
 }
 
 /// A merge of three sides.
-pub fn case(name: &str, base: Bodies, ours: Bodies, theirs: Bodies) -> UnitCase {
+pub(crate) fn case(name: &str, base: Bodies, ours: Bodies, theirs: Bodies) -> UnitCase {
     let case = UnitCase::new(name, format!("tables/{name}"), UnitKind::Folder);
     UnitCase { base, ours, theirs, ..case }
 }
 
 /// A fixture as a merge.
-pub fn fixture(name: &str) -> UnitCase {
+pub(crate) fn fixture(name: &str) -> UnitCase {
     case(name, side(name, "base"), side(name, "ours"), side(name, "theirs"))
 }
 
 /// Ours' objects after a merge.
-pub struct Merged {
+pub(crate) struct Merged {
     pub open: OpenCase,
     pub outcome: MergeOutcome,
     pub entries: BTreeMap<String, Entry>,
     pub bodies: Bodies,
 }
 
-pub async fn merge(merger: &dyn Merger, case: &UnitCase) -> Merged {
+pub(crate) async fn merge(merger: &dyn Merger, case: &UnitCase) -> Merged {
     let open = case.open();
     let outcome = open.run(merger).await;
     let edits = match &outcome {
@@ -78,7 +78,7 @@ pub async fn merge(merger: &dyn Merger, case: &UnitCase) -> Merged {
 }
 
 /// Writes a table into a folder.
-pub fn write(bodies: &Bodies, to: &Path) {
+pub(crate) fn write(bodies: &Bodies, to: &Path) {
     for (path, body) in bodies {
         let path = to.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -88,7 +88,7 @@ pub fn write(bodies: &Bodies, to: &Path) {
 
 /// The ids of the rows of a table, read from its Parquet files as the `deltalake` crate lists them. Files with
 /// deletion vectors are counted by the engines of the Python check only.
-pub async fn ids(bodies: &Bodies) -> Vec<i64> {
+pub(crate) async fn ids(bodies: &Bodies) -> Vec<i64> {
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::RowAccessor;
     let folder = tempfile::tempdir().unwrap();
@@ -106,7 +106,7 @@ pub async fn ids(bodies: &Bodies) -> Vec<i64> {
 }
 
 /// The ids that independent engines read, by engine; `None` when no Python with engines is named.
-pub fn foreign_ids(bodies: &Bodies) -> Option<BTreeMap<String, Vec<i64>>> {
+pub(crate) fn foreign_ids(bodies: &Bodies) -> Option<BTreeMap<String, Vec<i64>>> {
     let Ok(python) = std::env::var("ANABRANCH_TEST_PYTHON") else {
         eprintln!("not read by foreign engines: ANABRANCH_TEST_PYTHON is not set");
         return None;

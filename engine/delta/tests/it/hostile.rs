@@ -41,8 +41,10 @@ async fn a_gap_names_the_missing_version() {
 #[tokio::test]
 async fn broken_commits_are_named() {
     let whole = side("append-append", "theirs")[&log(3)].clone();
-    let mut bodies: Vec<Bytes> =
-        (1..12).map(|part| whole.slice(..whole.len() * part / 12)).filter(|cut| !cut.ends_with(b"}")).collect();
+    let mut bodies: Vec<Bytes> = (1..12)
+        .map(|part| whole.slice(..whole.len() * part / 12))
+        .filter(|cut| !cut.ends_with(b"}"))
+        .collect();
     for text in [
         "{\"add\":{\"path\":\"../../x\",\"size\":1,\"dataChange\":true}}",
         "{\"add\":{\"path\":\"_delta_log/x\",\"size\":1,\"dataChange\":true}}",
@@ -63,7 +65,11 @@ async fn broken_commits_are_named() {
     for body in bodies {
         let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
         let case = broken(|theirs| drop(theirs.insert(log(3), body)));
-        assert_eq!(conflict(&case).await, format!("table-damaged tables/append-append/{}", log(3)), "{shown}");
+        assert_eq!(
+            conflict(&case).await,
+            format!("table-damaged tables/append-append/{}", log(3)),
+            "{shown}"
+        );
     }
 }
 
@@ -74,21 +80,27 @@ async fn an_enormous_commit_is_refused_before_it_is_read() {
     let mut entry = open.theirs.entries()[&log(3)].clone();
     (entry.size, entry.address.length) = (2 << 30, 2 << 30);
     open.theirs.put_entry(log(3), entry);
-    let MergeOutcome::Conflicts { conflicts, .. } = open.run(&DeltaMerger::new()).await else { panic!("a conflict") };
+    let MergeOutcome::Conflicts { conflicts, .. } = open.run(&DeltaMerger::new()).await else {
+        panic!("a conflict")
+    };
     assert_eq!(conflicts[0].kind.as_str(), "table-damaged");
     assert!(conflicts[0].path.ends_with(&log(3)) && conflicts[0].message.contains("2147483648 bytes"));
-    let read = |unit: &MemoryUnit| unit.accesses().iter().any(|access| access.method == "read" && access.path == log(3));
+    let read = |unit: &MemoryUnit| {
+        unit.accesses().iter().any(|access| access.method == "read" && access.path == log(3))
+    };
     assert!(!read(&open.theirs));
 }
 
 #[tokio::test]
 async fn features_nobody_knows_and_catalogs_are_refused() {
-    for (feature, kind) in [("quantumStorage", "unsupported-feature"), ("catalogManaged", "catalog-managed")] {
+    for (feature, kind) in [("quantumStorage", "unsupported-feature"), ("catalogManaged", "catalog-managed")]
+    {
         let protocol = format!(
             "{{\"protocol\":{{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[{feature:?}],\"writerFeatures\":[{feature:?}]}}}}"
         );
         let case = broken(|theirs| drop(theirs.insert(log(5), protocol.into())));
-        let kinds: Vec<String> = conflicts(&case).await.iter().map(|conflict| conflict.kind.to_string()).collect();
+        let kinds: Vec<String> =
+            conflicts(&case).await.iter().map(|conflict| conflict.kind.to_string()).collect();
         assert!(kinds.contains(&kind.to_owned()), "{feature}: {kinds:?}");
     }
 }

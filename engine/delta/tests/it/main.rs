@@ -1,5 +1,6 @@
 //! Tables that real engines wrote, merged.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 mod conformance;
 mod fixtures;
 mod hostile;

@@ -90,7 +90,8 @@ async fn what_overlaps_is_a_conflict() {
     let merger = DeltaMerger::new();
     let compacted = merge(&merger, &fixture("optimize-dropped").swapped()).await;
     assert_eq!(kinds(&compacted), ["row-conflict"]);
-    for (name, expected) in [("same-file", vec!["row-conflict"]), ("overwrite", vec!["overwrite-vs-change"])] {
+    for (name, expected) in [("same-file", vec!["row-conflict"]), ("overwrite", vec!["overwrite-vs-change"])]
+    {
         assert_eq!(kinds(&merge(&merger, &fixture(name)).await), expected, "{name}");
         assert_eq!(kinds(&merge(&merger, &fixture(name).swapped()).await), expected, "{name} swapped");
     }
@@ -133,7 +134,15 @@ async fn a_second_merge_and_a_merge_back_repeat_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn independent_engines_read_the_merged_rows() {
     let merger = DeltaMerger::new();
-    for name in ["append-append", "partitioned", "cleaned-log", "optimize-theirs", "add-columns", "vacuum", "deletion-vectors"] {
+    for name in [
+        "append-append",
+        "partitioned",
+        "cleaned-log",
+        "optimize-theirs",
+        "add-columns",
+        "vacuum",
+        "deletion-vectors",
+    ] {
         let merged = merge(&merger, &fixture(name)).await;
         let Some(read) = fixtures::foreign_ids(&merged.bodies) else { return };
         let expected = union(&rows(name, "base"), &rows(name, "ours"), &rows(name, "theirs"));
@@ -159,7 +168,9 @@ async fn what_a_cleanup_took_comes_back_where_the_merged_log_lists_it() {
     // A file that theirs deleted and cleaned up stays on ours, where its log lists it as a tombstone.
     let vacuumed = merge(&merger, &fixture("vacuum")).await;
     let theirs = side("vacuum", "theirs");
-    let kept = side("vacuum", "base").into_keys().filter(|path| path.ends_with(".parquet") && !theirs.contains_key(path));
+    let kept = side("vacuum", "base")
+        .into_keys()
+        .filter(|path| path.ends_with(".parquet") && !theirs.contains_key(path));
     assert!(kept.into_iter().all(|path| vacuumed.bodies.contains_key(&path)));
 }
 

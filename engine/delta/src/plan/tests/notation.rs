@@ -46,7 +46,13 @@ impl Table {
         if let Some(mode) = value("mode") {
             parameters.insert("mode".into(), mode.into());
         }
-        let default = if layout { "OPTIMIZE" } else if words.iter().any(|w| w.starts_with('-')) { "DELETE" } else { "WRITE" };
+        let default = if layout {
+            "OPTIMIZE"
+        } else if words.iter().any(|w| w.starts_with('-')) {
+            "DELETE"
+        } else {
+            "WRITE"
+        };
         let info = json!({"timestamp": 1, "operation": value("op").unwrap_or(default), "operationParameters": parameters});
         let mut actions = vec![json!({"commitInfo": info})];
         let mut described = self.commits.is_empty();
@@ -125,7 +131,8 @@ impl Table {
         let (path, vector) = name.split_once('@').map_or((name, None), |(path, vector)| (path, Some(vector)));
         let partition = path.split_once('/').and_then(|(folder, _)| folder.strip_prefix("p="));
         let values = partition.map_or(json!({}), |value| json!({"p": value}));
-        let mut file = json!({"path": path, "partitionValues": values, "size": 10, "dataChange": data_change});
+        let mut file =
+            json!({"path": path, "partitionValues": values, "size": 10, "dataChange": data_change});
         if add {
             file["modificationTime"] = 1.into();
             file["stats"] = json!({"numRecords": 10}).to_string().into();
@@ -181,7 +188,10 @@ impl Sides {
         }
         let mut base = Table::new();
         let commits = |table: &mut Table, side: &str| {
-            sides[side].split(';').filter(|commit| !commit.trim().is_empty()).for_each(|commit| table.commit(commit));
+            sides[side]
+                .split(';')
+                .filter(|commit| !commit.trim().is_empty())
+                .for_each(|commit| table.commit(commit));
         };
         commits(&mut base, "base");
         let (mut ours, mut theirs) = (base.clone(), base.clone());
@@ -215,7 +225,8 @@ pub(super) fn print(planned: &Planned, ours: &Snapshot) -> String {
     match planned {
         Planned::Broken(message) => lines.push(format!("BROKEN {message}")),
         Planned::Conflicts { findings, notes } => {
-            let mut conflicts: Vec<_> = findings.iter().cloned().map(|finding: Finding| finding.into_conflict("t")).collect();
+            let mut conflicts: Vec<_> =
+                findings.iter().cloned().map(|finding: Finding| finding.into_conflict("t")).collect();
             anabranch_merge::Conflict::sort(&mut conflicts);
             lines.extend(conflicts.iter().map(ToString::to_string));
             lines.extend(notes.iter().map(|note| format!("note: {note}")));
@@ -227,7 +238,8 @@ pub(super) fn print(planned: &Planned, ours: &Snapshot) -> String {
                 let words: Vec<String> = parsed.actions.iter().filter_map(word).collect();
                 lines.push(format!("v{} {}: {}", commit.version, parsed.operation(), words.join(" ")));
             }
-            let live: Vec<String> = merged.files.values().map(|add| name(&add.key, add.vector_id())).collect();
+            let live: Vec<String> =
+                merged.files.values().map(|add| name(&add.key, add.vector_id())).collect();
             lines.push(format!("live: {}", live.join(" ")));
             lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
         }
