@@ -50,7 +50,7 @@ impl FrameKind {
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: FrameKind,
-    /// The payload, uncompressed. Its own allocation, not a part of the pack.
+    /// The payload, uncompressed.
     pub(crate) raw: Bytes,
     /// How many bytes the frame takes.
     pub(crate) length: usize,
@@ -91,8 +91,8 @@ fn checksum(kind: u8, codec: u8, raw_length: [u8; 4], payload: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&[kind, codec, a, b, c, d]), payload)
 }
 
-/// Reads the frame at the front of `bytes`. Total, and checks the checksum.
-pub(crate) fn read_frame(bytes: &[u8]) -> Result<Frame, Bad> {
+/// Reads the frame at the front of `bytes`. Total, and checks the checksum: where children lie is covered by no hash.
+pub(crate) fn read_frame(bytes: &Bytes) -> Result<Frame, Bad> {
     let mut reader = Reader(bytes);
     let length = u32::from_le_bytes(reader.array("frame header")?) as usize;
     let [kind, codec] = reader.array("frame header")?;
@@ -107,6 +107,8 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Result<Frame, Bad> {
         return Err(Bad("frame length"));
     }
     let raw = match codec {
+        // A frame that was read alone is used in place; a part of something larger would keep all of it in memory.
+        RAW if raw_length == length && reader.0.is_empty() => bytes.slice_ref(payload),
         RAW if raw_length == length => Bytes::copy_from_slice(payload),
         // Lz4 makes at most 255 bytes of one, so a small frame cannot ask for a large allocation.
         LZ4 if raw_length <= length.saturating_mul(255) => {

@@ -77,19 +77,19 @@ pub fn verify_pack(key: &ObjectKey, bytes: &Bytes) -> Result<PackContents, TreeE
         .and_then(|offset| before.split_at_checked(offset))
         .ok_or_else(|| damaged(Bad("place of the index")))?;
     let index = read_index(index, trailer.count).map_err(damaged)?;
-    verify_frames(key, frames, &index)
+    verify_frames(key, &bytes.slice_ref(frames), &index)
 }
 
-fn verify_frames(key: &ObjectKey, frames: &[u8], index: &[IndexEntry]) -> Result<PackContents, TreeError> {
+fn verify_frames(key: &ObjectKey, frames: &Bytes, index: &[IndexEntry]) -> Result<PackContents, TreeError> {
     let mut contents = PackContents { nodes: Vec::new(), commits: Vec::new() };
     let mut index = index.iter();
-    let mut rest = frames.get(MAGIC.len()..).unwrap_or_default();
+    let mut rest = frames.slice(MAGIC.len().min(frames.len())..);
     while !rest.is_empty() {
         let offset = (frames.len().saturating_sub(rest.len())) as u64;
         let damaged = |Bad(detail)| TreeError::damaged(format!("frame at {offset} of pack {key}"), detail);
-        let frame = read_frame(rest).map_err(damaged)?;
+        let frame = read_frame(&rest).map_err(damaged)?;
         let location = Location { pack: key.clone(), offset, length: frame.length as u32 };
-        rest = rest.get(frame.length..).unwrap_or_default();
+        rest = rest.slice(frame.length.min(rest.len())..);
         let id = match frame.kind {
             FrameKind::Node => {
                 let (id, node) = node_of_frame(&frame, None).map_err(damaged)?;

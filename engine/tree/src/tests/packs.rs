@@ -174,14 +174,14 @@ fn frames_that_are_whole_but_wrong_are_refused() {
     let mut refused = 0;
     for (_, location) in &contents.nodes {
         let frame = &bytes[location.offset as usize..][..location.length as usize];
-        let frame = crate::node::read_frame(frame).unwrap();
+        let frame = crate::node::read_frame(&Bytes::copy_from_slice(frame)).unwrap();
         for at in 0..frame.raw.len() {
             for flip in [1, 0x80, 0xff] {
                 let mut raw = frame.raw.to_vec();
                 raw[at] ^= flip;
                 let mut out = Vec::new();
                 crate::node::put_frame(&mut out, frame.kind, &raw);
-                let again = crate::node::read_frame(&out).unwrap();
+                let again = crate::node::read_frame(&Bytes::from(out)).unwrap();
                 let node = crate::store::node_of_frame(&again, None);
                 let whole = node.and_then(|(_, node)| crate::store::verify_node(&again, &node));
                 refused += u32::from(whole.is_err());
@@ -196,7 +196,7 @@ fn a_damaged_delta_list_is_refused_or_another_one() {
     let (_, packed, _) = one_pack();
     let location = packed.commits[0].record.delta.clone().unwrap();
     let frame = &packed.packs[0].bytes[location.offset as usize..][..location.length as usize];
-    let frame = crate::node::read_frame(frame).unwrap();
+    let frame = crate::node::read_frame(&Bytes::copy_from_slice(frame)).unwrap();
     let mut refused = 0;
     for at in 0..frame.raw.len() {
         for flip in [1, 0x80, 0xff] {
