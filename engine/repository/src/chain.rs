@@ -154,7 +154,8 @@ impl<'a> Chain<'a> {
                 }
             }
         };
-        if after == self.tree && !merge.allow_empty {
+        let delta = compare(&self.session, &self.tree, &after).await.map_err(self.failed())?;
+        if delta.is_empty() && !merge.allow_empty {
             return Ok(Link::Refused(MergeAnswer::NoChanges { uncommitted_on_source: 0 }));
         }
         let tokens = if self.took_staged { vec![self.record.token] } else { self.record.tokens() };
@@ -162,7 +163,6 @@ impl<'a> Chain<'a> {
         if !paths.is_empty() {
             return Ok(Link::Refused(MergeAnswer::StagedInTheWay { paths }));
         }
-        let delta = compare(&self.session, &self.tree, &after).await.map_err(self.failed())?;
         self.merges.push((self.tree.clone(), after.clone(), tokens));
         let generation = self.tip_generation.max(merge.theirs_generation).saturating_add(1);
         let commit = Commit {

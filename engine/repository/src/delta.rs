@@ -55,6 +55,11 @@ pub(crate) fn edits_back(changes: &[Difference]) -> Vec<TreeEdit> {
 }
 
 impl Delta {
+    /// Whether nothing differs in content.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.as_ref().is_some_and(Vec::is_empty)
+    }
+
     /// Everything that differs, content or not, in order of key; none when it is too much.
     pub(crate) fn changes_with_rewritten(self) -> Option<Vec<Difference>> {
         let mut changes = self.changes?;

@@ -1,7 +1,14 @@
 //! Which tables differ between two refs, each compared by its merger.
 
-use anabranch_merge::{Change, DiffOutcome};
+use std::collections::{BTreeMap, HashMap};
 
+use anabranch_merge::{
+    Change, DiffInput, DiffOutcome, EntryChange, Rules, TreeUnitView, UnitKind, folder_prefix, folders_above,
+};
+use anabranch_tree::{KeyRange, Session, Tree};
+
+use crate::blobs::Blobs;
+use crate::in_the_way::table_at;
 use crate::{DiffKind, Repository, RepositoryError};
 
 /// A table or unit that differs between two refs.
@@ -21,18 +28,131 @@ pub struct TableDiff {
     pub failure: Option<String>,
 }
 
+/// How many changes of tables are held in memory for a diff of tables.
+const CHANGES_MAX: usize = 1_000_000;
+
 impl Repository {
     /// The tables that differ between two refs, in order of root, each compared by its merger.
     ///
     /// # Errors
-    /// As [`Repository::resolve`].
+    /// As [`Repository::resolve`]; [`RepositoryError::Invalid`] when more than a million objects of tables differ.
     pub async fn diff_tables(
         &self,
         left: &str,
         right: &str,
         kind: DiffKind,
     ) -> Result<Vec<TableDiff>, RepositoryError> {
-        let _ = self.compared(left, right, kind).await?;
-        Err(RepositoryError::invalid("not yet"))
+        let (before, after) = self.compared(left, right, kind).await?;
+        let session = self.inner.trees.session();
+        let rules = self.inner.rules_of(&session, &after).await?;
+        let mut tables = Vec::new();
+        for (root, changes) in self.changed_roots(&session, &before, &after, &rules).await? {
+            tables.push(
+                self.diff_table(&session, (left, &before), (right, &after), &rules, root, changes).await?,
+            );
+        }
+        Ok(tables)
+    }
+
+    /// The changes of each table, with paths relative to its root; the nearest root above a path owns it.
+    async fn changed_roots(
+        &self,
+        session: &Session,
+        before: &Tree,
+        after: &Tree,
+        rules: &Rules,
+    ) -> Result<BTreeMap<String, Vec<EntryChange>>, RepositoryError> {
+        let failed = || RepositoryError::tree("a diff of tables");
+        let mut known: HashMap<String, bool> = HashMap::new();
+        let mut roots: BTreeMap<String, Vec<EntryChange>> = BTreeMap::new();
+        let mut count = 0_usize;
+        let mut diff = session.diff(before, after, KeyRange::all());
+        while let Some(batch) = diff.next_batch().await.map_err(failed())? {
+            for change in batch.into_iter().filter(|change| !change.same_content()) {
+                let path = change.key.as_str().to_owned();
+                let folders: Vec<&str> = folders_above(path.as_bytes())
+                    .filter_map(|folder| std::str::from_utf8(folder).ok())
+                    .collect();
+                for folder in folders {
+                    let is_root = match known.get(folder) {
+                        Some(is_root) => *is_root,
+                        None => {
+                            let is_root = rules.folder(folder).is_some_and(|rule| rule.makes_unit())
+                                || table_at(session, after, folder).await.map_err(failed())?.is_some()
+                                || table_at(session, before, folder).await.map_err(failed())?.is_some();
+                            known.insert(folder.to_owned(), is_root);
+                            is_root
+                        }
+                    };
+                    if is_root {
+                        let relative = path.get(folder_prefix(folder).len()..).unwrap_or_default().to_owned();
+                        let changes = roots.entry(folder.to_owned()).or_default();
+                        changes.push(EntryChange {
+                            path: relative,
+                            before: change.before,
+                            after: change.after,
+                        });
+                        count = count.saturating_add(1);
+                        break;
+                    }
+                }
+                if count > CHANGES_MAX {
+                    return Err(RepositoryError::invalid(format!(
+                        "more than {CHANGES_MAX} objects of tables differ: compare refs that are closer"
+                    )));
+                }
+            }
+        }
+        Ok(roots)
+    }
+
+    async fn diff_table(
+        &self,
+        session: &Session,
+        (left, before): (&str, &Tree),
+        (right, after): (&str, &Tree),
+        rules: &Rules,
+        root: String,
+        changes: Vec<EntryChange>,
+    ) -> Result<TableDiff, RepositoryError> {
+        let failed = || RepositoryError::tree("a diff of tables");
+        let registry = &self.inner.registry;
+        let format_before = table_at(session, before, &root).await.map_err(failed())?;
+        let format_after = table_at(session, after, &root).await.map_err(failed())?;
+        let rule = rules.folder(&root);
+        let merger = match rule.and_then(|rule| rule.merger.as_deref()) {
+            Some(name) => registry.get(name),
+            None => format_after.or(format_before).and_then(|format| registry.for_format(format)),
+        };
+        let change = match (format_before, format_after) {
+            (None, Some(_)) => Change::Added,
+            (Some(_), None) => Change::Removed,
+            _ => Change::Modified,
+        };
+        let objects_changed = changes.len() as u64;
+        let name = merger.map(|merger| merger.description().name);
+        let mut table = TableDiff {
+            root,
+            change,
+            merger: name,
+            objects_changed,
+            outcome: DiffOutcome::default(),
+            failure: None,
+        };
+        let Some(merger) = merger else { return Ok(table) };
+        let reader = Blobs(std::sync::Arc::clone(&self.inner));
+        let no_options = serde_json::json!({});
+        let input = DiffInput {
+            root: &table.root,
+            before: &TreeUnitView::new(session, before, &reader, left, &table.root, UnitKind::Folder),
+            after: &TreeUnitView::new(session, after, &reader, right, &table.root, UnitKind::Folder),
+            changes: &changes,
+            options: rule.map_or(&no_options, |rule| &rule.options),
+        };
+        match merger.diff(input).await {
+            Ok(outcome) => table.outcome = outcome,
+            Err(error) => table.failure = Some(error.to_string()),
+        }
+        Ok(table)
     }
 }

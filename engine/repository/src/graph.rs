@@ -156,6 +156,7 @@ mod tests {
     use super::*;
 
     /// A graph whose commits are numbered; parents have smaller numbers.
+    #[derive(Debug)]
     struct Numbered(Vec<Vec<usize>>);
 
     fn id(number: usize) -> CommitId {

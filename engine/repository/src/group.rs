@@ -207,7 +207,11 @@ impl Inner {
 
     /// Gives the branch a new staging area, so that what is staged stands still; the branch as it is then. `None` when it
     /// moved. Nothing happens if nothing is staged.
-    async fn seal(&self, name: &BranchName, branch: Branch) -> Result<Option<Branch>, RepositoryError> {
+    pub(crate) async fn seal(
+        &self,
+        name: &BranchName,
+        branch: Branch,
+    ) -> Result<Option<Branch>, RepositoryError> {
         let open = [branch.record.token];
         if branch.record.sealed.len() >= SEALED_MAX || !self.anything_staged(&open).await? {
             return Ok(Some(branch));

@@ -126,10 +126,11 @@ impl Repository {
             }
             PipelineOutcome::Merged { tree, .. } => tree,
         };
-        if tree == ours_tree && !plan.allow_empty {
+        let delta = compare(&session, &ours_tree, &tree).await.map_err(failed())?;
+        if delta.is_empty() && !plan.allow_empty {
             return Ok(Prepared::Answer(MergeAnswer::NoChanges { uncommitted_on_source: 0 }));
         }
-        let changes = compare(&session, &ours_tree, &tree).await.map_err(failed())?.changes_with_rewritten();
+        let changes = delta.changes_with_rewritten();
         summary.objects_changed =
             count_outside(&summary.tables, changes.as_deref(), outcome_total(&tree, &ours_tree));
         let result = match changes {

@@ -184,7 +184,11 @@ impl Inner {
     }
 
     /// Repeats a write whose reply was lost: writing the same rows twice is writing them once.
-    async fn send_rows(&self, fence: &Fence, rows: &[StagedRow]) -> Result<Staged, RepositoryError> {
+    pub(crate) async fn send_rows(
+        &self,
+        fence: &Fence,
+        rows: &[StagedRow],
+    ) -> Result<Staged, RepositoryError> {
         let mut sends = 1;
         loop {
             match self.staging.put(fence, rows).await {

@@ -6,6 +6,7 @@
 //! | `repo/<uid>/branches` | `<name>!<incarnation>` | nothing: says that such a branch may exist |
 //! | `repo/<uid>/branch/<name>` | `branch` | [`BranchRecord`], with the fence of its staging area |
 //! | `repo/<uid>/tags` | name | [`TagRecord`] |
+//! | `repo/<uid>/copies` | token | nothing: fences a staging area while a reset fills it |
 //! | `repo/<uid>/commits` | commit id | `CommitRecord` of the tree crate |
 //!
 //! One branch is one partition, so that its head, its staging fence and nothing else change together. The record
@@ -24,7 +25,7 @@ use anabranch_types::BranchName;
 pub(crate) use branch::{BranchRecord, Incarnation};
 pub(crate) use repository::{RepositoryRecord, RepositoryUid};
 pub(crate) use tag::TagRecord;
-pub use wire::RecordError;
+pub(crate) use wire::RecordError;
 
 /// The key of the branch record within the partition of its branch.
 pub(crate) const BRANCH_KEY: &str = "branch";
@@ -59,6 +60,10 @@ impl Partitions {
 
     pub(crate) fn tags(&self) -> Partition {
         Partition(format!("{}/tags", self.prefix))
+    }
+
+    pub(crate) fn copies(&self) -> Partition {
+        Partition(format!("{}/copies", self.prefix))
     }
 
     pub(crate) fn commits(&self) -> Partition {

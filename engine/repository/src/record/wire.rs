@@ -9,7 +9,7 @@ const PAIRS_MAX: usize = 10_000;
 
 /// The bytes are no record of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
+pub(crate) enum RecordError {
     /// A newer server wrote it.
     #[error("the {kind} record has format version {found}; this server reads version {known}")]
     UnknownVersion {
