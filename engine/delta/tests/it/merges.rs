@@ -212,3 +212,17 @@ async fn a_diff_counts_files_and_rows() {
     assert_eq!(diff.rows.map(|rows| (rows.added, rows.removed)), Some((5, 0)));
     assert_eq!(diff.notes, ["column ours added"]);
 }
+
+#[tokio::test]
+async fn the_quickstart_table_merges() {
+    let sides = ["base", "main", "dev"].map(|name| side("../quickstart", &format!("{name}/flights")));
+    let [base, ours, theirs] = sides;
+    // A branch's folder holds what it wrote on top of the base.
+    let on_top = |new| base.clone().into_iter().chain(new).collect::<fixtures::Bodies>();
+    let (ours, theirs) = (on_top(ours), on_top(theirs));
+    assert!(!base.is_empty() && ours.len() > base.len() && theirs.len() > base.len());
+    let merged = merge(&DeltaMerger::new(), &case("flights", base, ours, theirs)).await;
+    assert_eq!(report(&merged).verification, Verification::Agrees);
+    assert!(report(&merged).files_added > 0);
+    check_log_is_ours(&merged);
+}
