@@ -1,0 +1,73 @@
+//! All doors on one port: S3 is known by its signature, the rest by its path.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use anabranch_app::App;
+use anabranch_auth::Keys;
+use anabranch_auth::sigv4::Policy;
+use anabranch_s3::{DoorParts, S3Door};
+use anyhow::Context;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use crate::system::{SystemClock, SystemIds};
+
+/// Answers requests until `stopped` turns true, then finishes those that have begun.
+pub(super) async fn serve(
+    listener: TcpListener,
+    app: App,
+    keys: Arc<dyn Keys>,
+    mut stopped: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let s3 = anabranch_s3::service(DoorParts {
+        app: app.clone(),
+        keys: Arc::clone(&keys),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        domains: Vec::new(),
+        policy: Policy::default(),
+    });
+    let router = Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .with_state(app.clone())
+        .merge(anabranch_api::router(app, keys, Arc::new(SystemIds)))
+        .layer(middleware::from_fn_with_state(s3, divert_s3));
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            // An error means that the sender is gone: the server is to end as well.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        })
+        .await
+        .context("serving requests failed")
+}
+
+async fn ready(State(app): State<App>) -> Response {
+    match app.ready().await {
+        true => "ready\n".into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "the ref-store does not answer\n").into_response(),
+    }
+}
+
+async fn divert_s3(State(s3): State<S3Door>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let is_s3 = anabranch_s3::is_s3_request(&parts, &[]);
+    let request = Request::from_parts(parts, body);
+    if !is_s3 {
+        return next.run(request).await;
+    }
+    let answered: Result<_, Infallible> = s3.oneshot(request).await;
+    match answered {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    }
+}

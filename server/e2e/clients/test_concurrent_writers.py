@@ -1,0 +1,62 @@
+"""Many writers at once: every acknowledged row is there, once."""
+
+import multiprocessing
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+
+from readers import rows_of
+
+CONTEXT = multiprocessing.get_context("spawn")
+
+
+def append_with_retries(table, options, values, results):
+    """What a job does: writes, and tries again when somebody else was first."""
+    retries = 0
+    for value in values:
+        rows = pa.table({"id": pa.array([value], pa.int64())})
+        while True:
+            try:
+                write_deltalake(table, rows, mode="append", storage_options=options)
+                break
+            except Exception as error:  # noqa: BLE001 -- deltalake has no narrower class for a lost race
+                retries += 1
+                if retries > 200:
+                    results.put((values, retries, repr(error)))
+                    return
+    results.put((values, retries, None))
+
+
+def run(table, options, jobs):
+    results = CONTEXT.Queue()
+    processes = [CONTEXT.Process(target=append_with_retries, args=(table, options, job, results)) for job in jobs]
+    for process in processes:
+        process.start()
+    answers = [results.get(timeout=300) for _ in processes]
+    for process in processes:
+        process.join(60)
+    assert all(error is None for _, _, error in answers), answers
+    return sum(retries for _, retries, _ in answers)
+
+
+def test_eight_writers_on_one_branch(server, repository):
+    table = f"s3://{repository.id}/main/t"
+    options = server.delta_options()
+    write_deltalake(table, pa.table({"id": pa.array([0], pa.int64())}), storage_options=options)
+    run(table, options, [[number] for number in range(1, 9)])
+    read = DeltaTable(table, storage_options=options)
+    assert read.version() == 8
+    assert rows_of(read.to_pyarrow_table(), ["id"]) == [(number,) for number in range(9)]
+
+
+def test_two_processes_over_lakefs_paths(server, repository):
+    table = f"lakefs://{repository.id}/main/t"
+    options = server.lakefs_options()
+    write_deltalake(table, pa.table({"id": pa.array([0], pa.int64())}), storage_options=options)
+    before = len(list(repository.branch("main").log()))
+    run(table, options, [list(range(1, 11)), list(range(11, 21))])
+    commits = list(repository.branch("main").log())
+    assert len(commits) - before == 20, "a commit for each write"
+    read = DeltaTable(table, storage_options=options)
+    assert read.version() == 20
+    assert rows_of(read.to_pyarrow_table(), ["id"]) == [(number,) for number in range(21)]
