@@ -48,7 +48,7 @@ impl Repository {
                 base_id: bases.first().map(|base| base.id),
                 bases: trees_of(&bases),
                 theirs_tree: theirs.tree(),
-                theirs_generation: theirs.commit.generation,
+                theirs_generation: if request.squash { 0 } else { theirs.commit.generation },
                 second_parent: (!request.squash).then_some(theirs.id),
                 labels: Labels {
                     base: bases.first().map_or_else(|| "nothing".to_owned(), |base| short(&base.id)),

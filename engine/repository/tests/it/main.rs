@@ -1,0 +1,7 @@
+//! The repository as a whole, over stores in memory.
+
+mod basics;
+mod concurrent;
+mod crash;
+mod lake;
+mod model;
