@@ -60,7 +60,7 @@ class Writer(threading.Thread):
             self.acknowledged.release()
 
 
-@pytest.mark.parametrize("database", databases())
+@pytest.mark.parametrize("database", list(databases()))
 def test_nothing_acknowledged_is_lost(database, tmp_path):
     arguments = []
     if database:
