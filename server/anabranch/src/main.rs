@@ -31,7 +31,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(anyhow::Error::new(error).context("the async runtime cannot be started")),
+        Err(error) => {
+            return failed(anyhow::Error::new(error).context("the async runtime cannot be started"));
+        }
     };
     let result = runtime.block_on(async {
         match cli.command {

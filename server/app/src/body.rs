@@ -88,7 +88,10 @@ async fn take_in_large(
 }
 
 fn too_large() -> AppError {
-    AppError::TooLarge { what: "the body of one request".into(), limit: "5 GiB; use a multipart upload".into() }
+    AppError::TooLarge {
+        what: "the body of one request".into(),
+        limit: "5 GiB; use a multipart upload".into(),
+    }
 }
 
 fn check(hasher: Md5, size: u64, announced: Announced) -> Result<Checksum, AppError> {

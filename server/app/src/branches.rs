@@ -30,7 +30,12 @@ impl App {
     }
 
     /// Looks a branch up.
-    pub async fn branch(&self, who: &Principal, repository: &str, name: &str) -> Result<BranchInfo, AppError> {
+    pub async fn branch(
+        &self,
+        who: &Principal,
+        repository: &str,
+        name: &str,
+    ) -> Result<BranchInfo, AppError> {
         let repository = self.open(who, Action::ReadBranch, repository).await?;
         Ok(repository.branch(&branch_name(name)?).await?)
     }

@@ -2,8 +2,8 @@
 
 use anabranch_auth::{Action, Principal};
 use anabranch_repository::{
-    Actor, CommitInfo, CommitRequest, DiffItem, DiffKind, DiffRequest, LogRequest, MergeAnswer, MergeRequest, Paged, Paging,
-    PickRequest, ResetScope, ResolvedRef, TableDiff,
+    Actor, CommitInfo, CommitRequest, DiffItem, DiffKind, DiffRequest, LogRequest, MergeAnswer, MergeRequest,
+    Paged, Paging, PickRequest, ResetScope, ResolvedRef, TableDiff,
 };
 
 use crate::app::branch_name;

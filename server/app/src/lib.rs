@@ -14,8 +14,9 @@ mod repositories;
 mod uploads;
 
 pub use anabranch_repository::{
-    BranchInfo, CommitInfo, DiffItem, DiffKind, DiffRequest, FsckReport, Listed, LogRequest, MergeAnswer, MergeSummary, ObjectInfo,
-    Paged, Paging, RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableDiff, TableSummary, TagInfo, WriteCondition,
+    BranchInfo, CommitInfo, DiffItem, DiffKind, DiffRequest, FsckReport, Listed, LogRequest, MergeAnswer,
+    MergeSummary, ObjectInfo, Paged, Paging, RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableDiff,
+    TableSummary, TagInfo, WriteCondition,
 };
 pub use app::{App, AppParts};
 pub use body::SMALL_BYTES_MAX;

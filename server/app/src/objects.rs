@@ -179,7 +179,10 @@ pub(crate) async fn writable(repository: &Repository, reference: &str) -> Result
         Err(AppError::NotFound { .. } | AppError::Invalid { .. }) => Err(AppError::NotFound {
             kind: "branch",
             name: reference.chars().take(100).collect(),
-            hint: format!(": create it with `anabranch branch create {} NAME --from REF`", repository.info().name),
+            hint: format!(
+                ": create it with `anabranch branch create {} NAME --from REF`",
+                repository.info().name
+            ),
         }),
         Err(error) => Err(error),
     }
@@ -195,21 +198,33 @@ pub(crate) async fn place(
 ) -> Result<ObjectInfo, AppError> {
     match repository.put(branch, &path, entry.clone(), condition).await? {
         WriteAnswer::Written => Ok(ObjectInfo { path, entry }),
-        WriteAnswer::Refused { actual } => Err(AppError::PreconditionFailed { path: path.into_string(), actual }),
+        WriteAnswer::Refused { actual } => {
+            Err(AppError::PreconditionFailed { path: path.into_string(), actual })
+        }
     }
 }
 
 pub(crate) fn content_type(attributes: &ObjectAttributes) -> String {
-    if attributes.content_type.is_empty() { DEFAULT_CONTENT_TYPE.into() } else { attributes.content_type.clone() }
+    if attributes.content_type.is_empty() {
+        DEFAULT_CONTENT_TYPE.into()
+    } else {
+        attributes.content_type.clone()
+    }
 }
 
 pub(crate) fn check_attributes(path: &ObjectPath, attributes: &ObjectAttributes) -> Result<(), AppError> {
     let bytes: usize = attributes.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if bytes > METADATA_BYTES_MAX {
-        return Err(AppError::TooLarge { what: format!("the user metadata of {path}"), limit: "8 KiB".into() });
+        return Err(AppError::TooLarge {
+            what: format!("the user metadata of {path}"),
+            limit: "8 KiB".into(),
+        });
     }
     if attributes.content_type.len() > 255 {
-        return Err(AppError::TooLarge { what: format!("the content type of {path}"), limit: "255 bytes".into() });
+        return Err(AppError::TooLarge {
+            what: format!("the content type of {path}"),
+            limit: "255 bytes".into(),
+        });
     }
     Ok(())
 }

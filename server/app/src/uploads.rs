@@ -68,8 +68,9 @@ fn part_key(upload_id: &str, number: u32) -> String {
 }
 
 fn decode<'a, T: Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<T, AppError> {
-    serde_json::from_slice(value)
-        .map_err(|error| AppError::internal(std::io::Error::other(format!("record {key} is damaged: {error}"))))
+    serde_json::from_slice(value).map_err(|error| {
+        AppError::internal(std::io::Error::other(format!("record {key} is damaged: {error}")))
+    })
 }
 
 impl App {
@@ -100,7 +101,10 @@ impl App {
     }
 
     /// Stores one part. A part of the same number replaces it.
-    #[expect(clippy::too_many_arguments, reason = "a part is named by five things, and nothing else takes them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a part is named by five things, and nothing else takes them"
+    )]
     pub async fn put_part(
         &self,
         who: &Principal,
@@ -121,7 +125,10 @@ impl App {
     }
 
     /// Stores a range of an object that exists as one part.
-    #[expect(clippy::too_many_arguments, reason = "a part is named by five things, and nothing else takes them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a part is named by five things, and nothing else takes them"
+    )]
     pub async fn put_part_copy(
         &self,
         who: &Principal,
@@ -187,12 +194,16 @@ impl App {
                 started_ms: record.started_ms,
             });
         }
-        let next = results.last().filter(|_| page.more).map(|last| last.upload_id.clone()).unwrap_or_default();
+        let next =
+            results.last().filter(|_| page.more).map(|last| last.upload_id.clone()).unwrap_or_default();
         Ok(Paged { results, more: page.more, next })
     }
 
     /// Makes one object of the named parts and puts it at the upload's path.
-    #[expect(clippy::too_many_arguments, reason = "an upload is named by four things, and completed under two")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an upload is named by four things, and completed under two"
+    )]
     pub async fn complete_upload(
         &self,
         who: &Principal,
@@ -318,7 +329,8 @@ impl App {
     ) -> Result<(Vec<(u32, PartRecord)>, bool), AppError> {
         let prefix = format!("part/{upload_id}/");
         let range = ScanRange { prefix: prefix.clone(), after: Some(part_key(upload_id, after)) };
-        let page = self.parts.refs.scan(&partition(repository), &range, amount).await.map_err(AppError::internal)?;
+        let page =
+            self.parts.refs.scan(&partition(repository), &range, amount).await.map_err(AppError::internal)?;
         let mut parts = Vec::with_capacity(page.rows.len());
         for (key, row) in &page.rows {
             let number = key.trim_start_matches(&prefix).parse().map_err(AppError::internal)?;
@@ -332,7 +344,8 @@ impl App {
         let remove = |key: String| Edit { key, expect: Expect::Any, operation: Operation::Delete };
         loop {
             let (parts, more) = self.parts_page(repository, upload_id, 0, REMOVED_AT_ONCE).await?;
-            let edits: Vec<Edit> = parts.iter().map(|(number, _)| remove(part_key(upload_id, *number))).collect();
+            let edits: Vec<Edit> =
+                parts.iter().map(|(number, _)| remove(part_key(upload_id, *number))).collect();
             if !edits.is_empty() {
                 self.apply(repository, &edits).await?;
             }
@@ -378,7 +391,10 @@ fn chosen<'a>(
             return Err(refuse(format!("part {number} has entity tag {}, not {etag}", part.md5)));
         }
         if position + 1 < wanted.len() && part.length < PART_BYTES_MIN {
-            return Err(refuse(format!("part {number} has {} bytes: all but the last need 5 MiB", part.length)));
+            return Err(refuse(format!(
+                "part {number} has {} bytes: all but the last need 5 MiB",
+                part.length
+            )));
         }
         parts.push(part);
     }
@@ -394,8 +410,11 @@ async fn join(repository: &Repository, parts: &[&PartRecord]) -> Result<(Address
     }
     let checksum = Checksum::from_md5(md5s.finalize().into());
     let size = parts.iter().map(|part| part.length).sum();
-    let address =
-        |part: &PartRecord| Address { object: ObjectKey::new(&*part.object), offset: part.offset, length: part.length };
+    let address = |part: &PartRecord| Address {
+        object: ObjectKey::new(&*part.object),
+        offset: part.offset,
+        length: part.length,
+    };
     let addresses: Vec<_> = parts.iter().map(|part| address(part)).collect();
     Ok((repository.join(&addresses).await?, checksum, size))
 }

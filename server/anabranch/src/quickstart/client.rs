@@ -21,11 +21,17 @@ impl Client {
     }
 
     pub(super) async fn create_repository(&self, name: &str) -> anyhow::Result<()> {
-        let body = json!({"name": name, "storage_namespace": format!("local://{name}"), "default_branch": "main"});
+        let body =
+            json!({"name": name, "storage_namespace": format!("local://{name}"), "default_branch": "main"});
         self.json(Method::POST, "/repositories", &body).await.map(drop)
     }
 
-    pub(super) async fn create_branch(&self, repository: &str, name: &str, source: &str) -> anyhow::Result<()> {
+    pub(super) async fn create_branch(
+        &self,
+        repository: &str,
+        name: &str,
+        source: &str,
+    ) -> anyhow::Result<()> {
         let path = format!("/repositories/{repository}/branches");
         let request = self.request(Method::POST, &path).json(&json!({"name": name, "source": source}));
         accepted(&path, request).await.map(drop)
@@ -53,21 +59,36 @@ impl Client {
     }
 
     /// All paths below `prefix`, in order.
-    pub(super) async fn list(&self, repository: &str, branch: &str, prefix: &str) -> anyhow::Result<Vec<String>> {
+    pub(super) async fn list(
+        &self,
+        repository: &str,
+        branch: &str,
+        prefix: &str,
+    ) -> anyhow::Result<Vec<String>> {
         let path = format!("/repositories/{repository}/refs/{branch}/objects/ls");
         let request = self.request(Method::GET, &path).query(&[("prefix", prefix), ("amount", "1000")]);
         let answer: Value = accepted(&path, request).await?.json().await.context("a listing is no JSON")?;
         Ok(texts(&answer, "path"))
     }
 
-    pub(super) async fn read(&self, repository: &str, branch: &str, object: &str) -> anyhow::Result<bytes::Bytes> {
+    pub(super) async fn read(
+        &self,
+        repository: &str,
+        branch: &str,
+        object: &str,
+    ) -> anyhow::Result<bytes::Bytes> {
         let path = format!("/repositories/{repository}/refs/{branch}/objects");
         let request = self.request(Method::GET, &path).query(&[("path", object)]);
         accepted(&path, request).await?.bytes().await.with_context(|| format!("reading {object} broke off"))
     }
 
     /// What the right ref brings, a line each.
-    pub(super) async fn diff(&self, repository: &str, left: &str, right: &str) -> anyhow::Result<Vec<String>> {
+    pub(super) async fn diff(
+        &self,
+        repository: &str,
+        left: &str,
+        right: &str,
+    ) -> anyhow::Result<Vec<String>> {
         let path = format!("/repositories/{repository}/refs/{left}/diff/{right}");
         let request = self.request(Method::GET, &path).query(&[("type", "three_dot"), ("amount", "1000")]);
         let answer: Value = accepted(&path, request).await?.json().await.context("a diff is no JSON")?;
@@ -76,7 +97,12 @@ impl Client {
     }
 
     /// Merges, and says what was done, a line each.
-    pub(super) async fn merge(&self, repository: &str, source: &str, target: &str) -> anyhow::Result<Vec<String>> {
+    pub(super) async fn merge(
+        &self,
+        repository: &str,
+        source: &str,
+        target: &str,
+    ) -> anyhow::Result<Vec<String>> {
         let path = format!("/repositories/{repository}/refs/{source}/merge/{target}");
         let answer = self.json(Method::POST, &path, &json!({})).await?;
         let mut lines = vec![format!("merged as commit {}", text(&answer, "reference"))];

@@ -68,14 +68,18 @@ async fn show(client: &Client) -> anyhow::Result<()> {
     println!("\n2. main goes on: delta-rs appends the flights of 4 January.");
     write(client, "main", "main").await?;
     client.commit(REPOSITORY, "main", "flights of 4 January").await?;
-    println!("   dev meanwhile: delta-rs deletes the cancelled flights of 2 January, DuckDB inserts 5 January.");
+    println!(
+        "   dev meanwhile: delta-rs deletes the cancelled flights of 2 January, DuckDB inserts 5 January."
+    );
     write(client, "dev", "dev").await?;
     client.commit(REPOSITORY, "dev", "2 January cleaned, flights of 5 January").await?;
     let ours = table::read(client, REPOSITORY, "main", TABLE).await?;
     let theirs = table::read(client, REPOSITORY, "dev", TABLE).await?;
     print_days("main", &ours);
     print_days("dev", &theirs);
-    println!("   Both wrote version 3 of the log: file by file this is a conflict, and the table would be lost.");
+    println!(
+        "   Both wrote version 3 of the log: file by file this is a conflict, and the table would be lost."
+    );
 
     println!("\n3. anabranch diff {REPOSITORY} main dev");
     for line in client.diff(REPOSITORY, "main", "dev").await? {

@@ -19,7 +19,12 @@ pub(super) struct Table {
 }
 
 /// Reads a small table without checkpoints.
-pub(super) async fn read(client: &Client, repository: &str, branch: &str, root: &str) -> anyhow::Result<Table> {
+pub(super) async fn read(
+    client: &Client,
+    repository: &str,
+    branch: &str,
+    root: &str,
+) -> anyhow::Result<Table> {
     let mut live = BTreeSet::new();
     let mut version = 0;
     for path in client.list(repository, branch, &format!("{root}/_delta_log/")).await? {
@@ -28,8 +33,11 @@ pub(super) async fn read(client: &Client, repository: &str, branch: &str, root: 
         version = number;
         let log = client.read(repository, branch, &path).await?;
         for line in log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let action: Value = serde_json::from_slice(line).with_context(|| format!("{path} holds a broken line"))?;
-            let file = |kind: &str| action.pointer(&format!("/{kind}/path")).and_then(Value::as_str).map(str::to_owned);
+            let action: Value =
+                serde_json::from_slice(line).with_context(|| format!("{path} holds a broken line"))?;
+            let file = |kind: &str| {
+                action.pointer(&format!("/{kind}/path")).and_then(Value::as_str).map(str::to_owned)
+            };
             if let Some(file) = file("remove") {
                 live.remove(&file);
             }
@@ -41,7 +49,8 @@ pub(super) async fn read(client: &Client, repository: &str, branch: &str, root: 
     let mut table = Table { version, rows: 0, rows_by_day: BTreeMap::new(), batches: Vec::new() };
     for file in live {
         let content = client.read(repository, branch, &format!("{root}/{file}")).await?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(content).with_context(|| file.clone())?.build()?;
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new(content).with_context(|| file.clone())?.build()?;
         for batch in reader {
             table.add(batch?)?;
         }
@@ -84,6 +93,10 @@ impl Table {
             }
             aligned.push(RecordBatch::try_new(schema.clone(), columns)?);
         }
-        Ok(arrow::util::pretty::pretty_format_batches(&aligned)?.to_string().lines().map(str::to_owned).collect())
+        Ok(arrow::util::pretty::pretty_format_batches(&aligned)?
+            .to_string()
+            .lines()
+            .map(str::to_owned)
+            .collect())
     }
 }

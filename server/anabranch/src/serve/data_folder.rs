@@ -36,7 +36,8 @@ impl DataFolder {
     /// Opens the folder, which is made if it is absent. Refuses one that another process has open, one that a newer
     /// version wrote, and one that holds something else.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(path).with_context(|| format!("the data folder {} cannot be made", path.display()))?;
+        fs::create_dir_all(path)
+            .with_context(|| format!("the data folder {} cannot be made", path.display()))?;
         let path = path.canonicalize().with_context(|| format!("the data folder {}", path.display()))?;
         let lock_path = path.join("lock");
         let format_path = path.join(FORMAT_FILE);
@@ -50,7 +51,10 @@ impl DataFolder {
             .open(&lock_path)
             .with_context(|| format!("the lock {} cannot be opened", lock_path.display()))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            bail!("another server has the data folder {} open: stop it, or name another with --data", path.display());
+            bail!(
+                "another server has the data folder {} open: stop it, or name another with --data",
+                path.display()
+            );
         }
         check_format(&format_path)?;
         Ok(DataFolder { path, _lock: lock })
@@ -83,8 +87,9 @@ impl DataFolder {
 pub(crate) fn read_admin_key(folder: &Path) -> anyhow::Result<KeyPair> {
     let path = folder.join(KEY_FILE);
     let text = fs::read(&path).with_context(|| format!("the key file {} cannot be read", path.display()))?;
-    let stored: StoredKey = serde_json::from_slice(&text)
-        .with_context(|| format!("the key file {} is damaged: remove it, and the next start makes a new pair", path.display()))?;
+    let stored: StoredKey = serde_json::from_slice(&text).with_context(|| {
+        format!("the key file {} is damaged: remove it, and the next start makes a new pair", path.display())
+    })?;
     Ok(KeyPair::new(stored.access_key_id, stored.secret_access_key))
 }
 
@@ -96,9 +101,10 @@ fn check_format(path: &Path) -> anyhow::Result<()> {
     if !path.exists() {
         return write_whole(path, &serde_json::to_vec_pretty(&Format { format: FORMAT_VERSION })?);
     }
-    let text = fs::read(path).with_context(|| format!("the format file {} cannot be read", path.display()))?;
-    let found: Format =
-        serde_json::from_slice(&text).with_context(|| format!("the format file {} is damaged", path.display()))?;
+    let text =
+        fs::read(path).with_context(|| format!("the format file {} cannot be read", path.display()))?;
+    let found: Format = serde_json::from_slice(&text)
+        .with_context(|| format!("the format file {} is damaged", path.display()))?;
     if found.format > FORMAT_VERSION {
         bail!(
             "{} says that a newer server wrote this folder (format {}; this one reads up to {FORMAT_VERSION}): \

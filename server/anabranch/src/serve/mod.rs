@@ -120,7 +120,9 @@ fn s3_access(args: &ServeArgs) -> anyhow::Result<Option<S3Access>> {
             access_key_id: id.clone(),
             secret_access_key: Secret::new(secret.clone()),
         })),
-        _ => bail!("ANABRANCH_S3_ACCESS_KEY_ID and ANABRANCH_S3_SECRET_ACCESS_KEY are set together or not at all"),
+        _ => bail!(
+            "ANABRANCH_S3_ACCESS_KEY_ID and ANABRANCH_S3_SECRET_ACCESS_KEY are set together or not at all"
+        ),
     }
 }
 

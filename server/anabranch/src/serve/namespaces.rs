@@ -69,7 +69,9 @@ impl StorageOpener for Namespaces {
                 let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
                 memory.get(name).cloned().ok_or_else(|| StorageError::Gone {
                     storage: namespace.to_owned(),
-                    reason: "a memory repository ends with the server that made it: delete it and make it anew".into(),
+                    reason:
+                        "a memory repository ends with the server that made it: delete it and make it anew"
+                            .into(),
                 })
             }
             _ => Err(StorageError::Gone {
@@ -79,7 +81,11 @@ impl StorageOpener for Namespaces {
         }
     }
 
-    fn resolve(&self, requested: Option<&str>, repository: &RepositoryName) -> Result<String, RepositoryError> {
+    fn resolve(
+        &self,
+        requested: Option<&str>,
+        repository: &RepositoryName,
+    ) -> Result<String, RepositoryError> {
         let Some(requested) = requested else {
             return Ok(format!("local://{repository}"));
         };
@@ -97,10 +103,12 @@ impl StorageOpener for Namespaces {
                 memory.entry(name.to_owned()).or_insert_with(|| open_memory(name));
                 Ok(format!("mem://{name}"))
             }
-            Some(("s3", _)) if self.s3.is_none() => {
-                Err(refuse("the server was started without keys for S3: see `anabranch serve --help`, --s3-…"))
+            Some(("s3", _)) if self.s3.is_none() => Err(refuse(
+                "the server was started without keys for S3: see `anabranch serve --help`, --s3-…",
+            )),
+            Some(("s3", rest)) if rest.is_empty() || rest.starts_with('/') => {
+                Err(refuse("it names no bucket"))
             }
-            Some(("s3", rest)) if rest.is_empty() || rest.starts_with('/') => Err(refuse("it names no bucket")),
             Some(("s3", rest)) => Ok(format!("s3://{rest}")),
             _ => Err(refuse("it begins with none of local://, s3:// and mem://")),
         }
@@ -124,7 +132,8 @@ mod tests {
         let resolve = |requested| opener.resolve(requested, &name).map_err(|error| error.to_string());
         assert_eq!(resolve(None), Ok("local://sales".into()));
         assert_eq!(resolve(Some("local://x/")), Ok("local://x".into()));
-        for bad in ["local://../etc", "local://", "mem://a/b", "file:///etc", "s3://bucket", "x", "local://."] {
+        for bad in ["local://../etc", "local://", "mem://a/b", "file:///etc", "s3://bucket", "x", "local://."]
+        {
             assert!(resolve(Some(bad)).is_err(), "{bad}");
         }
         assert_eq!(resolve(Some("mem://m")), Ok("mem://m".into()));

@@ -18,7 +18,11 @@ use crate::system::{SystemClock, SystemIds};
 const NODE_CACHE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The application over a data folder.
-pub(super) async fn app(folder: &DataFolder, postgres: Option<&str>, s3: Option<S3Access>) -> anyhow::Result<App> {
+pub(super) async fn app(
+    folder: &DataFolder,
+    postgres: Option<&str>,
+    s3: Option<S3Access>,
+) -> anyhow::Result<App> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids = Arc::new(SystemIds);
     let (refs, staging) = state(folder, postgres, Arc::clone(&clock)).await?;
@@ -44,8 +48,11 @@ async fn state(
 ) -> anyhow::Result<(Arc<dyn RefsBackend>, Arc<dyn StagingStore>)> {
     match postgres {
         Some(url) => {
-            let config = PostgresConfig { url: url.to_owned(), schema: "anabranch".into(), connections_max: 20 };
-            let store = PostgresStore::open(&config, clock).await.context("the Postgres database cannot be opened")?;
+            let config =
+                PostgresConfig { url: url.to_owned(), schema: "anabranch".into(), connections_max: 20 };
+            let store = PostgresStore::open(&config, clock)
+                .await
+                .context("the Postgres database cannot be opened")?;
             let store = Arc::new(store);
             Ok((store.clone(), store))
         }

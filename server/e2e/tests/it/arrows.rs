@@ -25,7 +25,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("e2e", &[]),
     (
         "anabranch",
-        &["types", "storage", "refs", "repository", "merge", "delta", "app", "auth", "s3", "api", "iceberg-rest"],
+        &[
+            "types",
+            "storage",
+            "refs",
+            "repository",
+            "merge",
+            "delta",
+            "app",
+            "auth",
+            "s3",
+            "api",
+            "iceberg-rest",
+        ],
     ),
     ("benches", &["types", "storage", "tree", "refs", "repository", "merge", "delta"]),
 ];
