@@ -266,15 +266,13 @@ impl Inner {
     /// Drops staging areas that no branch record counts as uncommitted any more.
     pub(crate) async fn drop_tokens(&self, tokens: &[Token]) -> Result<(), RepositoryError> {
         for token in tokens {
+            let mut lost = 0;
             loop {
-                match self
-                    .staging
-                    .drop_chunk(token)
-                    .await
-                    .map_err(RepositoryError::refs("dropping staged rows"))?
-                {
-                    Dropped::More => {}
-                    Dropped::All => break,
+                match self.staging.drop_chunk(token).await {
+                    Ok(Dropped::More) => {}
+                    Ok(Dropped::All) => break,
+                    Err(RefsError::Unknown { .. }) if lost < SENDS_MAX => lost += 1,
+                    Err(error) => return Err(RepositoryError::refs("dropping staged rows")(error)),
                 }
             }
         }

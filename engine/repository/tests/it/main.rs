@@ -3,5 +3,7 @@
 mod basics;
 mod concurrent;
 mod crash;
+mod damage;
 mod lake;
+mod lost;
 mod model;

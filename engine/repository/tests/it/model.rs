@@ -515,7 +515,7 @@ impl StateMachineTest for Beside {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
     #[test]
     fn the_repository_does_what_the_model_does(sequential 1..40 => Beside);
 }
