@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 
 use crate::authenticate::Caller;
 use crate::error::ApiError;
-use crate::extract::{JsonBody, PathOf, QueryOf};
+use crate::extract::{JsonBody, PathOf, QueryOf, flag};
 use crate::merges::{Sides, published};
 use crate::page::{non_empty, page, paging};
 use crate::wire::{
@@ -28,6 +28,7 @@ pub(crate) struct ListQuery {
     /// How many results, up to 1,000; -1: as many as a page holds.
     amount: Option<i64>,
     /// Whether hidden branches are listed too.
+    #[serde(default, deserialize_with = "flag")]
     show_hidden: Option<bool>,
 }
 

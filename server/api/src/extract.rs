@@ -7,7 +7,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 
 use crate::error::ApiError;
 
@@ -43,6 +44,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
         value.map(|Query(value)| QueryOf(value)).map_err(|error: QueryRejection| {
             ApiError::bad_request(format!("the query of the request cannot be read: {}", error.body_text()))
         })
+    }
+}
+
+/// A flag of a query, as every client writes it: `true`, and `True` from Python.
+pub(crate) fn parse_flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "1" => Some(true),
+        "false" | "False" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Reads an optional flag of a query.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => parse_flag(text).map(Some).ok_or_else(|| D::Error::custom("give 'true' or 'false'")),
     }
 }
 

@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use crate::authenticate::Caller;
 use crate::download;
 use crate::error::{ApiError, status_of};
-use crate::extract::{JsonBody, PathOf, QueryOf};
+use crate::extract::{JsonBody, PathOf, QueryOf, flag};
 use crate::page::{AMOUNT_MAX, amount, non_empty, page};
 use crate::request_id::chain;
 use crate::upload;
@@ -38,6 +38,7 @@ pub(crate) struct StatQuery {
     /// The path of the object.
     path: String,
     /// Whether user metadata is answered; left out: yes.
+    #[serde(default, deserialize_with = "flag")]
     user_metadata: Option<bool>,
 }
 
@@ -79,6 +80,7 @@ pub(crate) async fn underlying_properties(
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// Whether user metadata is answered; left out: yes.
+    #[serde(default, deserialize_with = "flag")]
     user_metadata: Option<bool>,
     /// The path or common prefix after which the page begins.
     after: Option<String>,

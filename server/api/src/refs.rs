@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 
 use crate::authenticate::Caller;
 use crate::error::ApiError;
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, flag, parse_flag};
 use crate::page::{amount, non_empty, page, paging};
 use crate::time::parse_date_time;
 use crate::wire::{Commit, CommitList, Diff, DiffList, Error, TableDiff, TableDiffList};
@@ -46,9 +46,13 @@ impl LogQuery {
                 "after" => query.after = non_empty(Some(value)),
                 "since" => query.since = non_empty(Some(value)),
                 "stop_at" => query.stop_at = non_empty(Some(value)),
-                "amount" => query.amount = Some(parsed(&name, &value, "a whole number")?),
-                "limit" => query.limit = Some(parsed(&name, &value, "'true' or 'false'")?),
-                "first_parent" => query.first_parent = Some(parsed(&name, &value, "'true' or 'false'")?),
+                "amount" => {
+                    query.amount = Some(parsed(&name, &value, |text| text.parse().ok(), "a whole number")?)
+                }
+                "limit" => query.limit = Some(parsed(&name, &value, parse_flag, "'true' or 'false'")?),
+                "first_parent" => {
+                    query.first_parent = Some(parsed(&name, &value, parse_flag, "'true' or 'false'")?)
+                }
                 _ => {}
             }
         }
@@ -83,9 +87,14 @@ impl LogQuery {
     }
 }
 
-fn parsed<T: std::str::FromStr>(name: &str, value: &str, wanted: &str) -> Result<T, ApiError> {
+fn parsed<T>(
+    name: &str,
+    value: &str,
+    parse: impl Fn(&str) -> Option<T>,
+    wanted: &str,
+) -> Result<T, ApiError> {
     let shown: String = value.chars().take(80).collect();
-    value.parse().map_err(|_| ApiError::bad_request(format!("{name} is {shown:?}: give {wanted}")))
+    parse(value).ok_or_else(|| ApiError::bad_request(format!("{name} is {shown:?}: give {wanted}")))
 }
 
 /// The commits that a ref reaches, newest first.
@@ -124,6 +133,7 @@ pub(crate) struct DiffQuery {
     /// which is what the right brings.
     r#type: Option<String>,
     /// Whether the lines carry the objects of the right side.
+    #[serde(default, deserialize_with = "flag")]
     include_right_stats: Option<bool>,
 }
 

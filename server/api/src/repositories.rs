@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 
 use crate::authenticate::Caller;
 use crate::error::ApiError;
-use crate::extract::{JsonBody, PathOf, QueryOf};
+use crate::extract::{JsonBody, PathOf, QueryOf, flag};
 use crate::page::{non_empty, page, paging};
 use crate::wire::{Error, FsckReport, Metadata, Repository, RepositoryCreation, RepositoryList};
 
@@ -48,6 +48,7 @@ pub(crate) async fn list(
 #[into_params(parameter_in = Query)]
 pub(crate) struct CreateQuery {
     /// Not supported: a repository has a default branch from the start.
+    #[serde(default, deserialize_with = "flag")]
     bare: Option<bool>,
 }
 

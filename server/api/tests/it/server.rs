@@ -1,0 +1,232 @@
+//! A server in memory, and `check`: one request in, its answer as text out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use anabranch_app::{App, AppParts};
+use anabranch_auth::{Identity, KeyPair, Keys, Principal, Role, StaticKeys};
+use anabranch_merge::Registry;
+use anabranch_refs::MemoryStore;
+use anabranch_repository::{Catalog, CatalogParts, RepositoryError, StorageOpener};
+use anabranch_storage::{ObjectStorage, StorageError, open_memory};
+use anabranch_types::RepositoryName;
+use anabranch_types::test_support::{ManualClock, SeededIds};
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use expect_test::Expect;
+use http::request::Builder;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// 2026-11-22 17:41:58 UTC.
+pub(crate) const NOW_MS: i64 = 1_795_369_318_000;
+
+/// Every namespace is a memory of its own.
+#[derive(Debug, Default)]
+struct Memories(Mutex<BTreeMap<String, Arc<dyn ObjectStorage>>>);
+
+#[async_trait]
+impl StorageOpener for Memories {
+    async fn open(&self, namespace: &str) -> Result<Arc<dyn ObjectStorage>, StorageError> {
+        let mut memories = self.0.lock().unwrap();
+        Ok(memories.entry(namespace.to_owned()).or_insert_with(|| open_memory(namespace)).clone())
+    }
+
+    fn resolve(&self, requested: Option<&str>, name: &RepositoryName) -> Result<String, RepositoryError> {
+        Ok(requested.map_or_else(|| format!("mem://{name}"), str::to_owned))
+    }
+}
+
+/// A server with an administrator and a reader.
+pub(crate) struct Server {
+    router: Router,
+    clock: Arc<ManualClock>,
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        let identity = |id: &str, role| Identity {
+            key: KeyPair::new(id, "secret"),
+            principal: Principal::new(id, role),
+        };
+        let keys = StaticKeys::new(vec![identity("admin", Role::Admin), identity("reader", Role::ReadOnly)]);
+        Server::with_keys(Arc::new(keys))
+    }
+
+    pub(crate) fn with_keys(keys: Arc<dyn Keys>) -> Self {
+        let clock = Arc::new(ManualClock::at(NOW_MS));
+        let ids = Arc::new(SeededIds::new(1));
+        let refs = Arc::new(MemoryStore::new(clock.clone()));
+        let catalog = Catalog::new(CatalogParts {
+            refs: refs.clone(),
+            staging: refs.clone(),
+            storages: Arc::new(Memories::default()),
+            registry: Arc::new(Registry::new()),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            cache_bytes: 1 << 20,
+        });
+        let app = App::new(AppParts { catalog, refs, clock: clock.clone(), ids: ids.clone() });
+        Server { router: anabranch_api::router(app, keys, ids), clock }
+    }
+
+    /// A server with the repository `sales`, whose `main` has one commit with `a.txt` and `dir/b.txt`.
+    pub(crate) async fn with_sales() -> Self {
+        let server = Server::new();
+        server.post("/repositories", r#"{"name": "sales"}"#).await;
+        server.put("main", "a.txt", "alpha").await;
+        server.put("main", "dir/b.txt", "beta").await;
+        server.commit("main", "first").await;
+        server
+    }
+
+    pub(crate) fn advance(&self, milliseconds: i64) {
+        self.clock.advance(milliseconds);
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// `GET /repositories` with what follows the first line as the body, headers between the two: the whole answer.
+    pub(crate) async fn answer(&self, text: &str) -> String {
+        let (request, shown_headers) = parse(text);
+        render(self.send(request).await, &shown_headers).await
+    }
+
+    /// Sends a request and compares its answer: status, and the JSON or text of the body.
+    ///
+    /// The text is `METHOD path`, then headers, each on a line, then an empty line and the body. A header `Show: name`
+    /// shows that header of the answer.
+    pub(crate) async fn check(&self, request: &str, expected: Expect) {
+        expected.assert_eq(&self.answer(request).await);
+    }
+
+    /// Posts JSON that must be accepted, and gives the answer's JSON or text.
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Value {
+        let request = admin("POST", path).body(Body::from(body.to_owned())).unwrap();
+        let response = self.send(request).await;
+        let status = response.status();
+        let text = text(response).await;
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
+    }
+
+    pub(crate) async fn put(&self, branch: &str, path: &str, content: &str) {
+        self.post(&format!("/repositories/sales/branches/{branch}/objects?path={path}"), content).await;
+    }
+
+    pub(crate) async fn delete(&self, branch: &str, path: &str) {
+        self.post(
+            &format!("/repositories/sales/branches/{branch}/objects/delete"),
+            &format!(r#"{{"paths": ["{path}"]}}"#),
+        )
+        .await;
+    }
+
+    pub(crate) async fn branch(&self, name: &str, source: &str) {
+        self.post("/repositories/sales/branches", &format!(r#"{{"name": "{name}", "source": "{source}"}}"#))
+            .await;
+    }
+
+    /// Commits, a second later than what came before, and gives the id.
+    pub(crate) async fn commit(&self, branch: &str, message: &str) -> String {
+        self.advance(1000);
+        let path = format!("/repositories/sales/branches/{branch}/commits");
+        let made = self.post(&path, &format!(r#"{{"message": "{message}"}}"#)).await;
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The content of an object, or the status that is in its way.
+    pub(crate) async fn read(&self, reference: &str, path: &str) -> String {
+        let request = admin("GET", &format!("/repositories/sales/refs/{reference}/objects?path={path}"));
+        let response = self.send(request.body(Body::empty()).unwrap()).await;
+        match response.status() {
+            StatusCode::OK => text(response).await,
+            status => status.as_u16().to_string(),
+        }
+    }
+}
+
+/// A request of the administrator.
+pub(crate) fn admin(method: &str, path: &str) -> Builder {
+    let request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+    request.header("authorization", basic("admin"))
+}
+
+fn basic(who: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{who}:secret")))
+}
+
+fn parse(text: &str) -> (Request<Body>, Vec<String>) {
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    let mut lines = head.lines().map(str::trim);
+    let (method, path) = lines.next().unwrap().split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+    let mut shown = Vec::new();
+    let mut authorization = Some(basic("admin"));
+    for line in lines {
+        let (name, value) = line.split_once(": ").unwrap();
+        match name {
+            "Show" => shown.push(value.to_owned()),
+            "As" => authorization = Some(basic(value)).filter(|_| value != "nobody"),
+            _ => request = request.header(name, value),
+        }
+    }
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
+    (request.body(Body::from(body.to_owned())).unwrap(), shown)
+}
+
+async fn render(response: Response<Body>, shown_headers: &[String]) -> String {
+    let mut lines = vec![response.status().as_u16().to_string()];
+    for name in shown_headers {
+        let value = response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        lines.push(format!("{name}: {}", value.as_deref().unwrap_or("(none)")));
+    }
+    let body = text(response).await;
+    let body = match serde_json::from_str::<Value>(&body) {
+        Ok(json) => format!("{json:#}"),
+        Err(_) => body,
+    };
+    lines.push(body);
+    masked(lines.join("\n").trim_end())
+}
+
+/// The body as text.
+pub(crate) async fn text(response: Response<Body>) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Ids of commits and trees, and keys of objects, cut to what is the same in every run.
+fn masked(text: &str) -> String {
+    let mut out = String::new();
+    let mut word = String::new();
+    for c in text.chars().chain(['\n']) {
+        if c.is_ascii_alphanumeric() {
+            word.push(c);
+            continue;
+        }
+        let is_id = word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        let is_key =
+            word.len() == 20 && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'v').contains(&b));
+        out.push_str(if is_id {
+            "ID"
+        } else if is_key {
+            "KEY"
+        } else {
+            &word
+        });
+        word.clear();
+        out.push(c);
+    }
+    out
+}
