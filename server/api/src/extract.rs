@@ -42,7 +42,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let value = Query::<T>::from_request_parts(parts, state).await;
         value.map(|Query(value)| QueryOf(value)).map_err(|error: QueryRejection| {
-            ApiError::bad_request(format!("the query of the request cannot be read: {}", error.body_text()))
+            ApiError::bad_request(format!(
+                "the query of the request cannot be read: {}",
+                reason(&error.body_text())
+            ))
         })
     }
 }
@@ -93,10 +96,16 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for JsonBodyO
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     match Json::<T>::from_bytes(bytes) {
         Ok(Json(value)) => Ok(value),
-        Err(error) => {
-            Err(ApiError::bad_request(format!("the JSON body cannot be read: {}", error.body_text())))
-        }
+        Err(error) => Err(ApiError::bad_request(format!(
+            "the JSON body cannot be read: {}",
+            reason(&error.body_text())
+        ))),
     }
+}
+
+/// What is wrong and where, without the framework's words before it.
+fn reason(text: &str) -> &str {
+    text.split_once(": ").map_or(text, |(_, reason)| reason)
 }
 
 async fn read(body: Body) -> Result<Bytes, ApiError> {

@@ -10,6 +10,7 @@ use crate::serve::data_folder::read_admin_key;
 
 /// Which server, which keys, and in which form the answer is printed.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
     /// The server.
     #[arg(

@@ -16,39 +16,39 @@ async fn a_body_that_is_no_json_is_refused_with_the_place() {
     server.check("POST /repositories\n\n{\"name\": 7}", expect![[r#"
         400
         {
-          "message": "the JSON body cannot be read: Failed to deserialize the JSON body into the target type: name: invalid type: integer `7`, expected a string at line 1 column 10"
+          "message": "the JSON body cannot be read: name: invalid type: integer `7`, expected a string at line 1 column 10"
         }
     "#]]).await;
     server.check("POST /repositories\n\n{\"default_branch\": \"x\"}", expect![[r#"
         400
         {
-          "message": "the JSON body cannot be read: Failed to deserialize the JSON body into the target type: missing field `name` at line 1 column 23"
+          "message": "the JSON body cannot be read: missing field `name` at line 1 column 23"
         }
     "#]]).await;
     server.check("POST /repositories\n\n{\"name\": ", expect![[r#"
         400
         {
-          "message": "the JSON body cannot be read: Failed to parse the request body as JSON: name: EOF while parsing a value at line 1 column 9"
+          "message": "the JSON body cannot be read: name: EOF while parsing a value at line 1 column 9"
         }
     "#]]).await;
     server.check("POST /repositories\n\n{\"name\": \"new\"} trailing", expect![[r#"
         400
         {
-          "message": "the JSON body cannot be read: Failed to parse the request body as JSON: trailing characters at line 1 column 17"
+          "message": "the JSON body cannot be read: trailing characters at line 1 column 17"
         }
     "#]]).await;
     server
         .check("POST /repositories/sales/branches/main/objects/delete\n\n{\"paths\": [\"a\", 1]}", expect![[r#"
             400
             {
-              "message": "the JSON body cannot be read: Failed to deserialize the JSON body into the target type: paths[1]: invalid type: integer `1`, expected a string at line 1 column 17"
+              "message": "the JSON body cannot be read: paths[1]: invalid type: integer `1`, expected a string at line 1 column 17"
             }
         "#]])
         .await;
     server.check("POST /repositories/sales/refs/main/merge/main\n\n[]", expect![[r#"
         400
         {
-          "message": "the JSON body cannot be read: Failed to deserialize the JSON body into the target type: invalid length 0, expected struct Merge with 6 elements at line 1 column 2"
+          "message": "the JSON body cannot be read: invalid length 0, expected struct Merge with 6 elements at line 1 column 2"
         }
     "#]]).await;
 }
@@ -120,13 +120,13 @@ async fn what_is_nowhere_is_said_to_be_nowhere() {
     server.check("GET /repositories?amount=x", expect![[r#"
         400
         {
-          "message": "the query of the request cannot be read: Failed to deserialize query string: amount: invalid digit found in string"
+          "message": "the query of the request cannot be read: amount: invalid digit found in string"
         }
     "#]]).await;
     server.check("POST /repositories?bare=maybe\n\n{\"name\": \"new\"}", expect![[r#"
         400
         {
-          "message": "the query of the request cannot be read: Failed to deserialize query string: bare: give 'true' or 'false'"
+          "message": "the query of the request cannot be read: bare: give 'true' or 'false'"
         }
     "#]]).await;
     server

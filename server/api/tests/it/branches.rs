@@ -316,7 +316,7 @@ async fn uncommitted_changes_are_shown_and_thrown_away() {
     server.check(&format!("{reset}{{\"type\": \"everything\"}}"), expect![[r#"
         400
         {
-          "message": "the JSON body cannot be read: Failed to deserialize the JSON body into the target type: type: unknown variant `everything`, expected one of `object`, `common_prefix`, `reset` at line 1 column 21"
+          "message": "the JSON body cannot be read: type: unknown variant `everything`, expected one of `object`, `common_prefix`, `reset` at line 1 column 21"
         }
     "#]]).await;
     server

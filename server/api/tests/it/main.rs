@@ -1,4 +1,8 @@
 //! The REST interface in process, over memory: requests in, answers out.
+//!
+//! Helpers unwrap: a failure here is a failed test.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod bad_input;
 mod branches;

@@ -217,7 +217,7 @@ async fn only_branches_are_written_to() {
     server.check("POST /repositories/sales/branches/main/objects\n\nx", expect![[r#"
         400
         {
-          "message": "the query of the request cannot be read: Failed to deserialize query string: missing field `path`"
+          "message": "the query of the request cannot be read: missing field `path`"
         }
     "#]]).await;
     server.check("POST /repositories/sales/branches/main/objects?path=x\nAs: reader\n\nx", expect![[r#"

@@ -118,6 +118,13 @@ impl Server {
         serde_json::from_str(&text).unwrap_or(Value::String(text))
     }
 
+    /// The JSON at a path.
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let response = self.send(admin("GET", path).body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        serde_json::from_str(&text(response).await).unwrap()
+    }
+
     pub(crate) async fn put(&self, branch: &str, path: &str, content: &str) {
         self.post(&format!("/repositories/sales/branches/{branch}/objects?path={path}"), content).await;
     }
@@ -215,7 +222,8 @@ fn masked(text: &str) -> String {
             word.push(c);
             continue;
         }
-        let is_id = word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        // Commit ids, whole and as messages cut them.
+        let is_id = matches!(word.len(), 12 | 64) && word.bytes().all(|b| b.is_ascii_hexdigit());
         let is_key =
             word.len() == 20 && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'v').contains(&b));
         out.push_str(if is_id {
