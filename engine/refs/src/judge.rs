@@ -1,10 +1,12 @@
 //! What is allowed: limits, preconditions and conditions, decided from values that a backend has read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+#[cfg(any(feature = "sqlite", test))]
+use crate::Version;
 use crate::{
     Condition, ConditionalRow, EDITS_MAX, Edit, Expect, Fence, FenceMark, RefUpdate, RefsError, Staged,
-    StagedRow, StagedValue, VALUE_BYTES_MAX, Version, Versioned,
+    StagedRow, StagedValue, VALUE_BYTES_MAX, Versioned,
 };
 
 /// How long write-ids are kept at least.
@@ -103,7 +105,8 @@ pub(crate) fn refusal(
 
 /// The last row of each path, in bytewise order of path. Equal order in all writers also keeps two of them from
 /// waiting for each other's rows.
-pub(crate) fn last_of_each_path(rows: &[StagedRow]) -> BTreeMap<&str, &StagedValue> {
+#[cfg(feature = "postgres")]
+pub(crate) fn last_of_each_path(rows: &[StagedRow]) -> std::collections::BTreeMap<&str, &StagedValue> {
     rows.iter().map(|row| (row.path.as_str(), &row.value)).collect()
 }
 

@@ -84,7 +84,7 @@ impl Repository {
     ) -> Result<MergeAnswer, RepositoryError> {
         check_texts(&plan.message, &plan.committer, &plan.metadata)?;
         let prepared = match self.prepare(destination, plan).await? {
-            Prepared::Answer(answer) => return Ok(answer),
+            Prepared::Answer(answer) => return Ok(*answer),
             Prepared::Ready(prepared) => prepared,
         };
         match self.join_group(destination, Work::Merge(prepared)).await? {
@@ -122,13 +122,15 @@ impl Repository {
         let mut summary = plan.summary(outcome.report());
         let tree = match outcome {
             PipelineOutcome::Conflicts { conflicts, .. } => {
-                return Ok(Prepared::Answer(MergeAnswer::Conflicts { conflicts, summary }));
+                let answer = MergeAnswer::Conflicts { conflicts, summary };
+                return Ok(Prepared::Answer(Box::new(answer)));
             }
             PipelineOutcome::Merged { tree, .. } => tree,
         };
         let delta = compare(&session, &ours_tree, &tree).await.map_err(failed())?;
         if delta.is_empty() && !plan.allow_empty {
-            return Ok(Prepared::Answer(MergeAnswer::NoChanges { uncommitted_on_source: 0 }));
+            let answer = MergeAnswer::NoChanges { uncommitted_on_source: 0 };
+            return Ok(Prepared::Answer(Box::new(answer)));
         }
         let changes = delta.changes_with_rewritten();
         summary.objects_changed =
@@ -228,7 +230,7 @@ impl Plan {
 }
 
 enum Prepared {
-    Answer(MergeAnswer),
+    Answer(Box<MergeAnswer>),
     Ready(Box<PreparedMerge>),
 }
 

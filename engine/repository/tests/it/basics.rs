@@ -126,13 +126,14 @@ async fn conditions_are_judged_over_staging_and_head() {
         lake.put(&branch("main"), &path("x"), entry, WriteCondition::Absent).await.unwrap()
     };
     assert_eq!(absent().await, WriteAnswer::Written);
-    let actual = Some("07".repeat(16));
+    let etag = "07".repeat(16);
+    let actual = Some(etag.clone());
     assert_eq!(absent().await, WriteAnswer::Refused { actual: actual.clone() });
     commit(&lake, "main", "c").await;
-    assert_eq!(absent().await, WriteAnswer::Refused { actual: actual.clone() });
+    assert_eq!(absent().await, WriteAnswer::Refused { actual });
     lake.delete(&branch("main"), &path("x")).await.unwrap();
     assert_eq!(absent().await, WriteAnswer::Written);
-    let matching = WriteCondition::Matches(actual.unwrap());
+    let matching = WriteCondition::Matches(etag);
     let entry = entry(&lake, 8).await;
     assert_eq!(lake.put(&branch("main"), &path("x"), entry, matching).await.unwrap(), WriteAnswer::Written);
 }

@@ -1,5 +1,12 @@
 //! The repository as a whole, over stores in memory.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "functions beside the tests are test code, too"
+)]
+
 mod basics;
 mod concurrent;
 mod crash;
