@@ -165,7 +165,7 @@ mod tests {
             ("x-amz-checksum-crc32", "y/Q5Jg=="),
             ("x-amz-checksum-crc32c", "4waSgw=="),
             ("x-amz-checksum-crc64nvme", "rosUhgp5mIg="),
-            ("x-amz-checksum-sha1", "98O8HYCOBHMqmzZZcktTZkRXdoE="),
+            ("x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEE="),
             ("x-amz-checksum-sha256", "FeKw08M4kedh3FQJHyuEWsbwDxEr6ncvIdJhg3AUjCU="),
             ("content-md5", "JfnnlDI7RThTF9pRgfK2Ow=="),
         ] {

@@ -1,0 +1,256 @@
+//! An application on memory behind the door, and a client that signs.
+
+use std::sync::Arc;
+
+use anabranch_app::{App, AppParts, CommitInput, CreateRepositoryInput};
+use anabranch_auth::sigv4::Policy;
+use anabranch_auth::sigv4::sign::{Signer, chunked_body, payload_digest};
+use anabranch_auth::{KeyPair, Principal, Role, StaticKeys};
+use anabranch_merge::Registry;
+use anabranch_refs::MemoryStore;
+use anabranch_repository::{Catalog, CatalogParts, RepositoryError, StorageOpener};
+use anabranch_s3::{DoorParts, S3Door, service};
+use anabranch_storage::{ObjectStorage, StorageError, open_memory};
+use anabranch_types::test_support::{ManualClock, SeededIds};
+use anabranch_types::{Clock, RepositoryName};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use tower::Service;
+
+/// 2026-01-02T03:04:05Z.
+pub const NOW_MS: i64 = 1_767_323_045_000;
+
+#[derive(Debug)]
+struct Memory;
+
+#[async_trait::async_trait]
+impl StorageOpener for Memory {
+    async fn open(&self, namespace: &str) -> Result<Arc<dyn ObjectStorage>, StorageError> {
+        Ok(open_memory(namespace.trim_start_matches("mem://")))
+    }
+
+    fn resolve(&self, _: Option<&str>, repository: &RepositoryName) -> Result<String, RepositoryError> {
+        Ok(format!("mem://{repository}"))
+    }
+}
+
+/// A repository `sales` with the branches `main` and `dev`, empty, behind the door.
+pub struct Lake {
+    pub app: App,
+    pub door: S3Door,
+    pub clock: Arc<ManualClock>,
+    pub signer: Signer,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The text of all elements of a name, in order.
+    pub fn elements(&self, name: &str) -> Vec<String> {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let text = self.text();
+        text.split(&open).skip(1).filter_map(|rest| Some(rest.split_once(&close)?.0.to_owned())).collect()
+    }
+
+    /// Status and S3's code, as `404 NoSuchKey`; the status alone if all is well.
+    pub fn outcome(&self) -> String {
+        match self.elements("Code").first() {
+            Some(code) if self.status >= 300 => format!("{} {code}", self.status),
+            _ => self.status.to_string(),
+        }
+    }
+}
+
+pub fn admin() -> Principal {
+    Principal::new("admin", Role::Admin)
+}
+
+impl Lake {
+    pub async fn new() -> Self {
+        Self::with(Policy::default(), &["s3.lake.example"]).await
+    }
+
+    pub async fn with(policy: Policy, domains: &[&str]) -> Self {
+        let clock = Arc::new(ManualClock::at(NOW_MS));
+        let ids = Arc::new(SeededIds::new(7));
+        let store = Arc::new(MemoryStore::new(clock.clone() as Arc<dyn Clock>));
+        let catalog = Catalog::new(CatalogParts {
+            refs: store.clone(),
+            staging: store.clone(),
+            storages: Arc::new(Memory),
+            registry: Arc::new(Registry::new()),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            cache_bytes: 1 << 20,
+        });
+        let app = App::new(AppParts { catalog, refs: store, clock: clock.clone(), ids: ids.clone() });
+        let key = KeyPair::new("AKIDLAKE", "secret-of-the-lake");
+        let reader = anabranch_auth::Identity {
+            key: KeyPair::new("AKIDREADER", "secret-of-the-reader"),
+            principal: Principal::new("reader", Role::ReadOnly),
+        };
+        let owner = anabranch_auth::Identity { key: key.clone(), principal: admin() };
+        let door = service(DoorParts {
+            app: app.clone(),
+            keys: Arc::new(StaticKeys::new(vec![owner, reader])),
+            clock: clock.clone(),
+            ids,
+            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+            policy,
+        });
+        let lake = Lake { app, door, clock, signer: Signer { key, region: "us-east-1".to_owned() } };
+        lake.make_repository().await;
+        lake
+    }
+
+    async fn make_repository(&self) {
+        let input = CreateRepositoryInput {
+            name: "sales".into(),
+            storage_namespace: None,
+            default_branch: None,
+            metadata: Default::default(),
+        };
+        self.app.create_repository(&admin(), input).await.expect("a repository");
+        self.app.create_branch(&admin(), "sales", "dev", "main", false).await.expect("a branch");
+    }
+
+    /// Commits what is staged on a branch.
+    pub async fn commit(&self, branch: &str) {
+        let input = CommitInput { message: "test".into(), ..CommitInput::default() };
+        self.app.commit(&admin(), "sales", branch, input).await.expect("a commit");
+    }
+
+    pub async fn tag(&self, name: &str, reference: &str) {
+        self.app.create_tag(&admin(), "sales", name, reference, false).await.expect("a tag");
+    }
+
+    /// Sends a request as it is.
+    pub async fn send(&self, method: &Method, uri: Uri, headers: HeaderMap, body: Vec<u8>) -> Answer {
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        let response: Response<_> = match self.door.clone().call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a whole answer").to_bytes();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    pub fn headers(body_bytes: usize, extra: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("localhost:8000"));
+        headers.insert("content-length", HeaderValue::from(body_bytes));
+        for (name, value) in extra {
+            let name: HeaderName = name.parse().expect("a header name");
+            headers.insert(name, HeaderValue::from_str(value).expect("a header value"));
+        }
+        headers
+    }
+
+    /// Signs and sends a request whose body is covered by the signature.
+    pub async fn call(&self, method: &str, target: &str, extra: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.call_as(&self.signer, method, target, extra, body).await
+    }
+
+    pub async fn call_as(
+        &self,
+        signer: &Signer,
+        method: &str,
+        target: &str,
+        extra: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let method: Method = method.parse().expect("a method");
+        let uri: Uri = target.parse().expect("a URI");
+        let mut headers = Self::headers(body.len(), extra);
+        let payload = payload_digest(body);
+        signer
+            .sign_header(&method, &uri, &mut headers, &payload, self.clock.now_ms())
+            .expect("a request that can be signed");
+        self.send(&method, uri, headers, body.to_vec()).await
+    }
+
+    pub async fn put(&self, key: &str, body: &[u8]) -> Answer {
+        self.call("PUT", &format!("/sales/{key}"), &[], body).await
+    }
+
+    pub async fn get(&self, key: &str) -> Answer {
+        self.call("GET", &format!("/sales/{key}"), &[], b"").await
+    }
+
+    /// Puts a body in chunks; `change` may spoil the bytes of the wire.
+    pub async fn put_chunked(
+        &self,
+        key: &str,
+        signed: bool,
+        chunks: &[&[u8]],
+        trailers: &[(&str, &str)],
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> Answer {
+        let uri: Uri = format!("/sales/{key}").parse().expect("a URI");
+        let decoded: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+        let decoded = decoded.to_string();
+        let names: Vec<&str> = trailers.iter().map(|(name, _)| *name).collect();
+        let names = names.join(",");
+        let mut extra =
+            vec![("x-amz-decoded-content-length", &*decoded), ("content-encoding", "aws-chunked")];
+        if !trailers.is_empty() {
+            extra.push(("x-amz-trailer", &names));
+        }
+        let payload = match (signed, trailers.is_empty()) {
+            (true, true) => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+            (true, false) => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+            (false, _) => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        };
+        let mut headers = Self::headers(0, &extra);
+        headers.remove("content-length");
+        let signer = self
+            .signer
+            .sign_header(&Method::PUT, &uri, &mut headers, payload, self.clock.now_ms())
+            .expect("a request that can be signed");
+        let mut body = chunked_body(signed.then_some(signer), chunks, trailers);
+        change(&mut body);
+        headers.insert("content-length", HeaderValue::from(body.len()));
+        self.send(&Method::PUT, uri, headers, body).await
+    }
+
+    /// The keys and common prefixes of a listing, in order, common prefixes in brackets.
+    pub async fn list(&self, query: &str) -> String {
+        let answer = self.call("GET", &format!("/sales?list-type=2&{query}"), &[], b"").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        listed(&answer)
+    }
+}
+
+/// The keys, then the common prefixes in brackets, then `…` if more follow.
+pub fn listed(answer: &Answer) -> String {
+    let mut lines = answer.elements("Key");
+    let prefixes = answer.elements("CommonPrefixes");
+    lines.extend(
+        prefixes.iter().map(|prefix| {
+            format!("[{}]", prefix.trim_start_matches("<Prefix>").trim_end_matches("</Prefix>"))
+        }),
+    );
+    if answer.elements("IsTruncated") == ["true"] {
+        lines.push("…".to_owned());
+    }
+    lines.join(" ")
+}

@@ -1,0 +1,10 @@
+//! The S3 door over an application on memory, asked by a client that signs.
+
+mod bodies;
+mod buckets;
+mod keys;
+mod lake;
+mod listing;
+mod multipart;
+mod not_served;
+mod signatures;
