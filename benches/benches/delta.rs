@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anabranch_delta::DeltaMerger;
-use anabranch_merge::test_support::{MERGE_TIME_MS, MemoryObjects, MemoryUnit, RecordingWriter, entry_merges};
+use anabranch_merge::test_support::{
+    MERGE_TIME_MS, MemoryObjects, MemoryUnit, RecordingWriter, entry_merges,
+};
 use anabranch_merge::{EntryMerge, MergeEdit, MergeInput, MergeOutcome, Merger, UnitKind, Verification};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use serde_json::json;
@@ -105,8 +107,8 @@ fn check(outcome: &MergeOutcome, sides: &Sides) {
     let puts = edits.iter().filter(|edit| matches!(edit, MergeEdit::Put { .. })).count();
     let links = edits.iter().filter(|edit| matches!(edit, MergeEdit::Link { .. })).count();
     assert_eq!((puts, links), (1, 1));
-    let data_bytes: usize =
-        sides.writer.written().iter().map(|(_, body)| body.len()).sum::<usize>() - report.bytes_written as usize;
+    let data_bytes: usize = sides.writer.written().iter().map(|(_, body)| body.len()).sum::<usize>()
+        - report.bytes_written as usize;
     assert_eq!(data_bytes, 0, "data bytes moved");
 }
 

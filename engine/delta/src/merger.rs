@@ -67,8 +67,9 @@ impl DeltaMerger {
     }
 
     async fn try_merge(&self, input: &MergeInput<'_>) -> Result<(Vec<MergeEdit>, MergeReport), Stop> {
-        if let Some(unchanged) = take_changed_side(input).await? {
-            return Ok(unchanged);
+        if let Some(edits) = input.fast_path() {
+            let how = if edits.is_empty() { "unchanged" } else { "fast-forward" };
+            return Ok((edits, MergeReport::new(how)));
         }
         let (base, ours, theirs) = self.read_sides(input).await?;
         let plan_input = PlanInput {
@@ -173,17 +174,6 @@ fn report_of(plan: Plan) -> MergeReport {
         notes: plan.notes,
         ..MergeReport::new("metadata")
     }
-}
-
-/// An unchanged side takes the other side whole, its log included.
-async fn take_changed_side(input: &MergeInput<'_>) -> Result<Option<(Vec<MergeEdit>, MergeReport)>, Stop> {
-    let base = input.base.fingerprint().await?;
-    let ours = input.ours.fingerprint().await?;
-    let theirs = input.theirs.fingerprint().await?;
-    if theirs == base || theirs == ours {
-        return Ok(Some((Vec::new(), MergeReport::new("unchanged"))));
-    }
-    Ok((ours == base).then(|| (theirs_whole(input), MergeReport::new("fast-forward"))))
 }
 
 /// The edits that make ours what theirs is.
