@@ -238,7 +238,7 @@ fn announced_checksums(parts: &http::request::Parts) -> S3Result<Checksums> {
         return Ok(Checksums::default());
     }
     let by_application = parts.method == Method::PUT;
-    Ok(Checksums::announced(&parts.headers, !by_application).map_err(S3Error::from)?)
+    Checksums::announced(&parts.headers, !by_application).map_err(S3Error::from)
 }
 
 /// After the framing is taken off, the headers speak of the object.

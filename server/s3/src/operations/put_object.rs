@@ -2,13 +2,16 @@
 
 use anabranch_app::{AppError, PutInput};
 use s3s::S3Result;
-use s3s::dto::{ETagCondition, PutObjectInput, PutObjectOutput};
+use s3s::dto::{ETag, ETagCondition, PutObjectInput, PutObjectOutput};
 
 use super::incoming;
 use crate::attributes::{given, refuse_unsupported};
 use crate::conditions::{self, etag};
 use crate::gateway::Call;
 use crate::key;
+
+/// The MD5 of no bytes.
+const EMPTY_MD5: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
 pub(crate) async fn serve(call: &Call<'_>, mut input: PutObjectInput) -> S3Result<PutObjectOutput> {
     refuse_unsupported!(
@@ -21,6 +24,14 @@ pub(crate) async fn serve(call: &Call<'_>, mut input: PutObjectInput) -> S3Resul
         write_offset_bytes = "x-amz-write-offset-bytes",
         website_redirect_location = "x-amz-website-redirect-location",
     );
+    if let Some(branch) = marked_branch(&input) {
+        call.app
+            .branch(&call.who, &input.bucket, branch)
+            .await
+            .map_err(call.about(&input.bucket, &input.key))?;
+        let e_tag = Some(ETag::Strong(EMPTY_MD5.to_owned()));
+        return Ok(PutObjectOutput { e_tag, ..PutObjectOutput::default() });
+    }
     let target = key::of_write(&input.bucket, &input.key)?;
     let condition = conditions::of_write(input.if_match.as_ref(), input.if_none_match.as_ref(), &input.key)?;
     let attributes = given!(input).into_attributes(&input.key)?;
@@ -35,6 +46,13 @@ pub(crate) async fn serve(call: &Call<'_>, mut input: PutObjectInput) -> S3Resul
     let info = written
         .map_err(|error| conditional(call, error, &input.bucket, &input.key, input.if_match.as_ref()))?;
     Ok(PutObjectOutput { e_tag: Some(etag(&info.entry)), ..PutObjectOutput::default() })
+}
+
+/// The branch, if the write is the empty marker of a branch's own folder. File systems write one for every
+/// folder above a file; a branch is there without it, so nothing is stored.
+fn marked_branch(input: &PutObjectInput) -> Option<&str> {
+    let branch = input.key.strip_suffix('/').filter(|branch| !branch.contains('/'))?;
+    (input.content_length == Some(0)).then_some(branch)
 }
 
 /// A write with `If-Match` to a key that holds nothing is a missing key on S3, not a failed condition.

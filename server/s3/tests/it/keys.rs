@@ -133,6 +133,17 @@ async fn only_branches_are_written_to() {
 }
 
 #[tokio::test]
+async fn a_branch_is_a_folder_without_a_marker() {
+    let lake = Lake::new().await;
+    let marker = lake.put("main/", b"").await;
+    assert_eq!((marker.status, marker.header("etag")), (200, "\"d41d8cd98f00b204e9800998ecf8427e\""));
+    assert_eq!(lake.put("nowhere/", b"").await.outcome(), "404 NoSuchKey");
+    assert_eq!(lake.put("main/", b"x").await.outcome(), "400 InvalidArgument");
+    assert_eq!(lake.put("main/folder/", b"").await.outcome(), "200");
+    assert_eq!(lake.list("").await, "main/folder/");
+}
+
+#[tokio::test]
 async fn what_cannot_be_kept_is_refused() {
     let lake = Lake::new().await;
     for (name, value) in [

@@ -19,7 +19,7 @@ use http_body_util::{BodyExt, Full};
 use tower::Service;
 
 /// 2026-01-02T03:04:05Z.
-pub const NOW_MS: i64 = 1_767_323_045_000;
+pub(crate) const NOW_MS: i64 = 1_767_323_045_000;
 
 #[derive(Debug)]
 struct Memory;
@@ -36,39 +36,39 @@ impl StorageOpener for Memory {
 }
 
 /// A repository `sales` with the branches `main` and `dev`, empty, behind the door.
-pub struct Lake {
-    pub app: App,
-    pub door: S3Door,
-    pub clock: Arc<ManualClock>,
-    pub signer: Signer,
+pub(crate) struct Lake {
+    pub(crate) app: App,
+    pub(crate) door: S3Door,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) signer: Signer,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The text of all elements of a name, in order.
-    pub fn elements(&self, name: &str) -> Vec<String> {
+    pub(crate) fn elements(&self, name: &str) -> Vec<String> {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         let text = self.text();
         text.split(&open).skip(1).filter_map(|rest| Some(rest.split_once(&close)?.0.to_owned())).collect()
     }
 
     /// Status and S3's code, as `404 NoSuchKey`; the status alone if all is well.
-    pub fn outcome(&self) -> String {
+    pub(crate) fn outcome(&self) -> String {
         match self.elements("Code").first() {
             Some(code) if self.status >= 300 => format!("{} {code}", self.status),
             _ => self.status.to_string(),
@@ -76,16 +76,16 @@ impl Answer {
     }
 }
 
-pub fn admin() -> Principal {
+pub(crate) fn admin() -> Principal {
     Principal::new("admin", Role::Admin)
 }
 
 impl Lake {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Policy::default(), &["s3.lake.example"]).await
     }
 
-    pub async fn with(policy: Policy, domains: &[&str]) -> Self {
+    pub(crate) async fn with(policy: Policy, domains: &[&str]) -> Self {
         let clock = Arc::new(ManualClock::at(NOW_MS));
         let ids = Arc::new(SeededIds::new(7));
         let store = Arc::new(MemoryStore::new(clock.clone() as Arc<dyn Clock>));
@@ -130,17 +130,17 @@ impl Lake {
     }
 
     /// Commits what is staged on a branch.
-    pub async fn commit(&self, branch: &str) {
+    pub(crate) async fn commit(&self, branch: &str) {
         let input = CommitInput { message: "test".into(), ..CommitInput::default() };
         self.app.commit(&admin(), "sales", branch, input).await.expect("a commit");
     }
 
-    pub async fn tag(&self, name: &str, reference: &str) {
+    pub(crate) async fn tag(&self, name: &str, reference: &str) {
         self.app.create_tag(&admin(), "sales", name, reference, false).await.expect("a tag");
     }
 
     /// Sends a request as it is.
-    pub async fn send(&self, method: &Method, uri: Uri, headers: HeaderMap, body: Vec<u8>) -> Answer {
+    pub(crate) async fn send(&self, method: &Method, uri: Uri, headers: HeaderMap, body: Vec<u8>) -> Answer {
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = method.clone();
         *request.uri_mut() = uri;
@@ -154,7 +154,7 @@ impl Lake {
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
-    pub fn headers(body_bytes: usize, extra: &[(&str, &str)]) -> HeaderMap {
+    pub(crate) fn headers(body_bytes: usize, extra: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("localhost:8000"));
         headers.insert("content-length", HeaderValue::from(body_bytes));
@@ -166,11 +166,17 @@ impl Lake {
     }
 
     /// Signs and sends a request whose body is covered by the signature.
-    pub async fn call(&self, method: &str, target: &str, extra: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        target: &str,
+        extra: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         self.call_as(&self.signer, method, target, extra, body).await
     }
 
-    pub async fn call_as(
+    pub(crate) async fn call_as(
         &self,
         signer: &Signer,
         method: &str,
@@ -188,16 +194,16 @@ impl Lake {
         self.send(&method, uri, headers, body.to_vec()).await
     }
 
-    pub async fn put(&self, key: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn put(&self, key: &str, body: &[u8]) -> Answer {
         self.call("PUT", &format!("/sales/{key}"), &[], body).await
     }
 
-    pub async fn get(&self, key: &str) -> Answer {
+    pub(crate) async fn get(&self, key: &str) -> Answer {
         self.call("GET", &format!("/sales/{key}"), &[], b"").await
     }
 
     /// Puts a body in chunks; `change` may spoil the bytes of the wire.
-    pub async fn put_chunked(
+    pub(crate) async fn put_chunked(
         &self,
         key: &str,
         signed: bool,
@@ -233,7 +239,7 @@ impl Lake {
     }
 
     /// The keys and common prefixes of a listing, in order, common prefixes in brackets.
-    pub async fn list(&self, query: &str) -> String {
+    pub(crate) async fn list(&self, query: &str) -> String {
         let answer = self.call("GET", &format!("/sales?list-type=2&{query}"), &[], b"").await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         listed(&answer)
@@ -241,7 +247,7 @@ impl Lake {
 }
 
 /// The keys, then the common prefixes in brackets, then `…` if more follow.
-pub fn listed(answer: &Answer) -> String {
+pub(crate) fn listed(answer: &Answer) -> String {
     let mut lines = answer.elements("Key");
     let prefixes = answer.elements("CommonPrefixes");
     lines.extend(
