@@ -53,7 +53,7 @@ struct Halves {
 }
 
 impl CommitCache {
-    fn get(&self, id: &CommitId) -> Option<Arc<StoredCommit>> {
+    pub(crate) fn get(&self, id: &CommitId) -> Option<Arc<StoredCommit>> {
         let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = halves.young.get(id) {
             return Some(Arc::clone(found));

@@ -3,9 +3,10 @@
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use anabranch_types::CommitId;
+use anabranch_types::{BranchName, CommitId};
 use async_trait::async_trait;
 
+use crate::ancestry::Attempt;
 use crate::commits::StoredCommit;
 use crate::repository::Inner;
 use crate::{Repository, RepositoryError};
@@ -35,6 +36,32 @@ impl Inner {
             bases.push(self.commit_of(&id).await?);
         }
         Ok(bases)
+    }
+}
+
+/// How many commits are read for an ancestry before the graph is asked instead.
+const READS_MAX: usize = 1_000;
+
+impl Inner {
+    /// All best common ancestors of a head of the branch and `theirs`, in order of id. Costs what is new since the last
+    /// call for the branch.
+    pub(crate) async fn merge_bases_of(
+        &self,
+        branch: &BranchName,
+        ours: &StoredCommit,
+        theirs: &StoredCommit,
+    ) -> Result<Vec<Arc<StoredCommit>>, RepositoryError> {
+        for _ in 0..READS_MAX {
+            match self.ancestries.base(branch, ours, theirs, |id| self.commits.get(id)) {
+                Attempt::Base(None) => return Ok(Vec::new()),
+                Attempt::Base(Some(base)) => return Ok(vec![self.commit_of(&base).await?]),
+                Attempt::Read(id) => {
+                    self.commit_of(&id).await?;
+                }
+                Attempt::Unknown => break,
+            }
+        }
+        self.merge_bases(ours.id, theirs.id).await
     }
 }
 

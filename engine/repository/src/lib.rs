@@ -1,5 +1,6 @@
 //! Branches, tags, commits, staging, log, diff, merge, revert and cherry-pick.
 
+mod ancestry;
 mod blobs;
 mod branches;
 mod catalog;

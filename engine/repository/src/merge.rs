@@ -40,7 +40,7 @@ impl Repository {
         let theirs = self.inner.commit_of(&target.commit).await?;
         let ours_id = self.inner.load_branch(destination).await?.record.head;
         let ours = self.inner.commit_of(&ours_id).await?;
-        let bases = self.inner.merge_bases(ours.id, theirs.id).await?;
+        let bases = self.inner.merge_bases_of(destination, &ours, &theirs).await?;
         let answer = if bases.iter().any(|base| base.id == theirs.id) && !request.allow_empty {
             MergeAnswer::NoChanges { uncommitted_on_source: 0 }
         } else {

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::RepositoryInfo;
+use crate::ancestry::Ancestries;
 use crate::catalog::CatalogParts;
 use crate::commits::CommitCache;
 use crate::group::Groups;
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) commits: CommitCache,
+    pub(crate) ancestries: Ancestries,
     pub(crate) groups: Groups,
     pub(crate) fences: FenceHints,
 }
@@ -71,6 +73,7 @@ impl Repository {
             clock: Arc::clone(&parts.clock),
             ids: Arc::clone(&parts.ids),
             commits: CommitCache::default(),
+            ancestries: Ancestries::default(),
             groups: Groups::default(),
             fences: FenceHints::default(),
         };
