@@ -3,7 +3,7 @@
 use anabranch_api::wire::{self, DiffType, TableChange};
 use clap::Args;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::{Client, to_json};
 use super::output::{Answer, DIFFERS, counted, shown};
@@ -97,11 +97,6 @@ fn table(table: &wire::TableDiff) -> String {
     let mut text = format!("table {}{merger}: {}\n", shown(&table.root), facts.join(", "));
     for note in table.notes.iter().chain(&table.failure) {
         text.push_str(&format!("    {}\n", shown(note)));
-    }
-    if let Some(Value::Object(details)) = &table.details {
-        for (name, value) in details {
-            text.push_str(&format!("    {}: {}\n", shown(name), shown(&value.to_string())));
-        }
     }
     text
 }

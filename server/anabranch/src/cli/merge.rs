@@ -217,12 +217,14 @@ mod tests {
             tables: vec![flights],
             objects_changed: 1,
         };
+        // The heading keeps the snapshot from losing the lines' common indentation.
         expect![[r"
+            merged
               table flights: metadata, rows +120 -0 ~0, files +2 -0, 2048 bytes written, verified
                 one commit was renumbered
               1 object outside tables
         "]]
-        .assert_eq(&summary(&done));
+        .assert_eq(&format!("merged\n{}", summary(&done)));
     }
 
     #[test]
