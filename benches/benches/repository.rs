@@ -8,7 +8,12 @@
 //! `ANABRANCH_BENCH_DIR` names the folder to work in, on the disk that is to be measured.
 
 #![allow(missing_docs, reason = "a bench has no callers")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a bench that goes wrong may end")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a bench that goes wrong may end"
+)]
 #![allow(clippy::disallowed_methods, reason = "a bench has a real clock")]
 
 use std::collections::BTreeMap;
@@ -228,7 +233,10 @@ async fn one_object_merges(catalog: &Catalog) {
         .await;
     let took = start.elapsed();
     let rate = MERGES as f64 / took.as_secs_f64();
-    println!("one-object merges, 50 at a time: {rate:.0}/s (goal >= 1,000), {} errors", MERGES - merged as u64);
+    println!(
+        "one-object merges, 50 at a time: {rate:.0}/s (goal >= 1,000), {} errors",
+        MERGES - merged as u64
+    );
 }
 
 async fn small_objects(catalog: &Catalog) {
@@ -253,13 +261,15 @@ async fn small_objects(catalog: &Catalog) {
 }
 
 fn main() {
-    let folder = std::env::var_os("ANABRANCH_BENCH_DIR").map(PathBuf::from).unwrap_or_else(std::env::temp_dir);
+    let folder =
+        std::env::var_os("ANABRANCH_BENCH_DIR").map(PathBuf::from).unwrap_or_else(std::env::temp_dir);
     let dir = tempfile::tempdir_in(folder).unwrap();
     print_sync_latency(dir.path());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(Now);
-        let store = Arc::new(SqliteStore::open(&dir.path().join("refs.db"), Arc::clone(&clock)).await.unwrap());
+        let store =
+            Arc::new(SqliteStore::open(&dir.path().join("refs.db"), Arc::clone(&clock)).await.unwrap());
         let catalog = Catalog::new(CatalogParts {
             refs: Arc::clone(&store) as _,
             staging: store,

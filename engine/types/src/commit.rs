@@ -161,14 +161,16 @@ mod tests {
             ".*",
             proptest::collection::btree_map(".*", ".*", 0..4),
         )
-            .prop_map(|(parents, tree, generation, created_ms, committer, message, metadata)| Commit {
-                parents: parents.into_iter().map(CommitId::from_bytes).collect(),
-                tree: NodeId::from_bytes(tree),
-                generation,
-                created_ms,
-                committer,
-                message,
-                metadata,
+            .prop_map(|(parents, tree, generation, created_ms, committer, message, metadata)| {
+                Commit {
+                    parents: parents.into_iter().map(CommitId::from_bytes).collect(),
+                    tree: NodeId::from_bytes(tree),
+                    generation,
+                    created_ms,
+                    committer,
+                    message,
+                    metadata,
+                }
             })
     }
 

@@ -56,6 +56,6 @@ fn failed(error: anyhow::Error) -> ExitCode {
 
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ANABRANCH_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,s3s=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use anabranch_auth::KeyPair;
 use anyhow::{Context, bail};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use clap::Parser;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 /// Calls one server with one key pair.
@@ -23,7 +24,7 @@ impl Client {
     pub(super) async fn create_repository(&self, name: &str) -> anyhow::Result<()> {
         let body =
             json!({"name": name, "storage_namespace": format!("local://{name}"), "default_branch": "main"});
-        self.json(Method::POST, "/repositories", &body).await.map(drop)
+        self.post("/repositories", &body).await
     }
 
     pub(super) async fn create_branch(
@@ -33,8 +34,7 @@ impl Client {
         source: &str,
     ) -> anyhow::Result<()> {
         let path = format!("/repositories/{repository}/branches");
-        let request = self.request(Method::POST, &path).json(&json!({"name": name, "source": source}));
-        accepted(&path, request).await.map(drop)
+        self.post(&path, &json!({"name": name, "source": source})).await
     }
 
     pub(super) async fn upload(
@@ -55,7 +55,7 @@ impl Client {
 
     pub(super) async fn commit(&self, repository: &str, branch: &str, message: &str) -> anyhow::Result<()> {
         let path = format!("/repositories/{repository}/branches/{branch}/commits");
-        self.json(Method::POST, &path, &json!({"message": message})).await.map(drop)
+        self.post(&path, &json!({"message": message})).await
     }
 
     /// All paths below `prefix`, in order.
@@ -82,49 +82,27 @@ impl Client {
         accepted(&path, request).await?.bytes().await.with_context(|| format!("reading {object} broke off"))
     }
 
-    /// What the right ref brings, a line each.
-    pub(super) async fn diff(
-        &self,
-        repository: &str,
-        left: &str,
-        right: &str,
-    ) -> anyhow::Result<Vec<String>> {
-        let path = format!("/repositories/{repository}/refs/{left}/diff/{right}");
-        let request = self.request(Method::GET, &path).query(&[("type", "three_dot"), ("amount", "1000")]);
-        let answer: Value = accepted(&path, request).await?.json().await.context("a diff is no JSON")?;
-        let results = answer.get("results").and_then(Value::as_array).cloned().unwrap_or_default();
-        Ok(results.iter().map(|item| format!("{:<8} {}", text(item, "type"), text(item, "path"))).collect())
-    }
-
-    /// Merges, and says what was done, a line each.
-    pub(super) async fn merge(
-        &self,
-        repository: &str,
-        source: &str,
-        target: &str,
-    ) -> anyhow::Result<Vec<String>> {
-        let path = format!("/repositories/{repository}/refs/{source}/merge/{target}");
-        let answer = self.json(Method::POST, &path, &json!({})).await?;
-        let mut lines = vec![format!("merged as commit {}", text(&answer, "reference"))];
-        let tables = answer.pointer("/summary/tables").and_then(Value::as_array).cloned().unwrap_or_default();
-        for table in tables {
-            let count = |name: &str| table.get(name).and_then(Value::as_u64).unwrap_or_default();
-            lines.push(format!(
-                "table {}: merged by {}, {} files came, {} left, {} bytes written, verification: {}",
-                text(&table, "root"),
-                text(&table, "how"),
-                count("files_added"),
-                count("files_removed"),
-                count("bytes_written"),
-                text(&table, "verification"),
-            ));
+    /// Runs a verb of the command line against the server, as a person would: it prints its answer.
+    pub(super) async fn command_line(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        println!("\n$ anabranch {}", arguments.join(" "));
+        let endpoint = self.base.trim_end_matches("/api/v1");
+        let connection = [
+            "--endpoint",
+            endpoint,
+            "--access-key-id",
+            &self.key.access_key_id,
+            "--secret-access-key",
+            self.key.secret.expose(),
+        ];
+        let all = ["anabranch"].into_iter().chain(arguments.iter().copied()).chain(connection);
+        match crate::Cli::try_parse_from(all)?.command {
+            crate::Command::Client(verb) => crate::cli::run(verb).await.map(drop),
+            _ => bail!("{arguments:?} is no verb of a client"),
         }
-        Ok(lines)
     }
 
-    async fn json(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let response = accepted(path, self.request(method, path).json(body)).await?;
-        response.json().await.with_context(|| format!("the answer of {path} is no JSON"))
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<()> {
+        accepted(path, self.request(Method::POST, path).json(body)).await.map(drop)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -137,7 +115,6 @@ async fn accepted(path: &str, request: RequestBuilder) -> anyhow::Result<reqwest
     let response = request.send().await.with_context(|| format!("{path} was not answered"))?;
     match response.status() {
         status if status.is_success() => Ok(response),
-        StatusCode::CONFLICT => bail!("{path}: {}", response.text().await.unwrap_or_default()),
         status => bail!("{path} answered {status}: {}", response.text().await.unwrap_or_default()),
     }
 }

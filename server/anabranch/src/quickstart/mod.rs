@@ -81,15 +81,11 @@ async fn show(client: &Client) -> anyhow::Result<()> {
         "   Both wrote version 3 of the log: file by file this is a conflict, and the table would be lost."
     );
 
-    println!("\n3. anabranch diff {REPOSITORY} main dev");
-    for line in client.diff(REPOSITORY, "main", "dev").await? {
-        println!("   {line}");
-    }
+    client.command_line(&["diff", REPOSITORY, "main", "dev"]).await?;
+    client.command_line(&["merge", REPOSITORY, "dev", "main"]).await?;
+    client.command_line(&["log", REPOSITORY, "main"]).await?;
 
-    println!("\n4. anabranch merge {REPOSITORY} dev main");
-    for line in client.merge(REPOSITORY, "dev", "main").await? {
-        println!("   {line}");
-    }
+    println!("\n3. main holds both changes, in one log.");
     let merged = table::read(client, REPOSITORY, "main", TABLE).await?;
     print_days("main", &merged);
     println!("\n   The first merged rows of each day:");

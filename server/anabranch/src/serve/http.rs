@@ -14,6 +14,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -42,6 +43,12 @@ pub(super) async fn serve(
         .with_state(app.clone())
         .merge(anabranch_api::router(app, keys, Arc::new(SystemIds)))
         .layer(middleware::from_fn_with_state(s3, divert_s3));
+    // Answers are small and many: none waits for the acknowledgement of the one before.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY cannot be set");
+        }
+    });
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
             // An error means that the sender is gone: the server is to end as well.
