@@ -1,6 +1,8 @@
 """Many writers at once: every acknowledged row is there, once."""
 
 import multiprocessing
+import socket
+import threading
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -49,9 +51,42 @@ def test_eight_writers_on_one_branch(server, repository):
     assert rows_of(read.to_pyarrow_table(), ["id"]) == [(number,) for number in range(9)]
 
 
+class Relay:
+    """Passes bytes on to the server and counts the answers that begin with a status."""
+
+    def __init__(self, port, status):
+        self.port, self.needle, self.count = port, f"HTTP/1.1 {status}".encode(), 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            for connection in (client, server):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self.pass_on, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self.pass_on, args=(server, client, True), daemon=True).start()
+
+    def pass_on(self, source, target, counted):
+        try:
+            while piece := source.recv(65536):
+                if counted:
+                    self.count += piece.count(self.needle)
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
 def test_two_processes_over_lakefs_paths(server, repository):
     table = f"lakefs://{repository.id}/main/t"
-    options = server.lakefs_options()
+    relay = Relay(server.port, 409)
+    options = dict(server.lakefs_options(), endpoint=relay.url)
     write_deltalake(table, pa.table({"id": pa.array([0], pa.int64())}), storage_options=options)
     before = len(list(repository.branch("main").log()))
     run(table, options, [list(range(1, 11)), list(range(11, 21))])
@@ -60,3 +95,5 @@ def test_two_processes_over_lakefs_paths(server, repository):
     read = DeltaTable(table, storage_options=options)
     assert read.version() == 20
     assert rows_of(read.to_pyarrow_table(), ["id"]) == [(number,) for number in range(21)]
+    assert relay.count >= 1, "at least one writer lost a race, was answered 409, and tried again"
+    relay.listener.close()
