@@ -12,9 +12,10 @@ from readers import rows_of
 CONTEXT = multiprocessing.get_context("spawn")
 
 
-def append_with_retries(table, options, values, results):
+def append_with_retries(table, options, values, results, together):
     """What a job does: writes, and tries again when somebody else was first."""
     retries = 0
+    together.wait(120)
     for value in values:
         rows = pa.table({"id": pa.array([value], pa.int64())})
         while True:
@@ -31,7 +32,10 @@ def append_with_retries(table, options, values, results):
 
 def run(table, options, jobs):
     results = CONTEXT.Queue()
-    processes = [CONTEXT.Process(target=append_with_retries, args=(table, options, job, results)) for job in jobs]
+    together = CONTEXT.Barrier(len(jobs))
+    processes = [
+        CONTEXT.Process(target=append_with_retries, args=(table, options, job, results, together)) for job in jobs
+    ]
     for process in processes:
         process.start()
     answers = [results.get(timeout=300) for _ in processes]
