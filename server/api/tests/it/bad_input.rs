@@ -19,24 +19,39 @@ async fn a_body_that_is_no_json_is_refused_with_the_place() {
           "message": "the JSON body cannot be read: name: invalid type: integer `7`, expected a string at line 1 column 10"
         }
     "#]]).await;
-    server.check("POST /repositories\n\n{\"default_branch\": \"x\"}", expect![[r#"
+    server
+        .check(
+            "POST /repositories\n\n{\"default_branch\": \"x\"}",
+            expect![[r#"
         400
         {
           "message": "the JSON body cannot be read: missing field `name` at line 1 column 23"
         }
-    "#]]).await;
-    server.check("POST /repositories\n\n{\"name\": ", expect![[r#"
+    "#]],
+        )
+        .await;
+    server
+        .check(
+            "POST /repositories\n\n{\"name\": ",
+            expect![[r#"
         400
         {
           "message": "the JSON body cannot be read: name: EOF while parsing a value at line 1 column 9"
         }
-    "#]]).await;
-    server.check("POST /repositories\n\n{\"name\": \"new\"} trailing", expect![[r#"
+    "#]],
+        )
+        .await;
+    server
+        .check(
+            "POST /repositories\n\n{\"name\": \"new\"} trailing",
+            expect![[r#"
         400
         {
           "message": "the JSON body cannot be read: trailing characters at line 1 column 17"
         }
-    "#]]).await;
+    "#]],
+        )
+        .await;
     server
         .check("POST /repositories/sales/branches/main/objects/delete\n\n{\"paths\": [\"a\", 1]}", expect![[r#"
             400
@@ -117,18 +132,28 @@ async fn what_is_nowhere_is_said_to_be_nowhere() {
     "#]],
         )
         .await;
-    server.check("GET /repositories?amount=x", expect![[r#"
+    server
+        .check(
+            "GET /repositories?amount=x",
+            expect![[r#"
         400
         {
           "message": "the query of the request cannot be read: amount: invalid digit found in string"
         }
-    "#]]).await;
-    server.check("POST /repositories?bare=maybe\n\n{\"name\": \"new\"}", expect![[r#"
+    "#]],
+        )
+        .await;
+    server
+        .check(
+            "POST /repositories?bare=maybe\n\n{\"name\": \"new\"}",
+            expect![[r#"
         400
         {
           "message": "the query of the request cannot be read: bare: give 'true' or 'false'"
         }
-    "#]]).await;
+    "#]],
+        )
+        .await;
     server
         .check(
             "GET /repositories/%ff",

@@ -234,12 +234,17 @@ async fn a_commit_is_undone_by_another() {
     let server = apart().await;
     server.post("/repositories/sales/refs/dev/merge/main", "").await;
     let revert = "POST /repositories/sales/branches/main/revert\n\n";
-    server.check(&format!("{revert}{{\"ref\": \"main\", \"parent_number\": 0}}"), expect![[r#"
+    server
+        .check(
+            &format!("{revert}{{\"ref\": \"main\", \"parent_number\": 0}}"),
+            expect![[r#"
         400
         {
           "message": "commit ID has 2 parents: parent 0 cannot count as what was before; name one from 1 to 2"
         }
-    "#]]).await;
+    "#]],
+        )
+        .await;
     server
         .check(
             &format!("{revert}{{\"ref\": \"main\", \"parent_number\": -1}}"),

@@ -214,12 +214,17 @@ async fn only_branches_are_written_to() {
     "#]],
         )
         .await;
-    server.check("POST /repositories/sales/branches/main/objects\n\nx", expect![[r#"
+    server
+        .check(
+            "POST /repositories/sales/branches/main/objects\n\nx",
+            expect![[r#"
         400
         {
           "message": "the query of the request cannot be read: missing field `path`"
         }
-    "#]]).await;
+    "#]],
+        )
+        .await;
     server.check("POST /repositories/sales/branches/main/objects?path=x\nAs: reader\n\nx", expect![[r#"
         403
         {
