@@ -99,5 +99,14 @@ def test_two_processes_over_lakefs_paths(server, repository):
     read = DeltaTable(table, storage_options=options)
     assert read.version() == 20
     assert rows_of(read.to_pyarrow_table(), ["id"]) == [(number,) for number in range(21)]
+    # Whether two writers meet is up to the scheduler: they go on until they have met once.
+    start = 21
+    for _ in range(12):
+        if relay.count:
+            break
+        run(table, options, [list(range(start, start + 10)), list(range(start + 10, start + 20))])
+        start += 20
+    read = DeltaTable(table, storage_options=options)
+    assert rows_of(read.to_pyarrow_table(), ["id"]) == [(number,) for number in range(start)]
     assert relay.count >= 1, "at least one writer lost a race, was answered 409, and tried again"
     relay.listener.close()
