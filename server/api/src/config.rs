@@ -52,7 +52,7 @@ pub(crate) async fn get_current_user(Caller(who): Caller) -> Json<CurrentUser> {
         id: who.name().to_owned(),
         creation_date: 0,
         friendly_name: who.name().to_owned(),
-        role: who.role().to_string(),
+        role: who.widest_role().map(|role| role.to_string()).unwrap_or_default(),
     };
     Json(CurrentUser { user })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_auth::{Action, Principal, authorize};
+use anabranch_auth::{Action, Principal, Resource, authorize};
 use anabranch_refs::RefsBackend;
 use anabranch_repository::{Catalog, Repository};
 use anabranch_types::{BranchName, Clock, IdSource, RepositoryName};
@@ -41,14 +41,31 @@ impl App {
         self.parts.clock.now_ms()
     }
 
-    /// Opens a repository for somebody who may do `action` there.
+    /// Opens a repository for somebody who may do `action` there: for reads, and for writes that are on no branch.
     pub(crate) async fn open(
         &self,
         who: &Principal,
         action: Action,
         repository: &str,
     ) -> Result<Repository, AppError> {
-        permit(who, action, Some(repository))?;
+        permit(who, action, &Resource::Repository(repository))?;
+        self.find(repository).await
+    }
+
+    /// Opens a repository for somebody who may do `action` on this branch of it: for everything that makes, changes,
+    /// moves or deletes the branch.
+    pub(crate) async fn open_branch(
+        &self,
+        who: &Principal,
+        action: Action,
+        repository: &str,
+        branch: &str,
+    ) -> Result<Repository, AppError> {
+        permit(who, action, &Resource::Branch { repository, branch })?;
+        self.find(repository).await
+    }
+
+    async fn find(&self, repository: &str) -> Result<Repository, AppError> {
         let name = RepositoryName::new(repository).map_err(|_| AppError::NotFound {
             kind: "repository",
             name: repository.chars().take(100).collect(),
@@ -64,9 +81,9 @@ impl App {
     }
 }
 
-/// Fails unless the principal may do `action`.
-pub(crate) fn permit(who: &Principal, action: Action, repository: Option<&str>) -> Result<(), AppError> {
-    Ok(authorize(who, action, repository)?)
+/// Fails unless the principal may do `action` with `resource`.
+pub(crate) fn permit(who: &Principal, action: Action, resource: &Resource<'_>) -> Result<(), AppError> {
+    Ok(authorize(who, action, resource)?)
 }
 
 /// The branch of that name; a name that no branch can have does not exist.

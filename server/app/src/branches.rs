@@ -25,7 +25,7 @@ impl App {
         source: &str,
         hidden: bool,
     ) -> Result<CommitId, AppError> {
-        let repository = self.open(who, Action::CreateBranch, repository).await?;
+        let repository = self.open_branch(who, Action::CreateBranch, repository, name).await?;
         Ok(repository.create_branch(&BranchName::new(name)?, source, hidden).await?)
     }
 
@@ -54,7 +54,7 @@ impl App {
 
     /// Deletes a branch and what is staged on it. Its commits stay.
     pub async fn delete_branch(&self, who: &Principal, repository: &str, name: &str) -> Result<(), AppError> {
-        let repository = self.open(who, Action::DeleteBranch, repository).await?;
+        let repository = self.open_branch(who, Action::DeleteBranch, repository, name).await?;
         Ok(repository.delete_branch(&branch_name(name)?).await?)
     }
 

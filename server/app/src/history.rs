@@ -49,7 +49,7 @@ impl App {
         branch: &str,
         input: CommitInput,
     ) -> Result<CommitInfo, AppError> {
-        let repository = self.open(who, Action::CreateCommit, repository).await?;
+        let repository = self.open_branch(who, Action::CreateCommit, repository, branch).await?;
         let request = CommitRequest {
             message: input.message,
             committer: Actor(who.name().to_owned()),
@@ -133,7 +133,7 @@ impl App {
         destination: &str,
         input: MergeInput,
     ) -> Result<MergeAnswer, AppError> {
-        let repository = self.open(who, Action::Merge, repository).await?;
+        let repository = self.open_branch(who, Action::Merge, repository, destination).await?;
         let request = MergeRequest {
             message: input.message,
             committer: Actor(who.name().to_owned()),
@@ -153,7 +153,7 @@ impl App {
         branch: &str,
         input: PickInput,
     ) -> Result<MergeAnswer, AppError> {
-        let repository = self.open(who, Action::Revert, repository).await?;
+        let repository = self.open_branch(who, Action::Revert, repository, branch).await?;
         Ok(repository.revert(&branch_name(branch)?, pick(who, input)).await?)
     }
 
@@ -165,7 +165,7 @@ impl App {
         branch: &str,
         input: PickInput,
     ) -> Result<MergeAnswer, AppError> {
-        let repository = self.open(who, Action::CherryPick, repository).await?;
+        let repository = self.open_branch(who, Action::CherryPick, repository, branch).await?;
         Ok(repository.cherry_pick(&branch_name(branch)?, pick(who, input)).await?)
     }
 
@@ -177,7 +177,7 @@ impl App {
         branch: &str,
         scope: ResetScope,
     ) -> Result<(), AppError> {
-        let repository = self.open(who, Action::ResetBranch, repository).await?;
+        let repository = self.open_branch(who, Action::ResetBranch, repository, branch).await?;
         Ok(repository.reset(&branch_name(branch)?, &scope).await?)
     }
 }

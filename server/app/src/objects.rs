@@ -70,7 +70,7 @@ impl App {
         path: &str,
         input: PutInput,
     ) -> Result<ObjectInfo, AppError> {
-        let repository = self.open(who, Action::WriteObject, repository).await?;
+        let repository = self.open_branch(who, Action::WriteObject, repository, branch).await?;
         let path = ObjectPath::new(path)?;
         let branch = writable(&repository, branch).await?;
         check_attributes(&path, &input.attributes)?;
@@ -97,7 +97,7 @@ impl App {
         path: &str,
         input: CopyInput,
     ) -> Result<ObjectInfo, AppError> {
-        let target = self.open(who, Action::WriteObject, repository).await?;
+        let target = self.open_branch(who, Action::WriteObject, repository, branch).await?;
         let source = self.open(who, Action::ReadObject, &input.source.repository).await?;
         let path = ObjectPath::new(path)?;
         let branch = writable(&target, branch).await?;
@@ -134,7 +134,7 @@ impl App {
         branch: &str,
         path: &str,
     ) -> Result<(), AppError> {
-        let repository = self.open(who, Action::DeleteObject, repository).await?;
+        let repository = self.open_branch(who, Action::DeleteObject, repository, branch).await?;
         let branch = writable(&repository, branch).await?;
         Ok(repository.delete(&branch, &ObjectPath::new(path)?).await?)
     }
@@ -147,7 +147,7 @@ impl App {
         branch: &str,
         paths: Vec<String>,
     ) -> Result<Vec<(String, Result<(), AppError>)>, AppError> {
-        let repository = self.open(who, Action::DeleteObject, repository).await?;
+        let repository = self.open_branch(who, Action::DeleteObject, repository, branch).await?;
         let branch = writable(&repository, branch).await?;
         let mut good = Vec::with_capacity(paths.len());
         let mut answers = Vec::with_capacity(paths.len());

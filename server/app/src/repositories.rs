@@ -1,11 +1,14 @@
 //! Repositories: create, look up, list, delete, check.
 
-use anabranch_auth::{Action, Principal};
+use anabranch_auth::{Action, Principal, Resource, authorize};
 use anabranch_repository::{CreateRepository, FsckReport, Paged, Paging, RepositoryInfo};
 use anabranch_types::{BranchName, RepositoryName};
 
 use crate::app::permit;
 use crate::{App, AppError, CreateRepositoryInput};
+
+/// How many pages of the catalog one listing looks at.
+const SCANS_MAX: usize = 20;
 
 impl App {
     /// Makes a repository with one empty commit on its default branch.
@@ -14,7 +17,7 @@ impl App {
         who: &Principal,
         input: CreateRepositoryInput,
     ) -> Result<RepositoryInfo, AppError> {
-        permit(who, Action::CreateRepository, Some(&input.name))?;
+        permit(who, Action::CreateRepository, &Resource::Repository(&input.name))?;
         let request = CreateRepository {
             name: RepositoryName::new(input.name)?,
             storage_namespace: input.storage_namespace.filter(|namespace| !namespace.is_empty()),
@@ -29,14 +32,32 @@ impl App {
         Ok(self.open(who, Action::ReadRepository, repository).await?.info().clone())
     }
 
-    /// Lists repositories in order of name.
+    /// Lists the repositories that the caller may read, in order of name. A page may hold fewer than there are, even
+    /// none, and say that more follow: what the caller may not read is passed over for a while only.
     pub async fn list_repositories(
         &self,
         who: &Principal,
         paging: Paging,
     ) -> Result<Paged<RepositoryInfo>, AppError> {
-        permit(who, Action::ListRepositories, None)?;
-        Ok(self.catalog().list_repositories(&paging).await?)
+        permit(who, Action::ListRepositories, &Resource::Server)?;
+        let readable = |found: &RepositoryInfo| {
+            authorize(who, Action::ReadRepository, &Resource::Repository(found.name.as_str())).is_ok()
+        };
+        let (wanted, mut next) = (paging.amount.max(1), paging.clone());
+        let mut results = Vec::new();
+        for _ in 0..SCANS_MAX {
+            next.amount = wanted.saturating_sub(results.len());
+            let page = self.catalog().list_repositories(&next).await?;
+            results.extend(page.results.into_iter().filter(readable));
+            next.after = Some(page.next);
+            if !page.more {
+                return Ok(Paged { results, more: false, next: String::new() });
+            }
+            if results.len() >= wanted {
+                break;
+            }
+        }
+        Ok(Paged { results, more: true, next: next.after.unwrap_or_default() })
     }
 
     /// Deletes a repository. Its objects stay in their storage.

@@ -83,7 +83,7 @@ impl App {
         path: &str,
         attributes: ObjectAttributes,
     ) -> Result<String, AppError> {
-        let repository = self.open(who, Action::WriteObject, repository).await?;
+        let repository = self.open_branch(who, Action::WriteObject, repository, branch).await?;
         let path = ObjectPath::new(path)?;
         let branch = writable(&repository, branch).await?;
         check_attributes(&path, &attributes)?;
@@ -117,7 +117,7 @@ impl App {
         size: Option<u64>,
         expected_md5: Option<[u8; 16]>,
     ) -> Result<PartInfo, AppError> {
-        let repository = self.open(who, Action::WriteObject, repository).await?;
+        let repository = self.open_branch(who, Action::WriteObject, repository, branch).await?;
         self.upload_record(&repository, branch, path, upload_id).await?;
         check_number(upload_id, number)?;
         let intake = take_in(&repository, body, Announced { size, md5: expected_md5 }).await?;
@@ -214,7 +214,7 @@ impl App {
         wanted: &[(u32, String)],
         condition: WriteCondition,
     ) -> Result<ObjectInfo, AppError> {
-        let repository = self.open(who, Action::WriteObject, repository).await?;
+        let repository = self.open_branch(who, Action::WriteObject, repository, branch).await?;
         let record = self.upload_record(&repository, branch, path, upload_id).await?;
         let branch = writable(&repository, branch).await?;
         let mut stored = BTreeMap::new();
@@ -252,7 +252,7 @@ impl App {
         path: &str,
         upload_id: &str,
     ) -> Result<(), AppError> {
-        let repository = self.open(who, Action::WriteObject, repository).await?;
+        let repository = self.open_branch(who, Action::WriteObject, repository, branch).await?;
         self.upload_record(&repository, branch, path, upload_id).await?;
         self.forget(&repository, upload_id).await
     }

@@ -6,6 +6,7 @@
 
 pub mod basic;
 mod keys;
+mod pattern;
 mod permission;
 mod principal;
 pub mod sigv4;
@@ -13,5 +14,6 @@ pub mod sigv4;
 mod test_time;
 
 pub use keys::{Identity, KeyPair, Keys, KeysError, Secret, StaticKeys};
-pub use permission::{Action, Denied, authorize};
-pub use principal::{Principal, Role};
+pub use pattern::{InvalidPattern, Pattern};
+pub use permission::{Action, Denied, Resource, authorize};
+pub use principal::{Grant, Principal, Role};

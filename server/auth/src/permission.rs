@@ -84,6 +84,14 @@ actions! {
     WriteObject = "object:write", ReadWrite;
     /// Delete objects.
     DeleteObject = "object:delete", ReadWrite;
+    /// Read which branches are protected.
+    ReadBranchProtection = "branch-protection:read", ReadOnly;
+    /// Say which branches are protected.
+    WriteBranchProtection = "branch-protection:write", Admin;
+    /// Read users, groups, policies and whose keys there are; oneself may be read by everybody.
+    ReadUsers = "users:read", Admin;
+    /// Make, change and delete users, groups, policies and keys; one's own keys may be managed by everybody.
+    WriteUsers = "users:write", Admin;
 }
 
 impl fmt::Display for Action {
@@ -92,40 +100,67 @@ impl fmt::Display for Action {
     }
 }
 
+/// What an action is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resource<'a> {
+    /// The server as a whole: its facts, its users, the list of its repositories.
+    Server,
+    /// A repository, or something in it that is no branch. Reads are about this too, whatever ref they name.
+    Repository(&'a str),
+    /// A branch that is to be made, changed, moved or deleted.
+    Branch {
+        /// Its repository.
+        repository: &'a str,
+        /// Its name.
+        branch: &'a str,
+    },
+}
+
+impl fmt::Display for Resource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cut = |name: &str| name.chars().take(100).collect::<String>();
+        match self {
+            Resource::Server => f.write_str("the server"),
+            Resource::Repository(repository) => write!(f, "repository {}", cut(repository)),
+            Resource::Branch { repository, branch } => {
+                write!(f, "branch {} of repository {}", cut(branch), cut(repository))
+            }
+        }
+    }
+}
+
 /// A principal may not do what it asked for.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{principal} is not permitted to {action}{}: that needs the role {needed}, and {principal} has {role}", on(.repository))]
+#[error("{principal} is not permitted to {action} on {resource}: that needs the role {needed}, and {principal} has {}", shown(.role))]
 pub struct Denied {
     /// Who asked.
     pub principal: String,
-    /// Its role.
-    pub role: Role,
+    /// Its role there, if it has one.
+    pub role: Option<Role>,
     /// For what.
     pub action: Action,
-    /// On which repository, if on one.
-    pub repository: Option<String>,
+    /// On what.
+    pub resource: String,
     /// The least role that is permitted.
     pub needed: Role,
 }
 
-fn on(repository: &Option<String>) -> String {
-    match repository {
-        Some(repository) => format!(" on repository {repository}"),
-        None => String::new(),
-    }
+fn shown(role: &Option<Role>) -> &'static str {
+    role.map_or("none", Role::name)
 }
 
-/// Decides whether `principal` may do `action`; on `repository`, if the action is about one.
-pub fn authorize(principal: &Principal, action: Action, repository: Option<&str>) -> Result<(), Denied> {
+/// Decides whether `principal` may do `action` with `resource`.
+pub fn authorize(principal: &Principal, action: Action, resource: &Resource<'_>) -> Result<(), Denied> {
     let needed = action.least_role();
-    if principal.role() >= needed {
+    let role = principal.role_on(resource);
+    if role >= Some(needed) {
         return Ok(());
     }
     Err(Denied {
         principal: principal.name().to_owned(),
-        role: principal.role(),
+        role,
         action,
-        repository: repository.map(str::to_owned),
+        resource: resource.to_string(),
         needed,
     })
 }
@@ -133,11 +168,17 @@ pub fn authorize(principal: &Principal, action: Action, repository: Option<&str>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Grant, Pattern};
 
     fn permitted(role: Role) -> Vec<&'static str> {
         let who = Principal::new("somebody", role);
-        let may = |action: &&Action| authorize(&who, **action, Some("sales")).is_ok();
+        let may = |action: &&Action| authorize(&who, **action, &Resource::Repository("sales")).is_ok();
         Action::ALL.iter().filter(may).map(|action| action.name()).collect()
+    }
+
+    fn grant(role: Role, repositories: &str, branches: &str) -> Grant {
+        let pattern = |text: &str| Pattern::new(text).unwrap();
+        Grant { role, repositories: pattern(repositories), branches: pattern(branches) }
     }
 
     #[test]
@@ -154,11 +195,20 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_makes_and_deletes_no_repository() {
+    fn a_writer_makes_and_deletes_no_repository_and_manages_nobody() {
         let writer = permitted(Role::ReadWrite);
         let missing: Vec<_> =
             Action::ALL.iter().map(|action| action.name()).filter(|name| !writer.contains(name)).collect();
-        assert_eq!(missing, ["repository:create", "repository:delete"]);
+        assert_eq!(
+            missing,
+            [
+                "repository:create",
+                "repository:delete",
+                "branch-protection:write",
+                "users:read",
+                "users:write"
+            ]
+        );
     }
 
     #[test]
@@ -172,11 +222,49 @@ mod tests {
     #[test]
     fn a_denial_says_who_what_and_what_is_needed() {
         let who = Principal::new("anna", Role::ReadOnly);
-        let denied = authorize(&who, Action::WriteObject, Some("sales")).expect_err("a reader");
+        let main = Resource::Branch { repository: "sales", branch: "main" };
+        let denied = authorize(&who, Action::WriteObject, &main).expect_err("a reader");
         assert_eq!(
             denied.to_string(),
-            "anna is not permitted to object:write on repository sales: that needs the role read-write, \
-             and anna has read-only"
+            "anna is not permitted to object:write on branch main of repository sales: that needs the role \
+             read-write, and anna has read-only"
+        );
+        let nobody = Principal::with_grants("ben", Vec::new());
+        let denied = authorize(&nobody, Action::ReadServer, &Resource::Server).expect_err("without grants");
+        assert!(denied.to_string().ends_with("and ben has none"), "{denied}");
+    }
+
+    #[test]
+    fn a_branch_pattern_restricts_writes_only() {
+        let who = Principal::with_grants("anna", vec![grant(Role::ReadWrite, "sales-*", "dev-*")]);
+        let may = |action, resource: Resource<'_>| authorize(&who, action, &resource).is_ok();
+        let on = |repository, branch| Resource::Branch { repository, branch };
+        assert!(may(Action::WriteObject, on("sales-eu", "dev-anna")));
+        assert!(!may(Action::WriteObject, on("sales-eu", "main")), "another branch");
+        assert!(!may(Action::WriteObject, on("hr-eu", "dev-anna")), "another repository");
+        assert!(may(Action::ReadObject, Resource::Repository("sales-eu")), "reads are per repository");
+        assert!(may(Action::ReadBranch, on("sales-eu", "main")));
+        assert!(!may(Action::ReadObject, Resource::Repository("hr-eu")));
+        assert!(!may(Action::CreateTag, Resource::Repository("sales-eu")), "a tag is on no branch");
+        assert!(may(Action::ReadServer, Resource::Server) && may(Action::ListRepositories, Resource::Server));
+    }
+
+    #[test]
+    fn grants_add_up() {
+        let grants = vec![
+            grant(Role::ReadOnly, "*", "*"),
+            grant(Role::ReadWrite, "sales", "*"),
+            grant(Role::Admin, "scratch-*", "*"),
+        ];
+        let who = Principal::with_grants("anna", grants);
+        let role = |resource: Resource<'_>| who.role_on(&resource);
+        assert_eq!(role(Resource::Repository("hr-eu")), Some(Role::ReadOnly));
+        assert_eq!(role(Resource::Branch { repository: "sales", branch: "main" }), Some(Role::ReadWrite));
+        assert_eq!(role(Resource::Repository("scratch-1")), Some(Role::Admin));
+        assert_eq!(
+            role(Resource::Server),
+            Some(Role::ReadOnly),
+            "an admin of some repositories is none here"
         );
     }
 }

@@ -228,7 +228,7 @@ async fn only_branches_are_written_to() {
     server.check("POST /repositories/sales/branches/main/objects?path=x\nAs: reader\n\nx", expect![[r#"
         403
         {
-          "message": "reader is not permitted to object:write on repository sales: that needs the role read-write, and reader has read-only"
+          "message": "reader is not permitted to object:write on branch main of repository sales: that needs the role read-write, and reader has read-only"
         }
     "#]]).await;
 }
