@@ -1,25 +1,24 @@
 //! Both traits over one SQLite file: the default of a single server.
 //!
-//! One task owns the only writing connection. It takes whatever requests wait, judges each on its own, and
-//! commits them together: one sync of the disk for all of them (`writer.rs`). Reads go through a small pool and
-//! see every committed write. That only one process opens the file is the business of whoever owns the folder.
+//! One thread owns the only writing connection. It takes whatever requests wait, judges each on its own, and
+//! commits them together: one sync of the disk for all of them (`writer.rs`). Reads go through a pool of
+//! connections and see every committed write (`readers.rs`). That only one process opens the file is the business
+//! of whoever owns the folder.
 
 mod batch;
+mod readers;
 mod rows;
 mod schema;
 mod tables;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anabranch_types::Clock;
 use async_trait::async_trait;
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use rusqlite::{Connection, OpenFlags, ffi};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::judge;
@@ -28,58 +27,87 @@ use crate::{
     ConditionalRow, Dropped, Edit, Fence, Page, Partition, RefUpdate, RefsBackend, RefsError, ScanRange,
     Staged, StagedPage, StagedRow, StagedValue, StagingStore, Token, Versioned, WriteId,
 };
+use readers::Readers;
 use writer::Request;
 
 /// How many requests may wait for the writer before callers are held back.
 const QUEUE_MAX: usize = 4096;
-const READERS: u32 = 4;
+/// How many prepared statements a connection keeps: more than there are texts.
+const STATEMENTS_KEPT: usize = 64;
 
 /// Keeps refs and staging in one SQLite file, durable in WAL mode with full sync.
 pub struct SqliteStore {
     requests: mpsc::Sender<Request>,
-    readers: SqlitePool,
+    readers: Arc<Readers>,
     name: Arc<str>,
+}
+
+/// How connections to the file are made.
+#[derive(Clone, Debug)]
+struct Opener {
+    path: PathBuf,
+    /// The largest size of the file in pages, for tests of a full disk.
+    pages_max: Option<u32>,
+}
+
+impl Opener {
+    fn writer(&self) -> rusqlite::Result<Connection> {
+        let connection = self.open()?;
+        // In a long log a page that is written again and again is copied back once.
+        connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
+        if let Some(pages) = self.pages_max {
+            connection.pragma_update(None, "max_page_count", pages)?;
+        }
+        Ok(connection)
+    }
+
+    fn reader(&self) -> rusqlite::Result<Connection> {
+        let connection = self.open()?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+
+    fn open(&self) -> rusqlite::Result<Connection> {
+        // No mutex of SQLite's own: nothing here uses a connection from two threads at a time.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        // Write-ids and paths fall on random pages: a small cache would read most of them again.
+        connection.pragma_update(None, "cache_size", -65536)?;
+        // The way back of a statement of many rows: needed only until it ends, so a file is wasted on it.
+        connection.pragma_update(None, "temp_store", "memory")?;
+        Ok(connection)
+    }
 }
 
 impl SqliteStore {
     /// Opens the file at `path`, or makes it. An older schema is migrated in one transaction; a newer one is
     /// [`RefsError::NewerSchema`]. `clock` tells when write-ids may be forgotten.
     ///
-    /// Must be called within a Tokio runtime, which then runs the writer.
+    /// Starts the thread that writes; it ends when the store is dropped or closed.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, RefsError> {
-        Self::open_with(path, clock, SqliteConnectOptions::new()).await
+        Self::open_with(Opener { path: path.to_owned(), pages_max: None }, clock)
     }
 
-    async fn open_with(
-        path: &Path,
-        clock: Arc<dyn Clock>,
-        options: SqliteConnectOptions,
-    ) -> Result<Self, RefsError> {
-        let name: Arc<str> = path.display().to_string().into();
-        let options = options
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .statement_cache_capacity(256)
-            // Write-ids and paths fall on random pages: a small cache would read most of them again.
-            .pragma("cache_size", "-65536")
-            // The way back of a statement of many rows: needed only until it ends, so a file is wasted on it.
-            .pragma("temp_store", "MEMORY")
-            // In a long log a page that is written again and again is copied back once.
-            .pragma("wal_autocheckpoint", "8192")
-            .disable_statement_logging();
-        let mut connection = options.connect().await.map_err(|error| failed("opening", &name, error))?;
-        schema::prepare(&mut connection, &name).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            // A check before each use would double the cost of a read; a file does not go away.
-            .test_before_acquire(false)
-            .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+    fn open_with(opener: Opener, clock: Arc<dyn Clock>) -> Result<Self, RefsError> {
+        let name: Arc<str> = opener.path.display().to_string().into();
+        let mut connection = opener.writer().map_err(|error| failed("opening", &name, error))?;
+        schema::prepare(&mut connection, &name)?;
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(writer::Writer::new(name.clone(), options, connection, clock).run(queue));
-        Ok(SqliteStore { requests, readers, name })
+        let writer = writer::Writer::new(name.clone(), opener.clone(), connection, clock);
+        std::thread::Builder::new().name("refs-writer".into()).spawn(move || writer.run(queue)).map_err(
+            |error| RefsError::Failed {
+                action: "starting the writer",
+                store: name.to_string(),
+                source: Box::new(error),
+            },
+        )?;
+        Ok(SqliteStore { requests, readers: Arc::new(Readers::new(opener)), name })
     }
 
     /// Finishes what was asked for, and closes the file. Later requests fail. Dropping the store does the same
@@ -90,7 +118,7 @@ impl SqliteStore {
             // An error means that the writer ended already.
             let _ = closed.await;
         }
-        self.readers.close().await;
+        self.readers.close();
     }
 
     async fn ask<T>(
@@ -98,22 +126,59 @@ impl SqliteStore {
         request: impl FnOnce(oneshot::Sender<Result<T, RefsError>>) -> Request,
     ) -> Result<T, RefsError> {
         let (reply, answer) = oneshot::channel();
-        let closed = |_| RefsError::Failed {
-            action: "writing",
-            store: self.name.to_string(),
-            source: "the store was closed".into(),
-        };
-        self.requests.send(request(reply)).await.map_err(|_| closed(()))?;
-        answer.await.map_err(|_| closed(()))?
+        self.requests.send(request(reply)).await.map_err(|_| self.closed())?;
+        answer.await.map_err(|_| self.closed())?
     }
 
-    fn failed(&self, action: &'static str) -> impl Fn(sqlx::Error) -> RefsError {
+    fn closed(&self) -> RefsError {
+        RefsError::Failed {
+            action: "using it",
+            store: self.name.to_string(),
+            source: "the store was closed".into(),
+        }
+    }
+
+    fn failed(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> RefsError {
         let name = self.name.clone();
         move |error| failed(action, &name, error)
     }
 
     fn damaged(&self, what: String) -> RefsError {
         RefsError::Damaged { store: self.name.to_string(), what }
+    }
+}
+
+/// Reads of more rows than this leave the thread that they were asked on to others.
+const ROWS_AT_ONCE: usize = 200;
+
+impl SqliteStore {
+    /// Reads a few rows, at once: that takes microseconds, far less than a way to another thread and back.
+    fn read<T>(
+        &self,
+        action: &'static str,
+        read: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, RefsError> {
+        self.readers.with(read).ok_or_else(|| self.closed())?.map_err(self.failed(action))
+    }
+
+    /// Reads up to `limit` rows, on another thread if they are many.
+    async fn read_many<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        limit: usize,
+        read: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, RefsError> {
+        if limit <= ROWS_AT_ONCE {
+            return self.read(action, read);
+        }
+        let readers = Arc::clone(&self.readers);
+        let read = tokio::task::spawn_blocking(move || readers.with(read)).await;
+        let read = read.map_err(|error| RefsError::Failed {
+            action,
+            store: self.name.to_string(),
+            source: Box::new(error),
+        })?;
+        read.ok_or_else(|| self.closed())?.map_err(self.failed(action))
     }
 }
 
@@ -124,17 +189,14 @@ impl std::fmt::Debug for SqliteStore {
 }
 
 /// What SQLite says, as an error of this crate.
-fn failed<E: std::borrow::Borrow<sqlx::Error> + Into<Box<dyn std::error::Error + Send + Sync>>>(
+fn failed<E: std::borrow::Borrow<rusqlite::Error> + Into<Box<dyn std::error::Error + Send + Sync>>>(
     action: &'static str,
     store: &str,
     error: E,
 ) -> RefsError {
-    const CORRUPT: i32 = 11;
-    const FULL: i32 = 13;
-    const NOT_A_DATABASE: i32 = 26;
     match primary_code(error.borrow()) {
-        Some(FULL) => RefsError::Full { store: store.to_owned() },
-        Some(CORRUPT | NOT_A_DATABASE) => {
+        Some(ffi::SQLITE_FULL) => RefsError::Full { store: store.to_owned() },
+        Some(ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB) => {
             RefsError::Damaged { store: store.to_owned(), what: error.borrow().to_string() }
         }
         _ => RefsError::Failed { action, store: store.to_owned(), source: error.into() },
@@ -142,47 +204,32 @@ fn failed<E: std::borrow::Borrow<sqlx::Error> + Into<Box<dyn std::error::Error +
 }
 
 /// SQLite's result code, without its extension.
-fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xFF)
+fn primary_code(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_extended_error_code().map(|code| code & 0xFF)
 }
 
 #[async_trait]
 impl RefsBackend for SqliteStore {
     async fn get(&self, partition: &Partition, key: &str) -> Result<Option<Versioned>, RefsError> {
-        let row =
-            sqlx::query("SELECT value, version, token, head FROM refs WHERE partition = ?1 AND key = ?2")
-                .bind(partition.0.as_bytes())
-                .bind(key.as_bytes())
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(self.failed("reading a record"))?;
-        let Some(row) = row else { return Ok(None) };
-        let row =
-            rows::ref_row(&row, 0).map_err(|what| self.damaged(rows::of_record(partition, key, &what)))?;
-        Ok(Some(row.versioned))
+        let found = self.read("reading a record", |connection| {
+            tables::record(connection, partition, key).map(|found| found.transpose())
+        })?;
+        let row = found.map_err(|what| self.damaged(rows::of_record(partition, key, &what)))?;
+        Ok(row.map(|row| row.versioned))
     }
 
     async fn scan(&self, partition: &Partition, range: &ScanRange, limit: usize) -> Result<Page, RefsError> {
-        let range = KeyRange::from(range);
-        let found = sqlx::query(
-            "SELECT value, version, token, head, key FROM refs
-             WHERE partition = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4",
-        )
-        .bind(partition.0.as_bytes())
-        .bind(range.from)
-        .bind(range.until)
-        .bind(limit_and_one(limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(self.failed("scanning records"))?;
+        let (scanned, range) = (partition.clone(), KeyRange::from(range));
+        let found = self
+            .read_many("scanning records", limit, move |connection| {
+                tables::records(connection, &scanned, &range, limit_and_one(limit))
+            })
+            .await?;
         let (found, more) = cut_page(found, limit);
         let mut page = Page { rows: Vec::with_capacity(found.len()), more };
-        for row in &found {
-            let key =
-                rows::text(row, 4).map_err(|what| self.damaged(format!("a key of {partition:?}: {what}")))?;
-            let row = rows::ref_row(row, 0)
-                .map_err(|what| self.damaged(rows::of_record(partition, &key, &what)))?;
+        for (key, row) in found {
+            let key = key.map_err(|what| self.damaged(format!("a key of {partition:?}: {what}")))?;
+            let row = row.map_err(|what| self.damaged(rows::of_record(partition, &key, &what)))?;
             page.rows.push((key, row.versioned));
         }
         Ok(page)
@@ -215,21 +262,17 @@ impl StagingStore for SqliteStore {
     }
 
     async fn get(&self, tokens: &[Token], path: &str) -> Result<Option<StagedValue>, RefsError> {
-        let action = "reading a staged row";
-        let mut snapshot = self.readers.begin().await.map_err(self.failed(action))?;
-        for token in tokens {
-            let row = sqlx::query("SELECT entry, etag FROM staging WHERE token = ?1 AND path = ?2")
-                .bind(token.0.as_slice())
-                .bind(path.as_bytes())
-                .fetch_optional(&mut *snapshot)
-                .await
-                .map_err(self.failed(action))?;
-            if let Some(row) = row {
-                let value = rows::staged_value(&row, 0);
-                return value.map(Some).map_err(|what| self.damaged(rows::of_staged(token, path, &what)));
-            }
-        }
-        Ok(None)
+        let found = self.read("reading a staged row", |connection| {
+            tables::in_one_snapshot(connection, tokens.len(), |connection| {
+                for token in tokens {
+                    if let Some(found) = tables::staged(connection, token, path)? {
+                        return Ok(Some(found.map_err(|what| rows::of_staged(token, path, &what))));
+                    }
+                }
+                Ok(None)
+            })
+        })?;
+        found.transpose().map_err(|what| self.damaged(what))
     }
 
     async fn scan(
@@ -239,27 +282,17 @@ impl StagingStore for SqliteStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<StagedPage, RefsError> {
-        let action = "scanning staged rows";
-        let range = KeyRange::new(prefix, after);
-        // One snapshot for all areas, or a page could miss a row that moved on between two statements.
-        let mut snapshot = self.readers.begin().await.map_err(self.failed(action))?;
-        let mut areas = Vec::with_capacity(tokens.len());
-        for token in tokens {
-            let found = sqlx::query(
-                "SELECT entry, etag, path FROM staging
-                 WHERE token = ?1 AND path >= ?2 AND path < ?3 ORDER BY path LIMIT ?4",
-            )
-            .bind(token.0.as_slice())
-            .bind(range.from.as_slice())
-            .bind(range.until.as_slice())
-            .bind(limit_and_one(limit))
-            .fetch_all(&mut *snapshot)
-            .await
-            .map_err(self.failed(action))?;
-            let area: Result<Vec<_>, _> = found.iter().map(|row| rows::staged_row(token, row)).collect();
-            areas.push(area.map_err(|what| self.damaged(what))?);
-        }
-        Ok(overlay(areas, limit))
+        let (tokens, range) = (tokens.to_vec(), KeyRange::new(prefix, after));
+        let areas = self
+            .read_many("scanning staged rows", limit, move |connection| {
+                tables::in_one_snapshot(connection, tokens.len(), |connection| {
+                    let area = |token| tables::staged_rows(connection, token, &range, limit_and_one(limit));
+                    tokens.iter().map(area).collect::<rusqlite::Result<Vec<_>>>()
+                })
+            })
+            .await?;
+        let areas: Result<Vec<_>, _> = areas.into_iter().map(|area| area.into_iter().collect()).collect();
+        Ok(overlay(areas.map_err(|what| self.damaged(what))?, limit))
     }
 
     async fn drop_chunk(&self, token: &Token) -> Result<Dropped, RefsError> {

@@ -3,8 +3,7 @@
 //! Keys and paths are kept as bytes: text would lose everything behind a zero byte in some functions of SQLite,
 //! and bytes are ordered bytewise without further ado.
 
-use sqlx::Connection;
-use sqlx::SqliteConnection;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::failed;
 use crate::RefsError;
@@ -46,20 +45,19 @@ const FROM_1_COPY: &str = "
 const FROM_1_DROP: &str = "DROP TABLE refs_1; DROP TABLE staging_1;";
 
 /// Makes the schema, or migrates it, in one transaction.
-pub(super) async fn prepare(connection: &mut SqliteConnection, store: &str) -> Result<(), RefsError> {
+pub(super) fn prepare(connection: &mut Connection, store: &str) -> Result<(), RefsError> {
     let failed = |error| failed("preparing the schema", store, error);
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'schema_version'")
-        .fetch_one(&mut *transaction)
-        .await
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let tables: i64 = transaction
+        .query_row("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'schema_version'", [], |row| row.get(0))
         .map_err(failed)?;
     if tables == 0 {
-        sqlx::raw_sql(CREATE).execute(&mut *transaction).await.map_err(failed)?;
-        return transaction.commit().await.map_err(failed);
+        transaction.execute_batch(CREATE).map_err(failed)?;
+        return transaction.commit().map_err(failed);
     }
-    let found: Option<i64> = sqlx::query_scalar("SELECT version FROM schema_version")
-        .fetch_optional(&mut *transaction)
-        .await
+    let found: Option<i64> = transaction
+        .query_row("SELECT version FROM schema_version", [], |row| row.get(0))
+        .optional()
         .map_err(failed)?;
     let damaged =
         || RefsError::Damaged { store: store.to_owned(), what: format!("schema version {found:?}") };
@@ -67,36 +65,33 @@ pub(super) async fn prepare(connection: &mut SqliteConnection, store: &str) -> R
         VERSION => Ok(()),
         1 => {
             tracing::info!(store, from = 1, to = VERSION, "migrating the ref-store");
-            migrate_from_1(&mut transaction).await.map_err(failed)?;
-            transaction.commit().await.map_err(failed)
+            migrate_from_1(&transaction).map_err(failed)?;
+            transaction.commit().map_err(failed)
         }
         0 => Err(damaged()),
         found => Err(RefsError::NewerSchema { store: store.to_owned(), found, known: VERSION }),
     }
 }
 
-async fn migrate_from_1(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+fn migrate_from_1(connection: &Connection) -> rusqlite::Result<()> {
     for script in [FROM_1, CREATE, FROM_1_COPY] {
-        sqlx::raw_sql(script).execute(&mut *connection).await?;
+        connection.execute_batch(script)?;
     }
-    let written: Vec<(Vec<u8>, Vec<u8>, i64, i64)> = sqlx::query_as(
+    let mut written = connection.prepare(
         "SELECT CAST(partition AS BLOB), write_id, version, written_ms FROM refs_1 WHERE write_id IS NOT NULL",
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    for (partition, write_id, version, written_ms) in written {
-        sqlx::query("UPDATE counters SET value = value + 1").execute(&mut *connection).await?;
-        sqlx::query(
+    )?;
+    let mut rows = written.query([])?;
+    while let Some(row) = rows.next()? {
+        let (partition, write_id): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let (version, written_ms): (i64, i64) = (row.get(2)?, row.get(3)?);
+        connection.execute("UPDATE counters SET value = value + 1", [])?;
+        connection.execute(
             "INSERT INTO write_ids SELECT ?1, ?2, value, ?3, ?4 FROM counters WHERE name = 'version'
              ON CONFLICT DO NOTHING",
-        )
-        .bind(partition)
-        .bind(write_id)
-        .bind(written_ms)
-        .bind(version.to_le_bytes().as_slice())
-        .execute(&mut *connection)
-        .await?;
+            params![partition, write_id, written_ms, version.to_le_bytes().as_slice()],
+        )?;
     }
-    sqlx::raw_sql(FROM_1_DROP).execute(&mut *connection).await?;
-    Ok(())
+    drop(rows);
+    drop(written);
+    connection.execute_batch(FROM_1_DROP)
 }

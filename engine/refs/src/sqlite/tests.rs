@@ -2,7 +2,6 @@
 
 use anabranch_types::test_support::ManualClock;
 use bytes::Bytes;
-use sqlx::sqlite::SqliteConnection;
 
 use super::*;
 use crate::{Expect, FenceMark, Operation, RefUpdate};
@@ -29,12 +28,12 @@ impl File {
     }
 
     /// A connection past the store, for what the store never does.
-    async fn raw(&self) -> SqliteConnection {
-        SqliteConnectOptions::new().filename(&self.path).create_if_missing(true).connect().await.unwrap()
+    fn raw(&self) -> Connection {
+        Connection::open(&self.path).unwrap()
     }
 
-    async fn execute(&self, sql: &'static str) {
-        sqlx::raw_sql(sql).execute(&mut self.raw().await).await.unwrap();
+    fn execute(&self, sql: &'static str) {
+        self.raw().execute_batch(sql).unwrap();
     }
 }
 
@@ -69,8 +68,8 @@ fn row(path: &str, entry: Vec<u8>) -> StagedRow {
 async fn a_full_disk_refuses_by_name_and_loses_nothing_acknowledged() {
     let file = File::new();
     // The limit of pages is how SQLite itself meets a full disk, with the same answer.
-    let small = SqliteConnectOptions::new().pragma("max_page_count", "64");
-    let store = SqliteStore::open_with(&file.path, clock(), small).await.unwrap();
+    let small = Opener { path: file.path.clone(), pages_max: Some(64) };
+    let store = SqliteStore::open_with(small, clock()).unwrap();
     let fence = with_branch(&store).await;
     let mut acknowledged = Vec::new();
     let full = loop {
@@ -109,23 +108,19 @@ async fn write_ids_are_kept_for_ten_minutes_and_a_thousand_writes_and_not_foreve
     let store = SqliteStore::open(&file.path, clock.clone()).await.unwrap();
     let edit = [put("k", Expect::Any, "v")];
     let write = async |n| store.apply(&partition(), &edit, id(n)).await.unwrap();
-    let kept = async || {
-        let count =
-            sqlx::query_scalar("SELECT COUNT(*) FROM write_ids").fetch_one(&mut file.raw().await).await;
-        let count: i64 = count.unwrap();
-        count
-    };
+    let kept =
+        || -> i64 { file.raw().query_row("SELECT COUNT(*) FROM write_ids", [], |row| row.get(0)).unwrap() };
     let first = write(0).await;
     for n in 1..2500 {
         write(n).await;
     }
-    assert_eq!(kept().await, 2500, "ten minutes are not over");
+    assert_eq!(kept(), 2500, "ten minutes are not over");
     assert_eq!(write(0).await, first);
     clock.advance(WRITE_ID_MS + 1);
     for n in 2500..2800 {
         write(n).await;
     }
-    let left = kept().await;
+    let left = kept();
     assert!((1000..1000 + 200).contains(&left), "{left}");
     let version = RefsBackend::get(&store, &partition(), "k").await.unwrap().unwrap().version;
     assert_eq!(write(1801).await, write(1801).await);
@@ -153,8 +148,7 @@ async fn a_damaged_row_is_named_and_hurts_nobody_else() {
          UPDATE refs SET version = -1 WHERE key = CAST('negative' AS BLOB);
          UPDATE staging SET etag = NULL WHERE path = CAST('a' AS BLOB);
          UPDATE write_ids SET versions = x'010203' WHERE write_id = x'00000000000000000000000000000004';",
-    )
-    .await;
+    );
     let named = |result: Result<(), RefsError>, name: &str| match result {
         Err(RefsError::Damaged { what, .. }) => assert!(what.contains(name), "{what}"),
         other => panic!("{other:?}"),
@@ -210,7 +204,7 @@ const VERSION_1: &str = "
 #[tokio::test]
 async fn version_1_is_migrated_with_everything_in_it() {
     let file = File::new();
-    file.execute(VERSION_1).await;
+    file.execute(VERSION_1);
     for round in 0..2u64 {
         let store = file.open().await.unwrap();
         let record = RefsBackend::get(&store, &partition(), "record").await.unwrap().unwrap();
@@ -242,13 +236,13 @@ async fn version_1_is_migrated_with_everything_in_it() {
 async fn a_newer_schema_and_a_foreign_file_are_refused_by_name() {
     let file = File::new();
     file.open().await.unwrap().close().await;
-    file.execute("UPDATE schema_version SET version = 3").await;
+    file.execute("UPDATE schema_version SET version = 3");
     let refused = file.open().await.unwrap_err();
     assert!(matches!(&refused, RefsError::NewerSchema { found: 3, known: 2, .. }), "{refused:?}");
     assert!(refused.to_string().contains("refs.db"), "{refused}");
-    file.execute("UPDATE schema_version SET version = 0").await;
+    file.execute("UPDATE schema_version SET version = 0");
     assert!(matches!(file.open().await.unwrap_err(), RefsError::Damaged { .. }));
-    file.execute("DELETE FROM schema_version").await;
+    file.execute("DELETE FROM schema_version");
     assert!(matches!(file.open().await.unwrap_err(), RefsError::Damaged { .. }));
     let foreign = File::new();
     std::fs::write(&foreign.path, "this is no database, whatever its name says, and it is long enough")
@@ -276,23 +270,18 @@ async fn what_was_asked_before_close_is_done_and_what_comes_after_fails() {
 async fn the_file_is_synced_fully_and_read_by_primary_key() {
     let file = File::new();
     let store = file.open().await.unwrap();
-    for pragma in ["PRAGMA journal_mode", "PRAGMA synchronous"] {
-        let mut connection = store.readers.acquire().await.unwrap();
-        let row = sqlx::query(pragma).fetch_one(&mut *connection).await.unwrap();
-        let value = sqlx::Row::try_get::<String, _>(&row, 0)
-            .or_else(|_| sqlx::Row::try_get::<i64, _>(&row, 0).map(|number| number.to_string()));
-        assert!(["wal", "2"].contains(&value.unwrap().as_str()), "{pragma}");
-    }
-    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
-        "EXPLAIN QUERY PLAN WITH wanted (ordinal, first, second) AS (VALUES (0, x'00', x'01'), (1, x'00', x'02'))
-         SELECT wanted.ordinal, refs.value FROM wanted CROSS JOIN refs
-         ON refs.partition = wanted.first AND refs.key = wanted.second",
-    )
-    .fetch_all(&store.readers)
-    .await
-    .unwrap();
-    let search = |step: &&(i64, i64, i64, String)| {
-        step.3.contains("SEARCH refs USING PRIMARY KEY (partition=? AND key=?)")
-    };
-    assert_eq!(plan.iter().filter(search).count(), 1, "{plan:?}");
+    let facts = store.readers.with(|connection| {
+        let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+        let sync: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+        let mut plan = connection
+            .prepare("EXPLAIN QUERY PLAN SELECT value FROM refs WHERE partition = x'00' AND key = x'01'")?;
+        let steps = plan.query_map([], |row| row.get(3))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        Ok((mode, sync, steps))
+    });
+    let (mode, sync, steps) = facts.unwrap().unwrap();
+    assert_eq!((mode.as_str(), sync), ("wal", 2));
+    let search = |step: &&String| step.contains("SEARCH refs USING PRIMARY KEY (partition=? AND key=?)");
+    assert_eq!(steps.iter().filter(search).count(), 1, "{steps:?}");
+    let writing = store.readers.with(|connection| connection.execute("DELETE FROM refs", []));
+    assert!(writing.unwrap().is_err(), "a reader can write");
 }

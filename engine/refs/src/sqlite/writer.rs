@@ -1,14 +1,13 @@
-//! The one task that writes. Requests that wait together are committed together and answered after the commit.
+//! The one thread that writes. Requests that wait together are committed together and answered after the commit.
 
 use std::sync::Arc;
 
 use anabranch_types::Clock;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use rusqlite::{Connection, ffi};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
-use super::{failed, primary_code, tables};
+use super::{Opener, failed, primary_code, tables};
 use crate::{
     ConditionalRow, Dropped, Edit, Fence, Partition, RefUpdate, RefsError, Staged, StagedRow, Token, WriteId,
 };
@@ -73,43 +72,43 @@ impl Answer {
 /// Why a batch did not take place.
 enum Failure {
     /// Surely nothing was written.
-    Before(&'static str, sqlx::Error),
+    Before(&'static str, rusqlite::Error),
     /// The commit failed in a way that leaves open whether it will be found after a restart.
-    AtCommit(sqlx::Error),
+    AtCommit(rusqlite::Error),
 }
 
 /// The owner of the writing connection.
 pub(super) struct Writer {
     store: Arc<str>,
-    options: SqliteConnectOptions,
+    opener: Opener,
     /// None after a failure: the next batch begins on a fresh connection.
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     clock: Arc<dyn Clock>,
 }
 
 impl Writer {
     pub(super) fn new(
         store: Arc<str>,
-        options: SqliteConnectOptions,
-        connection: SqliteConnection,
+        opener: Opener,
+        connection: Connection,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Writer { store, options, connection: Some(connection), clock }
+        Writer { store, opener, connection: Some(connection), clock }
     }
 
     /// Serves requests until all senders are gone or one asks to close.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
         let mut closing = None;
         while closing.is_none() {
-            let Some(mut requests) = collect(&mut queue).await else { break };
+            let Some(mut requests) = collect(&mut queue) else { break };
             if let Some(at) = requests.iter().position(|request| matches!(request, Request::Close { .. })) {
                 // Those behind it find the store closed: their reply channels are dropped.
                 closing = requests.drain(at..).next();
             }
-            self.serve(requests).await;
+            self.serve(requests);
         }
         if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
+            && let Err((_, error)) = connection.close()
         {
             tracing::warn!(store = &*self.store, %error, "closing the ref-store failed; nothing is lost");
         }
@@ -119,7 +118,7 @@ impl Writer {
         }
     }
 
-    async fn serve(&mut self, requests: Vec<Request>) {
+    fn serve(&mut self, requests: Vec<Request>) {
         let (mut batch, now_ms) = (wanted(&requests), self.clock.now_ms());
         let drops: Vec<Token> = requests
             .iter()
@@ -136,7 +135,7 @@ impl Writer {
                 .filter_map(|request| answer(batch, &store, request))
                 .collect();
         };
-        match self.commit(&mut batch, decide, &drops, now_ms).await {
+        match self.commit(&mut batch, decide, &drops, now_ms) {
             Ok(more) => answers.into_iter().for_each(|answer| answer.send(&more)),
             Err(failure) => {
                 // Where the failure came before the decision, nothing is decided: the answers only carry replies.
@@ -154,7 +153,7 @@ impl Writer {
     }
 
     /// Loads, decides and writes in one transaction. Answers which staging areas have more rows to drop.
-    async fn commit(
+    fn commit(
         &mut self,
         batch: &mut Batch,
         decide: impl FnOnce(&mut Batch),
@@ -163,38 +162,34 @@ impl Writer {
     ) -> Result<Vec<Token>, Failure> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => {
-                let fresh =
-                    self.options.connect().await.map_err(|error| Failure::Before("opening", error))?;
-                none.insert(fresh)
-            }
+            none => none.insert(self.opener.writer().map_err(|error| Failure::Before("opening", error))?),
         };
         let write = |error| Failure::Before("writing", error);
-        execute(connection, "BEGIN IMMEDIATE").await.map_err(write)?;
-        tables::load(connection, batch).await.map_err(write)?;
+        execute(connection, "BEGIN IMMEDIATE").map_err(write)?;
+        tables::load(connection, batch).map_err(write)?;
         decide(batch);
         if !batch.changes.is_empty() {
-            tables::store(connection, batch, now_ms).await.map_err(write)?;
-            tables::prune(connection, batch, now_ms).await.map_err(write)?;
+            tables::store(connection, batch, now_ms).map_err(write)?;
+            tables::prune(connection, batch, now_ms).map_err(write)?;
         }
         let mut more = Vec::new();
         for token in drops {
-            if tables::drop_rows(connection, token).await.map_err(write)? {
+            if tables::drop_rows(connection, token).map_err(write)? {
                 more.push(*token);
             }
         }
-        execute(connection, "COMMIT").await.map_err(Failure::AtCommit)?;
+        execute(connection, "COMMIT").map_err(Failure::AtCommit)?;
         Ok(more)
     }
 }
 
-async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(sql).execute(connection).await.map(drop)
+fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// Waits for a request and takes along what else is there. None when there will be no more.
-async fn collect(queue: &mut mpsc::Receiver<Request>) -> Option<Vec<Request>> {
-    let first = queue.recv().await?;
+fn collect(queue: &mut mpsc::Receiver<Request>) -> Option<Vec<Request>> {
+    let first = queue.blocking_recv()?;
     let mut rows = first.rows();
     let mut requests = vec![first];
     let mut empty_turns = 0;
@@ -208,7 +203,7 @@ async fn collect(queue: &mut mpsc::Receiver<Request>) -> Option<Vec<Request>> {
                 return Some(requests);
             }
         }
-        tokio::task::yield_now().await;
+        std::thread::yield_now();
     }
     Some(requests)
 }
@@ -247,7 +242,7 @@ struct Errors<'a> {
     store: &'a str,
     action: &'static str,
     at_commit: bool,
-    error: Arc<sqlx::Error>,
+    error: Arc<rusqlite::Error>,
 }
 
 impl<'a> Errors<'a> {
@@ -260,10 +255,8 @@ impl<'a> Errors<'a> {
     }
 
     fn one(&self) -> RefsError {
-        const BUSY: i32 = 5;
-        const FULL: i32 = 13;
         // SQLite promises to have rolled back in these two cases.
-        let surely_nothing = matches!(primary_code(&self.error), Some(BUSY | FULL));
+        let surely_nothing = matches!(primary_code(&self.error), Some(ffi::SQLITE_BUSY | ffi::SQLITE_FULL));
         if self.at_commit && !surely_nothing {
             return RefsError::Unknown { store: self.store.to_owned(), source: Box::new(self.error.clone()) };
         }
@@ -272,10 +265,10 @@ impl<'a> Errors<'a> {
 }
 
 /// An error that several callers get.
-struct Shared(Arc<sqlx::Error>);
+struct Shared(Arc<rusqlite::Error>);
 
-impl std::borrow::Borrow<sqlx::Error> for Shared {
-    fn borrow(&self) -> &sqlx::Error {
+impl std::borrow::Borrow<rusqlite::Error> for Shared {
+    fn borrow(&self) -> &rusqlite::Error {
         &self.0
     }
 }
