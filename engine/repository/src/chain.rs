@@ -1,16 +1,19 @@
 //! A chain of commits that are made in memory, one on top of the other, before any of them is written.
 
+use std::sync::Arc;
+
 use anabranch_merge::{PipelineInput, PipelineOutcome, merge_trees};
-use anabranch_refs::Token;
-use anabranch_tree::{CommitToPack, PackedCommits, Session, Tree, TreeEdit};
-use anabranch_types::{BranchName, Commit, CommitId, ObjectPath};
+use anabranch_refs::{StagedPage, Token};
+use anabranch_tree::{CommitToPack, Key, PackedCommits, Session, Tree};
+use anabranch_types::{BranchName, Commit, CommitId, Entry, ObjectPath};
 
 use crate::blobs::{Blobs, NewObjects};
 use crate::commits::StoredCommit;
-use crate::delta::{Delta, compare, edits_back, edits_of};
+use crate::delta::{Delta, compare};
 use crate::merge::{MergeResult, PreparedMerge};
 use crate::record::BranchRecord;
 use crate::repository::Inner;
+use crate::staging_view::decode_staged;
 use crate::{CommitRequest, MergeAnswer, MergeSummary, RepositoryError};
 
 /// How many staged rows are read at once for a commit.
@@ -28,7 +31,7 @@ pub(crate) enum Link {
 
 /// See the module.
 pub(crate) struct Chain<'a> {
-    inner: &'a std::sync::Arc<Inner>,
+    inner: &'a Arc<Inner>,
     name: &'a BranchName,
     session: Session,
     record: BranchRecord,
@@ -44,7 +47,7 @@ pub(crate) struct Chain<'a> {
 
 impl<'a> Chain<'a> {
     pub(crate) fn new(
-        inner: &'a std::sync::Arc<Inner>,
+        inner: &'a Arc<Inner>,
         name: &'a BranchName,
         record: &BranchRecord,
         head: &StoredCommit,
@@ -75,7 +78,7 @@ impl<'a> Chain<'a> {
     pub(crate) async fn add_commit(&mut self, request: &CommitRequest) -> Result<Link, RepositoryError> {
         let before = self.tree.clone();
         let (after, delta) = if self.took_staged || self.record.sealed.is_empty() {
-            (before, compare(&self.session, &self.tree, &self.tree).await.map_err(self.failed())?)
+            (before, Delta::none())
         } else {
             let taken = self.apply_staged().await?;
             // Also when nothing changes: the rows say what the tree says, and need not be kept.
@@ -100,61 +103,51 @@ impl<'a> Chain<'a> {
 
     /// The tree with the sealed rows, the newest of each path, applied; equal bytes written again are no change.
     async fn apply_staged(&self) -> Result<(Tree, Delta), RepositoryError> {
-        let edits = self.staged_edits().await?;
-        let after = self.session.apply(&self.tree, edits).await.map_err(self.failed())?;
-        let mut delta = compare(&self.session, &self.tree, &after).await.map_err(self.failed())?;
-        let rewritten = std::mem::take(&mut delta.rewritten);
-        if rewritten.is_empty() {
-            return Ok((after, delta));
-        }
-        let after = self.session.apply(&after, edits_back(&rewritten)).await.map_err(self.failed())?;
-        Ok((after, delta))
+        let changes = self.staged_changes().await?;
+        let applied = self.session.apply_changes(&self.tree, changes).await.map_err(self.failed())?;
+        Ok((applied.tree, Delta::of(applied.differences)))
     }
 
-    async fn staged_edits(&self) -> Result<Vec<TreeEdit>, RepositoryError> {
-        let mut edits = Vec::new();
-        let mut after: Option<String> = None;
+    async fn staged_changes(&self) -> Result<Vec<(Key, Option<Entry>)>, RepositoryError> {
+        let mut all = Vec::new();
+        let mut page = sealed_page(self.inner.clone(), self.record.sealed.clone(), None).await?;
         loop {
-            let page =
-                self.inner.staged_changes(&self.record.sealed, "", after.as_deref(), ROWS_AT_ONCE).await?;
-            let (changes, more) = page;
-            after = changes.last().map(|change| change.path.clone());
-            for change in changes {
+            // The next page is read while this one is decoded.
+            let last = page.rows.last().map(|row| row.path.clone());
+            let next = page
+                .more
+                .then(|| tokio::spawn(sealed_page(self.inner.clone(), self.record.sealed.clone(), last)));
+            for row in page.rows {
+                let change = decode_staged(row)?;
                 let path = ObjectPath::new(change.path).map_err(|why| {
                     RepositoryError::damaged(format!("staging of branch {}", self.name), why)
                 })?;
-                edits.push(match change.entry {
-                    Some(entry) => TreeEdit::Put(path.into(), entry),
-                    None => TreeEdit::Remove(path.into()),
-                });
+                all.push((path.into(), change.entry));
             }
-            if !more {
-                return Ok(edits);
-            }
+            let Some(next) = next else { return Ok(all) };
+            page =
+                next.await.map_err(|_| RepositoryError::Interrupted { branch: self.name.to_string() })??;
         }
     }
 
     /// Puts a merge on top. If the branch has moved since it was prepared, its result is merged into the branch as it is
     /// now, by the same mergers.
     pub(crate) async fn add_merge(&mut self, merge: &PreparedMerge) -> Result<Link, RepositoryError> {
-        let result = match &merge.result {
-            MergeResult::Changes(changes) => {
-                self.session.apply(&merge.ours.tree(), edits_of(changes)).await.map_err(self.failed())?
-            }
-            MergeResult::Packed(tree) => tree.clone(),
-        };
-        let after = if self.tree == merge.ours.tree() {
-            result
+        let result = self.prepared_tree(merge).await?;
+        let (after, delta) = if self.tree == merge.ours.tree() {
+            let delta = merge.delta.clone();
+            (result, delta)
         } else {
-            match self.merge_again(merge, result).await? {
+            let after = match self.merge_again(merge, result).await? {
                 PipelineOutcome::Merged { tree, .. } => tree,
                 PipelineOutcome::Conflicts { conflicts, .. } => {
                     let summary = merge.summary.clone();
                     return Ok(Link::Refused(MergeAnswer::Conflicts { conflicts, summary }));
                 }
-            }
+            };
+            let delta = compare(&self.session, &self.tree, &after).await.map_err(self.failed())?;
+            (after, delta)
         };
-        let delta = compare(&self.session, &self.tree, &after).await.map_err(self.failed())?;
         if delta.is_empty() && !merge.allow_empty {
             return Ok(Link::Refused(MergeAnswer::NoChanges { uncommitted_on_source: 0 }));
         }
@@ -178,6 +171,21 @@ impl<'a> Chain<'a> {
         summary.ours = Some(self.tip);
         let index = self.push(commit, after, delta);
         Ok(Link::Merged { index, summary })
+    }
+
+    /// The tree that a merge was prepared with, in the session of this chain.
+    async fn prepared_tree(&self, merge: &PreparedMerge) -> Result<Tree, RepositoryError> {
+        match &merge.result {
+            MergeResult::Carried(session, tree) => {
+                self.session.adopt(session);
+                Ok(tree.clone())
+            }
+            MergeResult::Changes => {
+                let edits = merge.delta.edits().unwrap_or_default();
+                self.session.apply(&merge.ours.tree(), edits).await.map_err(self.failed())
+            }
+            MergeResult::Packed(tree) => Ok(tree.clone()),
+        }
     }
 
     async fn merge_again(
@@ -248,4 +256,12 @@ impl<'a> Chain<'a> {
     fn failed(&self) -> impl FnOnce(anabranch_tree::TreeError) -> RepositoryError + use<> {
         RepositoryError::tree(format!("branch {}", self.name))
     }
+}
+
+async fn sealed_page(
+    inner: Arc<Inner>,
+    tokens: Vec<Token>,
+    after: Option<String>,
+) -> Result<StagedPage, RepositoryError> {
+    inner.staged_page(&tokens, "", after.as_deref(), ROWS_AT_ONCE).await
 }

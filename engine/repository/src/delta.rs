@@ -6,7 +6,7 @@ use anabranch_tree::{Difference, KeyRange, Session, Tree, TreeEdit, TreeError};
 pub(crate) const DELTA_MAX: usize = 1_000_000;
 
 /// What differs between two trees.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Delta {
     /// What was changed, in order of key; none when it is more than [`DELTA_MAX`].
     pub(crate) changes: Option<Vec<Difference>>,
@@ -16,7 +16,7 @@ pub(crate) struct Delta {
 
 /// Compares two trees.
 pub(crate) async fn compare(session: &Session, before: &Tree, after: &Tree) -> Result<Delta, TreeError> {
-    let mut delta = Delta { changes: Some(Vec::new()), rewritten: Vec::new() };
+    let mut delta = Delta::none();
     if before == after {
         return Ok(delta);
     }
@@ -36,37 +36,38 @@ pub(crate) async fn compare(session: &Session, before: &Tree, after: &Tree) -> R
     Ok(delta)
 }
 
-/// The edits that make these changes.
-pub(crate) fn edits_of(changes: &[Difference]) -> Vec<TreeEdit> {
-    let edit = |change: &Difference| match &change.after {
+fn edit_of(change: &Difference) -> TreeEdit {
+    match &change.after {
         Some(entry) => TreeEdit::Put(change.key.clone(), entry.clone()),
         None => TreeEdit::Remove(change.key.clone()),
-    };
-    changes.iter().map(edit).collect()
-}
-
-/// The edits that take these changes back.
-pub(crate) fn edits_back(changes: &[Difference]) -> Vec<TreeEdit> {
-    let edit = |change: &Difference| match &change.before {
-        Some(entry) => TreeEdit::Put(change.key.clone(), entry.clone()),
-        None => TreeEdit::Remove(change.key.clone()),
-    };
-    changes.iter().map(edit).collect()
+    }
 }
 
 impl Delta {
+    /// No change.
+    pub(crate) fn none() -> Delta {
+        Delta { changes: Some(Vec::new()), rewritten: Vec::new() }
+    }
+
+    /// These changes of content.
+    pub(crate) fn of(changes: Vec<Difference>) -> Delta {
+        Delta { changes: (changes.len() <= DELTA_MAX).then_some(changes), rewritten: Vec::new() }
+    }
+
     /// Whether nothing differs in content.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.as_ref().is_some_and(Vec::is_empty)
     }
 
-    /// Everything that differs, content or not, in order of key; none when it is too much.
-    pub(crate) fn changes_with_rewritten(self) -> Option<Vec<Difference>> {
-        let mut changes = self.changes?;
-        if !self.rewritten.is_empty() {
-            changes.extend(self.rewritten);
-            changes.sort_by(|left, right| left.key.cmp(&right.key));
-        }
-        Some(changes)
+    /// How much differs, content or not; none when it is too much to be listed.
+    pub(crate) fn listed(&self) -> Option<usize> {
+        self.changes.as_ref().map(|changes| changes.len().saturating_add(self.rewritten.len()))
+    }
+
+    /// The edits that make all that differs, in order of key; none when it is too much to be listed.
+    pub(crate) fn edits(&self) -> Option<Vec<TreeEdit>> {
+        let mut all: Vec<&Difference> = self.changes.as_ref()?.iter().chain(&self.rewritten).collect();
+        all.sort_by(|left, right| left.key.cmp(&right.key));
+        Some(all.into_iter().map(edit_of).collect())
     }
 }

@@ -7,18 +7,20 @@ use std::sync::Arc;
 use anabranch_merge::{
     Labels, MergeReport, Mode, PipelineInput, PipelineOutcome, PipelineReport, UnitDecision, merge_over_bases,
 };
-use anabranch_tree::{CommitToPack, Difference, Session, Tree};
+use anabranch_tree::{CommitToPack, Session, Tree};
 use anabranch_types::{BranchName, Commit, CommitId};
 
 use crate::blobs::{Blobs, NewObjects};
 use crate::commit::check_texts;
 use crate::commits::StoredCommit;
-use crate::delta::compare;
+use crate::delta::{Delta, compare};
 use crate::group::{Done, Work};
 use crate::{MergeAnswer, MergeRequest, MergeSummary, Repository, RepositoryError, Strategy, TableSummary};
 
 /// How many changes a prepared merge carries in memory; the tree of a larger one is written before it is queued.
 const CARRIED_MAX: usize = 50_000;
+/// How many bytes of new nodes a prepared merge carries beside them; they are made again for a larger one.
+const CARRIED_BYTES_MAX: usize = 64 << 20;
 
 impl Repository {
     /// Merges what `source`, a ref expression, stands for into the branch: all tables at once, or nothing. Always makes a
@@ -132,16 +134,18 @@ impl Repository {
             let answer = MergeAnswer::NoChanges { uncommitted_on_source: 0 };
             return Ok(Prepared::Answer(Box::new(answer)));
         }
-        let changes = delta.changes_with_rewritten();
-        summary.objects_changed =
-            count_outside(&summary.tables, changes.as_deref(), outcome_total(&tree, &ours_tree));
-        let result = match changes {
-            Some(changes) if changes.len() <= CARRIED_MAX => MergeResult::Changes(changes),
+        summary.objects_changed = count_outside(&summary.tables, &delta, outcome_total(&tree, &ours_tree));
+        let result = match delta.listed() {
+            Some(changes) if changes <= CARRIED_MAX && session.new_bytes() <= CARRIED_BYTES_MAX => {
+                MergeResult::Carried(session, tree)
+            }
+            Some(changes) if changes <= CARRIED_MAX => MergeResult::Changes,
             _ => MergeResult::Packed(self.write_tree(&session, &tree, time_ms).await?),
         };
         Ok(Prepared::Ready(Box::new(PreparedMerge {
             ours: plan.ours,
             result,
+            delta,
             theirs_generation: plan.theirs_generation,
             second_parent: plan.second_parent,
             summary,
@@ -236,8 +240,10 @@ enum Prepared {
 
 /// What a prepared merge makes of ours.
 pub(crate) enum MergeResult {
-    /// These changes, in order of key.
-    Changes(Vec<Difference>),
+    /// This tree, whose new nodes are in this session.
+    Carried(Session, Tree),
+    /// The tree that its changes make.
+    Changes,
     /// This tree, which is written.
     Packed(Tree),
 }
@@ -247,6 +253,8 @@ pub(crate) struct PreparedMerge {
     /// The head that it was made for.
     pub(crate) ours: Arc<StoredCommit>,
     pub(crate) result: MergeResult,
+    /// What it changes in ours.
+    pub(crate) delta: Delta,
     pub(crate) theirs_generation: u64,
     pub(crate) second_parent: Option<CommitId>,
     pub(crate) summary: MergeSummary,
@@ -280,15 +288,15 @@ pub(crate) fn short(id: &CommitId) -> String {
 }
 
 /// How many of the changes lie outside the tables of a summary; `total` when the changes are too many to be listed.
-fn count_outside(tables: &[TableSummary], changes: Option<&[Difference]>, total: u64) -> u64 {
-    let Some(changes) = changes else { return total };
+fn count_outside(tables: &[TableSummary], delta: &Delta, total: u64) -> u64 {
+    let Some(changes) = &delta.changes else { return total };
     let inside = |path: &str| {
         tables.iter().any(|table| {
             let rest = path.strip_prefix(table.root.as_str());
             table.root.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     };
-    changes.iter().filter(|change| !inside(change.key.as_str())).count() as u64
+    changes.iter().chain(&delta.rewritten).filter(|change| !inside(change.key.as_str())).count() as u64
 }
 
 /// By how many entries two trees differ at least.

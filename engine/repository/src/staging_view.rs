@@ -314,7 +314,7 @@ pub(crate) fn condition_of(condition: WriteCondition) -> Option<Condition> {
     }
 }
 
-fn decode_staged(row: StagedRow) -> Result<StagedChange, RepositoryError> {
+pub(crate) fn decode_staged(row: StagedRow) -> Result<StagedChange, RepositoryError> {
     let StagedRow { path, value } = row;
     let entry =
         match value {

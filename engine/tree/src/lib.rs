@@ -28,7 +28,7 @@ mod tests;
 mod tree;
 mod walk;
 
-pub use apply::TreeEdit;
+pub use apply::{Applied, TreeEdit};
 pub use diff::{DiffCursor, Difference};
 pub use error::TreeError;
 pub use key::{Key, KeyRange, after_key, after_prefix};

@@ -73,6 +73,37 @@ pub(crate) async fn any_in(session: &Session, tree: &Tree, range: &KeyRange) -> 
     }
 }
 
+/// Goes through the tree once: a node that several prefixes need is opened for the first of them.
+pub(crate) async fn any_with_each_prefix(
+    session: &Session,
+    tree: &Tree,
+    prefixes: &[Vec<u8>],
+) -> Result<Vec<bool>, TreeError> {
+    let mut cursor = Cursor::new(session, tree);
+    let mut answers = Vec::with_capacity(prefixes.len());
+    let mut before: &[u8] = &[];
+    for prefix in prefixes {
+        if prefix.as_slice() < before {
+            return Err(TreeError::out_of_order(prefix, before));
+        }
+        before = prefix;
+        cursor.seek(prefix);
+        // The first key from the prefix on has it, or none has.
+        answers.push(loop {
+            match cursor.head() {
+                Head::End => break false,
+                Head::Row(row) => break row.key.starts_with(prefix),
+                Head::Subtree(subtree) if subtree.first_key.as_bytes() >= prefix.as_slice() => {
+                    break subtree.first_key.as_bytes().starts_with(prefix);
+                }
+                Head::Subtree(subtree) if subtree.last_key.as_bytes().starts_with(prefix) => break true,
+                Head::Subtree(_) => cursor.open().await?,
+            }
+        });
+    }
+    Ok(answers)
+}
+
 pub(crate) async fn totals_in(session: &Session, tree: &Tree, range: &KeyRange) -> Result<Totals, TreeError> {
     let mut totals = Totals::default();
     let mut cursor = Cursor::within(session, tree, &range.start, range.end.as_deref());

@@ -1,6 +1,6 @@
 //! Finds the table roots above a key, by looking for their marker files in the trees of both sides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anabranch_tree::{KeyRange, Session, Tree, TreeError};
@@ -59,6 +59,41 @@ impl<'a> RootFinder<'a> {
         RootFinder { session, base, ours, theirs, rules, known: HashMap::new() }
     }
 
+    /// Looks at all folders above these keys in one pass over each tree. What follows is the same without it, but looks
+    /// folder by folder from the root of the tree.
+    pub(super) async fn look_ahead<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<(), TreeError> {
+        let mut unknown: HashSet<&str> = HashSet::new();
+        for key in keys {
+            for folder in folders_above(key).filter_map(|folder| std::str::from_utf8(folder).ok()) {
+                // What is above a folder that was met has been met as well.
+                if !self.known.contains_key(folder) && !unknown.insert(folder) {
+                    break;
+                }
+            }
+        }
+        let markers =
+            |folder: &str| TableFormat::ALL.map(|format| marker_prefix(folder, format).into_bytes());
+        let mut probes: Vec<(Vec<u8>, &str)> =
+            unknown.iter().flat_map(|folder| markers(folder).map(|prefix| (prefix, *folder))).collect();
+        probes.sort_unstable();
+        let (prefixes, folders): (Vec<Vec<u8>>, Vec<&str>) = probes.into_iter().unzip();
+        let mut candidates: HashSet<&str> = HashSet::new();
+        for tree in [self.ours, self.theirs] {
+            let answers = self.session.any_with_each_prefix(tree, &prefixes).await?;
+            candidates.extend(folders.iter().zip(answers).filter_map(|(folder, any)| any.then_some(*folder)));
+        }
+        for folder in unknown {
+            let by_rule = self.rules.folder(folder).is_some_and(Rule::makes_unit);
+            if !by_rule && !candidates.contains(folder) {
+                self.known.insert(folder.to_owned(), None);
+            }
+        }
+        Ok(())
+    }
+
     /// The nearest root above a key: the unit that the key belongs to.
     pub(super) async fn owner(&mut self, key: &[u8]) -> Result<Option<Arc<Root>>, TreeError> {
         for folder in folders_above(key) {
@@ -115,13 +150,18 @@ async fn format_at(session: &Session, tree: &Tree, folder: &str) -> Result<Optio
     Ok(None)
 }
 
+/// What the marker files of a table of this format at `folder` begin with.
+fn marker_prefix(folder: &str, format: TableFormat) -> String {
+    format!("{}{}", folder_prefix(folder), format.marker_folder())
+}
+
 async fn has_marker(
     session: &Session,
     tree: &Tree,
     folder: &str,
     format: TableFormat,
 ) -> Result<bool, TreeError> {
-    let prefix = format!("{}{}", folder_prefix(folder), format.marker_folder());
+    let prefix = marker_prefix(folder, format);
     let range = KeyRange::prefix(prefix.as_bytes());
     if !session.any_in(tree, &range).await? {
         return Ok(false);

@@ -55,6 +55,7 @@ pub(super) async fn survey(
     let mut touched: BTreeMap<String, Arc<Root>> = BTreeMap::new();
     let mut walk = session.three_way(base, ours, theirs);
     while let Some(batch) = walk.next_batch().await? {
+        finder.look_ahead(batch.iter().flat_map(positions)).await?;
         for item in batch {
             match item {
                 WalkItem::Entry { key, base, ours, theirs } => match finder.owner(key.as_bytes()).await? {
@@ -74,6 +75,17 @@ pub(super) async fn survey(
     }
     survey.units = list_units(session, trees, finder, touched).await?;
     Ok(survey)
+}
+
+/// The places of an item whose roots are asked for.
+fn positions(item: &WalkItem) -> impl Iterator<Item = &[u8]> {
+    let (first, second) = match item {
+        WalkItem::Entry { key, .. } => (key.as_bytes(), None),
+        WalkItem::OnlyOurs { range } | WalkItem::OnlyTheirs { range } => {
+            (range.start.as_slice(), range.end.as_deref())
+        }
+    };
+    std::iter::once(first).chain(second)
 }
 
 /// Notes the roots that reach over an end of a range that one side alone changed: the other side may have changed
@@ -184,6 +196,7 @@ async fn split_by_owner(
             }
         }
     }
+    finder.look_ahead(merges.keys().map(String::as_bytes)).await?;
     let mut by_root: BTreeMap<String, (Arc<Root>, Vec<EntryMerge>)> = BTreeMap::new();
     for (path, merge) in merges {
         if let Some(root) = finder.owner(path.as_bytes()).await? {

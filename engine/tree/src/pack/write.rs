@@ -39,13 +39,16 @@ pub(crate) fn pack_commits(
     let mut writer = PackWriter { clock, ids, packs: Vec::new(), open: None };
     let mut locations = HashMap::new();
     let mut hot_nodes = Vec::new();
-    for level in levels.by_level.values() {
-        for id in level {
-            let (location, node) = write_node(session, id, &locations, &mut writer)?;
-            let is_leaf = matches!(*node, Node::Leaf(_));
-            if !is_leaf || hot_nodes.len() < HOT_LEAVES_MAX {
-                hot_nodes.push((*id, node));
-            }
+    for (level, ids) in &levels.by_level {
+        for id in ids {
+            let made = session.made_node(id).ok_or(TreeError::ForeignNode { id: *id })?;
+            // Leaves are decoded only for the cache: most of a large commit's are not.
+            let node = match *level {
+                0 if hot_nodes.len() >= HOT_LEAVES_MAX => None,
+                _ => Some(with_locations(&session.decode(id, &made)?, &locations)),
+            };
+            let location = write_node(id, &made.logical, node.as_deref(), &mut writer);
+            hot_nodes.extend(node.map(|node| (*id, node)));
             locations.insert(*id, location);
         }
     }
@@ -82,29 +85,28 @@ impl NewNodes {
     }
 }
 
-fn write_node(
-    session: &Session,
-    id: &NodeId,
-    locations: &HashMap<NodeId, Location>,
-    writer: &mut PackWriter<'_>,
-) -> Result<(Location, Arc<Node>), TreeError> {
-    let made = session.made_node(id).ok_or(TreeError::ForeignNode { id: *id })?;
-    let mut node = session.decode(id, &made)?;
-    let mut raw = Vec::with_capacity(made.logical.len() + 16);
-    put_varint(&mut raw, made.logical.len() as u64);
-    raw.extend_from_slice(&made.logical);
-    if let Node::Internal(internal) = &*node {
-        let mut children = internal.children.clone();
-        for child in &mut children {
-            if child.location.is_none() {
-                child.location = locations.get(&child.id).cloned();
-            }
+/// A node as it is stored: it knows where its children lie.
+fn with_locations(node: &Arc<Node>, locations: &HashMap<NodeId, Location>) -> Arc<Node> {
+    let Node::Internal(internal) = &**node else {
+        return Arc::clone(node);
+    };
+    let mut children = internal.children.clone();
+    for child in &mut children {
+        if child.location.is_none() {
+            child.location = locations.get(&child.id).cloned();
         }
-        Internal::put_locations(&mut raw, children.iter().map(|child| child.location.as_ref()));
-        node = Arc::new(Node::Internal(Internal { level: internal.level, children }));
     }
-    let location = writer.put(FrameKind::Node, Some(*id.as_bytes()), &raw);
-    Ok((location, node))
+    Arc::new(Node::Internal(Internal { level: internal.level, children }))
+}
+
+fn write_node(id: &NodeId, logical: &[u8], node: Option<&Node>, writer: &mut PackWriter<'_>) -> Location {
+    let mut raw = Vec::with_capacity(logical.len() + 16);
+    put_varint(&mut raw, logical.len() as u64);
+    raw.extend_from_slice(logical);
+    if let Some(Node::Internal(internal)) = node {
+        Internal::put_locations(&mut raw, internal.children.iter().map(|child| child.location.as_ref()));
+    }
+    writer.put(FrameKind::Node, Some(*id.as_bytes()), &raw)
 }
 
 fn write_commit(

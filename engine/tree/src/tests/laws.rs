@@ -52,6 +52,52 @@ proptest! {
     }
 
     #[test]
+    fn changes_report_what_they_changed_and_leave_rewritten_entries_alone(
+        target in targets(), start in models(0..300), changes in changes(0..60), rewritten in changes(0..20),
+    ) {
+        let session = store(target).session();
+        let tree = build(&session, &start);
+        let mut wanted: BTreeMap<Key, Option<Entry>> =
+            changes.iter().map(|(key, change)| (key.clone(), change.map(entry))).collect();
+        for key in rewritten.into_keys().filter(|key| !changes.contains_key(key)) {
+            if let Some(n) = start.get(&key) {
+                // The same bytes, written again to another place.
+                let again = Entry { modified_ms: 1, address: entry(99).address, ..entry(*n) };
+                wanted.insert(key, Some(again));
+            }
+        }
+        let applied = run(session.apply_changes(&tree, wanted.into_iter().collect())).unwrap();
+        let after = changed(&start, &changes);
+        assert_is(&session, &applied.tree, &after);
+        prop_assert_eq!(applied.differences, model_differences(&start, &after, &KeyRange::all()));
+    }
+
+    #[test]
+    fn prefixes_are_found_in_one_pass_as_one_by_one(
+        target in targets(), model in models(0..300), asked in proptest::collection::btree_set((keys(), 0_usize..24), 0..40),
+    ) {
+        let session = store(target).session();
+        let tree = build(&session, &model);
+        let prefixes: std::collections::BTreeSet<Vec<u8>> =
+            asked.iter().map(|(key, length)| key.as_bytes().iter().take(*length).copied().collect()).collect();
+        let prefixes: Vec<Vec<u8>> = prefixes.into_iter().collect();
+        let answers = run(session.any_with_each_prefix(&tree, &prefixes)).unwrap();
+        let expected: Vec<bool> =
+            prefixes.iter().map(|prefix| model.keys().any(|key| key.as_bytes().starts_with(prefix))).collect();
+        prop_assert_eq!(answers, expected);
+    }
+
+    #[test]
+    fn trees_of_an_adopted_session_can_be_used(start in models(0..200), changes in changes(0..40)) {
+        let store = store(4);
+        let (first, second) = (store.session(), store.session());
+        let tree = build(&first, &start);
+        second.adopt(&first);
+        let after = run(second.apply(&tree, edits_of(&changes))).unwrap();
+        assert_is(&second, &after, &changed(&start, &changes));
+    }
+
+    #[test]
     fn one_edit_at_a_time_is_the_same_as_all_at_once(target in targets(), start in models(0..200), changes in changes(0..30)) {
         let session = store(target).session();
         let tree = build(&session, &start);
