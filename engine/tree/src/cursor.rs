@@ -234,8 +234,7 @@ impl Cursor {
         let (Some((left, from)), Some((right, other_from))) = (left.leaf(), right.leaf()) else {
             return 0;
         };
-        let rows = (from..left.len()).zip(other_from..right.len());
-        rows.take_while(|(one, other)| left.row(*one) == right.row(*other)).count()
+        left.equal_rows(from, right, other_from)
     }
 
     /// Goes past the rows that are equal in two leaves; answers whether there were any. Most rows of an opened leaf

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::boundary::Boundary;
 use crate::cache::NodeCache;
 use crate::node::wire::{Bad, Reader};
-use crate::node::{Frame, FrameKind, Internal, LeafBuffer, Node, read_frame};
+use crate::node::{Frame, FrameKind, Internal, LeafBuffer, Node, read_frame, read_hashed_frame};
 use crate::pack::{read_commit_frame, read_delta_frame, read_delta_parts};
 use crate::{CommitRecord, Difference, Location, NodeRef, PackedCommits, Session, TreeError};
 
@@ -126,7 +126,7 @@ impl TreeStore {
     async fn read_node(&self, reference: &NodeRef) -> Result<Arc<Node>, TreeError> {
         let id = &reference.id;
         let hinted = match &reference.location {
-            Some(location) => self.read_node_at(id, location).await,
+            Some(location) => self.read_node_at(reference, location).await,
             None => Err(TreeError::NodeMissing { id: *id, location: None }),
         };
         let node = match hinted {
@@ -135,7 +135,7 @@ impl TreeStore {
                 TreeError::PackMissing { .. } | TreeError::NodeMissing { .. } | TreeError::Damaged { .. },
             ) => match self.source.locate(id).await? {
                 Some(location) if Some(&location) != reference.location.as_ref() => {
-                    self.read_node_at(id, &location).await?
+                    self.read_node_at(reference, &location).await?
                 }
                 Some(_) => hinted?,
                 None => match hinted {
@@ -157,19 +157,29 @@ impl TreeStore {
         Ok(Arc::new(node))
     }
 
-    async fn read_node_at(&self, id: &NodeId, location: &Location) -> Result<Node, TreeError> {
+    async fn read_node_at(&self, reference: &NodeRef, location: &Location) -> Result<Node, TreeError> {
         self.counts.node_reads.fetch_add(1, Ordering::Relaxed);
-        let frame = self.read_frame_at(location).await?;
+        let id = &reference.id;
+        let decode = if reference.level == 0 { read_hashed_frame } else { read_frame };
+        let frame = self.read_frame_with(location, decode).await?;
         node_of_frame(&frame, Some(id))
             .map(|(_, node)| node)
             .map_err(|Bad(detail)| TreeError::damaged(format!("tree node {id} in {location}"), detail))
     }
 
     async fn read_frame_at(&self, location: &Location) -> Result<Frame, TreeError> {
+        self.read_frame_with(location, read_frame).await
+    }
+
+    async fn read_frame_with(
+        &self,
+        location: &Location,
+        decode: fn(&Bytes) -> Result<Frame, Bad>,
+    ) -> Result<Frame, TreeError> {
         let end = location.offset.saturating_add(u64::from(location.length));
         let bytes = self.source.read(&location.pack, location.offset..end).await?;
         self.counts.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        let frame = read_frame(&bytes)
+        let frame = decode(&bytes)
             .map_err(|Bad(detail)| TreeError::damaged(format!("frame in {location}"), detail))?;
         if frame.length != bytes.len() {
             return Err(TreeError::damaged(

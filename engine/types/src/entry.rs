@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// The name of an object in a repository's object storage, relative to its storage namespace.
 ///
 /// Objects that the server writes are `data/<slice>/<id>`, both parts 20 base32hex characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectKey(String);
+pub struct ObjectKey(Arc<str>);
 
 impl ObjectKey {
     /// Takes `key` as it is.
-    pub fn new(key: impl Into<String>) -> Self {
+    pub fn new(key: impl Into<Arc<str>>) -> Self {
         ObjectKey(key.into())
     }
 

@@ -2,7 +2,7 @@
 
 use anabranch_types::{NodeId, ObjectKey};
 
-use super::keys::{common_prefix, put_keys, read_keys};
+use super::keys::{Keys, common_prefix, put_keys, read_keys};
 use super::object_id::{ID_LENGTH, ids_of_key, two_part_key};
 use super::wire::{Bad, Reader, put_text, put_varint};
 use super::{put_header, read_text};
@@ -35,11 +35,12 @@ impl Internal {
         }
         let mut rests = Reader(reader.take(total, "last keys")?);
         reader.end("bytes after an internal node")?;
+        let last_keys = read_last_keys(&mut lengths, &mut rests, &first_keys)?;
         let mut children: Vec<NodeRef> = Vec::with_capacity(count);
         let mut entries = 0_u64;
         for (index, ((id, count), bytes)) in ids.into_iter().zip(counts).zip(sizes).enumerate() {
             let first_key = first_keys.key(index).ok_or(Bad("keys"))?;
-            let last_key = read_last_key(&mut lengths, &mut rests, &first_key)?;
+            let last_key = last_keys.key(index).ok_or(Bad("last key"))?;
             if children.last().is_some_and(|before| before.last_key >= first_key) || count == 0 {
                 return Err(Bad("children overlap"));
             }
@@ -139,21 +140,27 @@ impl Internal {
     }
 }
 
-fn read_last_key(lengths: &mut Reader<'_>, rests: &mut Reader<'_>, first: &Key) -> Result<Key, Bad> {
-    let shared = lengths.length(Key::BYTES_MAX, "last key")?;
-    let rest = rests.take(lengths.length(Key::BYTES_MAX, "last key")?, "last key")?;
-    let first_bytes = first.as_bytes();
-    let (prefix, first_rest) = first_bytes.split_at_checked(shared).ok_or(Bad("last key"))?;
-    match (first_rest.first(), rest.first()) {
-        (None, None) => return Ok(first.clone()),
-        (None, Some(_)) => {}
-        (Some(old), Some(new)) if new > old => {}
-        _ => return Err(Bad("last key is before the first")),
+/// Reads the last key of each child: all in one piece of memory.
+fn read_last_keys(lengths: &mut Reader<'_>, rests: &mut Reader<'_>, first_keys: &Keys) -> Result<Keys, Bad> {
+    let mut arena = Vec::with_capacity(first_keys.memory());
+    let mut ends = Vec::with_capacity(first_keys.len());
+    for first in (0..first_keys.len()).map(|index| first_keys.get(index)) {
+        let shared = lengths.length(Key::BYTES_MAX, "last key")?;
+        let rest = rests.take(lengths.length(Key::BYTES_MAX, "last key")?, "last key")?;
+        let (prefix, first_rest) = first.split_at_checked(shared).ok_or(Bad("last key"))?;
+        match (first_rest.first(), rest.first()) {
+            (None, _) => {}
+            (Some(old), Some(new)) if new > old => {}
+            _ => return Err(Bad("last key is before the first")),
+        }
+        if shared.saturating_add(rest.len()) > Key::BYTES_MAX {
+            return Err(Bad("last key"));
+        }
+        arena.extend_from_slice(prefix);
+        arena.extend_from_slice(rest);
+        ends.push(u32::try_from(arena.len()).map_err(|_| Bad("last keys"))?);
     }
-    let mut last = Vec::with_capacity(shared.saturating_add(rest.len()));
-    last.extend_from_slice(prefix);
-    last.extend_from_slice(rest);
-    Key::new(last).map_err(|_| Bad("last key"))
+    Keys::checked(arena, ends)
 }
 
 pub(crate) fn put_pack_key(out: &mut Vec<u8>, pack: &ObjectKey) {

@@ -22,6 +22,15 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    /// Keys that end at these places of the arena, if each is UTF-8.
+    pub(crate) fn checked(arena: Vec<u8>, ends: Vec<u32>) -> Result<Keys, Bad> {
+        let text = std::str::from_utf8(&arena).map_err(|_| Bad("key is not UTF-8"))?;
+        if !ends.iter().all(|end| text.is_char_boundary(*end as usize)) {
+            return Err(Bad("key is not UTF-8"));
+        }
+        Ok(Keys { arena: Bytes::from(arena), ends })
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -59,6 +68,12 @@ impl Keys {
         low
     }
 
+    /// How many of the next `rows` keys are equal in both, from these places on.
+    pub(crate) fn equal_from(&self, from: usize, other: &Keys, other_from: usize, rows: usize) -> usize {
+        let (this, other) = ((&*self.arena, &*self.ends), (&*other.arena, &*other.ends));
+        equal_cells(this, from, other, other_from, rows)
+    }
+
     pub(crate) fn memory(&self) -> usize {
         self.arena.len() + 4 * self.ends.len()
     }
@@ -79,6 +94,46 @@ pub(crate) fn put_keys<'a>(out: &mut Vec<u8>, keys: impl Iterator<Item = &'a [u8
     out.extend_from_slice(&rests);
 }
 
+/// How many of the next `rows` cells are equal in two arenas, each with the ends of its cells. Most are, so the bytes
+/// of all are compared before the cells are told apart.
+pub(crate) fn equal_cells(
+    (left, left_ends): (&[u8], &[u32]),
+    left_from: usize,
+    (right, right_ends): (&[u8], &[u32]),
+    right_from: usize,
+    rows: usize,
+) -> usize {
+    let cells = |ends: &[u32], from: usize| -> Option<(u32, usize)> {
+        let start = from.checked_sub(1).map_or(Some(0), |before| ends.get(before).copied())?;
+        Some((start, *ends.get(from.checked_add(rows)?.checked_sub(1)?)? as usize))
+    };
+    let (Some((left_start, left_end)), Some((right_start, right_end))) =
+        (cells(left_ends, left_from), cells(right_ends, right_from))
+    else {
+        return 0;
+    };
+    let left = left.get(left_start as usize..left_end).unwrap_or_default();
+    let right = right.get(right_start as usize..right_end).unwrap_or_default();
+    let equal_bytes = long_common_prefix(left, right);
+    let left_ends = left_ends.get(left_from..).unwrap_or_default();
+    let right_ends = right_ends.get(right_from..).unwrap_or_default();
+    let ends = left_ends.iter().zip(right_ends).take(rows);
+    ends.take_while(|(left, right)| {
+        let (left, right) = (left.wrapping_sub(left_start), right.wrapping_sub(right_start));
+        left == right && left as usize <= equal_bytes
+    })
+    .count()
+}
+
+/// As [`common_prefix`], for texts that are mostly equal: large blocks first.
+fn long_common_prefix(left: &[u8], right: &[u8]) -> usize {
+    const BLOCK: usize = 512;
+    let (left_blocks, _) = left.as_chunks::<BLOCK>();
+    let (right_blocks, _) = right.as_chunks::<BLOCK>();
+    let from = BLOCK * left_blocks.iter().zip(right_blocks).take_while(|(a, b)| a == b).count();
+    from + common_prefix(left.get(from..).unwrap_or_default(), right.get(from..).unwrap_or_default())
+}
+
 pub(crate) fn common_prefix(left: &[u8], right: &[u8]) -> usize {
     // Eight bytes at a time: neighbouring keys share most of their bytes.
     let (left_words, _) = left.as_chunks::<8>();
@@ -92,14 +147,16 @@ pub(crate) fn common_prefix(left: &[u8], right: &[u8]) -> usize {
 /// Reads `count` keys. Checks order, length, UTF-8, and that the compression is the one that [`put_keys`] makes.
 pub(crate) fn read_keys(reader: &mut Reader<'_>, count: usize) -> Result<Keys, Bad> {
     let mut lengths = *reader;
-    let mut total = 0_usize;
+    let (mut total, mut whole) = (0_usize, 0_usize);
     for _ in 0..count {
-        reader.varint("key prefix")?;
+        let shared = reader.length(Key::BYTES_MAX, "key prefix")?;
         let rest = reader.length(Key::BYTES_MAX, "key length")?;
         total = total.saturating_add(rest);
+        whole = whole.saturating_add(shared).saturating_add(rest);
     }
     let mut rests = Reader(reader.take(total, "keys")?);
-    let mut arena: Vec<u8> = Vec::with_capacity(total.saturating_mul(3));
+    // Lengths that are not checked yet ask for no more than a small multiple of what is there.
+    let mut arena: Vec<u8> = Vec::with_capacity(whole.min(total.saturating_mul(16)));
     let mut ends: Vec<u32> = Vec::with_capacity(count);
     let mut before = 0..0;
     for index in 0..count {
@@ -129,9 +186,5 @@ pub(crate) fn read_keys(reader: &mut Reader<'_>, count: usize) -> Result<Keys, B
         before = start..arena.len();
         ends.push(u32::try_from(arena.len()).map_err(|_| Bad("keys"))?);
     }
-    let text = std::str::from_utf8(&arena).map_err(|_| Bad("key is not UTF-8"))?;
-    if !ends.iter().all(|end| text.is_char_boundary(*end as usize)) {
-        return Err(Bad("key is not UTF-8"));
-    }
-    Ok(Keys { arena: Bytes::from(arena), ends })
+    Keys::checked(arena, ends)
 }

@@ -6,7 +6,7 @@ use anabranch_types::Entry;
 use bytes::Bytes;
 
 use super::entry::{ATTRIBUTE_BYTES_MAX, BODY_BYTES_MAX, entry_of_row, size_of_body};
-use super::keys::{Keys, put_keys, read_keys};
+use super::keys::{Keys, equal_cells, put_keys, read_keys};
 use super::put_header;
 use super::wire::{Bad, Reader, put_text, put_varint};
 use crate::Key;
@@ -80,8 +80,26 @@ impl Leaf {
             Some(before) => *self.body_ends.get(before)? as usize,
             None => 0,
         };
-        let attributes = self.attributes.get(usize::from(*self.attribute_numbers.get(index)?))?;
+        let attributes = self.attributes_of(index)?;
         Some(Row { key: self.keys.get(index), body: self.bodies.get(start..end)?, attributes })
+    }
+
+    fn attributes_of(&self, index: usize) -> Option<&Bytes> {
+        self.attributes.get(usize::from(*self.attribute_numbers.get(index)?))
+    }
+
+    /// How many rows are equal in both leaves, from these places on.
+    pub(crate) fn equal_rows(&self, from: usize, other: &Leaf, other_from: usize) -> usize {
+        let rows = self.len().saturating_sub(from).min(other.len().saturating_sub(other_from));
+        let rows = self.keys.equal_from(from, &other.keys, other_from, rows);
+        let (ours, theirs) = ((&*self.bodies, &*self.body_ends), (&*other.bodies, &*other.body_ends));
+        let rows = equal_cells(ours, from, theirs, other_from, rows);
+        if self.attributes.len() <= 1 && self.attributes == other.attributes {
+            return rows;
+        }
+        (0..rows)
+            .take_while(|row| self.attributes_of(from + row) == other.attributes_of(other_from + row))
+            .count()
     }
 
     pub(crate) fn lower_bound(&self, key: &[u8], from: usize) -> usize {
