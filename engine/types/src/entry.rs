@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of an object in a repository's object storage, relative to its storage namespace.
+/// The name of an object in a repository's object storage, relative to its storage namespace. Cheap to clone.
 ///
 /// Objects that the server writes are `data/<slice>/<id>`, both parts 20 base32hex characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,8 +12,8 @@ pub struct ObjectKey(Arc<str>);
 
 impl ObjectKey {
     /// Takes `key` as it is.
-    pub fn new(key: impl Into<Arc<str>>) -> Self {
-        ObjectKey(key.into())
+    pub fn new(key: impl Into<String>) -> Self {
+        ObjectKey(key.into().into())
     }
 
     /// The key as text.

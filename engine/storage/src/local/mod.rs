@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -31,6 +30,9 @@ use files::{Folder, etag_of, failed, write_failed};
 
 /// How many bytes a piece of a stream has at most.
 const PIECE_BYTES: u64 = 1 << 20;
+
+/// Up to how many bytes are read on the caller's own thread where they are in memory.
+const CACHED_READ_BYTES_MAX: usize = 128 << 10;
 
 /// The folders that are open in this process, so that a second opening neither sweeps away the first one's
 /// temporary files nor has locks of its own.
@@ -140,6 +142,9 @@ impl ObjectStorage for LocalStorage {
 
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, StorageError> {
         let path = self.folder.root().join(layout::place(key)?.paths().1);
+        if let Some(bytes) = range.as_ref().and_then(|range| read_cached(&path, range)) {
+            return Ok(bytes);
+        }
         self.run(key, move |folder, key| {
             let (file, range) = open_range(folder, key, &path, range)?;
             let bytes =
@@ -155,6 +160,9 @@ impl ObjectStorage for LocalStorage {
         range: Option<Range<u64>>,
     ) -> Result<BoxStream<'static, Result<Bytes, StorageError>>, StorageError> {
         let path = self.folder.root().join(layout::place(key)?.paths().1);
+        if let Some(bytes) = range.as_ref().and_then(|range| read_cached(&path, range)) {
+            return Ok(stream::once(std::future::ready(Ok(bytes))).boxed());
+        }
         let (file, range) = self.run(key, move |folder, key| open_range(folder, key, &path, range)).await?;
         let (storage, key, file) = (self.clone(), key.clone(), Arc::new(file));
         let pieces = stream::try_unfold(range.start, move |start| {
@@ -262,7 +270,31 @@ fn open_range(
 
 fn read_exact(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, range.start)?;
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        // What is read is not written with zeros before.
+        let at = range.start.saturating_add(bytes.len() as u64);
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bytes.truncate(length);
     Ok(bytes.into())
+}
+
+/// Reads a small range of an object on this thread, if none of it has to be fetched from the disk: that takes a few
+/// microseconds, a way to another thread and back takes more. None when it has to be, or anything else is odd; the
+/// ordinary way finds out what.
+fn read_cached(path: &Path, range: &Range<u64>) -> Option<Bytes> {
+    let length = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
+    if length == 0 || length > CACHED_READ_BYTES_MAX {
+        return None;
+    }
+    let file = File::open(path).ok()?;
+    let mut bytes = vec![0; length];
+    let mut target = [io::IoSliceMut::new(&mut bytes)];
+    let read = rustix::io::preadv2(&file, &mut target, range.start, rustix::io::ReadWriteFlags::NOWAIT);
+    (read == Ok(length)).then(|| bytes.into())
 }
