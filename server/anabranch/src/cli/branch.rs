@@ -3,7 +3,7 @@
 use anabranch_api::wire;
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::{Client, to_json};
 use super::output::{Answer, short, table};
@@ -33,6 +33,13 @@ enum BranchVerb {
         /// Lists hidden branches too: clients' own transactions.
         #[arg(long)]
         hidden: bool,
+    },
+    /// Shows one branch.
+    Show {
+        /// The repository.
+        repository: String,
+        /// The branch.
+        branch: String,
     },
     /// Deletes a branch and what is staged on it. Its commits stay.
     Delete {
@@ -64,10 +71,15 @@ pub(super) async fn run(client: &Client, args: BranchArgs) -> anyhow::Result<Ans
             let (found, _) = client.list::<wire::RefList, _>(&segments, &query, None).await?;
             Ok(Answer::clean(refs(&found), json!({"results": to_json(&found)?})))
         }
+        BranchVerb::Show { repository, branch } => {
+            let segments = ["repositories", repository.as_str(), "branches", branch.as_str()];
+            let found: wire::Ref = client.json(client.request(Method::GET, &segments)?).await?;
+            Ok(Answer::clean(refs(std::slice::from_ref(&found)), to_json(&found)?))
+        }
         BranchVerb::Delete { repository, branch } => {
             let segments = ["repositories", repository.as_str(), "branches", branch.as_str()];
             client.send(client.request(Method::DELETE, &segments)?).await?;
-            Ok(Answer::clean(format!("deleted branch {branch}\n"), Value::Null))
+            Ok(Answer::clean(format!("deleted branch {branch}\n"), json!({"deleted": branch})))
         }
     }
 }

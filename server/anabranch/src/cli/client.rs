@@ -5,11 +5,11 @@ use std::time::Duration;
 use anabranch_api::wire;
 use anabranch_auth::KeyPair;
 use anyhow::{Context, bail};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::connection::ConnectionArgs;
+use super::connection::{Connection, is_local};
 
 /// How many results one request asks for.
 const PAGE: usize = 1000;
@@ -41,15 +41,24 @@ pub(super) enum Merged<T> {
 }
 
 impl Client {
-    /// A client of the server and the keys that the arguments name. Nothing is sent yet.
-    pub(super) fn connect(args: &ConnectionArgs) -> anyhow::Result<Self> {
-        let endpoint = &args.endpoint;
-        let base =
-            Url::parse(endpoint).ok().filter(|url| url.scheme() == "http" && url.has_host()).with_context(
-                || format!("--endpoint is {endpoint:?}: give an address like http://127.0.0.1:8000"),
-            )?;
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
-        Ok(Client { http: http.context("no HTTP client can be made")?, base, keys: args.keys()? })
+    /// A client of a server. Nothing is sent yet.
+    pub(super) fn connect(connection: Connection) -> anyhow::Result<Self> {
+        let Connection { endpoint: base, keys, ca_cert } = connection;
+        let mut http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
+        // A proxy of the environment is for servers elsewhere.
+        if is_local(&base) {
+            http = http.no_proxy();
+        }
+        if let Some(file) = &ca_cert {
+            let pem = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let certificates = Certificate::from_pem_bundle(&pem).ok().filter(|found| !found.is_empty());
+            let certificates = certificates
+                .with_context(|| format!("{} holds no certificate in PEM form", file.display()))?;
+            for certificate in certificates {
+                http = http.add_root_certificate(certificate);
+            }
+        }
+        Ok(Client { http: http.build().context("no HTTP client can be made")?, base, keys })
     }
 
     /// A request to the operation at these path segments below `/api/v1`.
@@ -132,8 +141,13 @@ impl Client {
 
     async fn reach(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         request.send().await.map_err(|error| {
-            let hint =
-                if error.is_connect() { ": is the server running? `anabranch serve` starts one" } else { "" };
+            let hint = if !error.is_connect() {
+                ""
+            } else if self.base.scheme() == "https" {
+                ": is the address right, and its certificate trusted? --ca-cert names one of your own"
+            } else {
+                ": is the server running? `anabranch serve` starts one"
+            };
             anyhow::Error::new(error.without_url()).context(format!("{} does not answer{hint}", self.base))
         })
     }
@@ -163,6 +177,19 @@ pages!(
     DiffList of Diff,
 );
 
+/// A page whose results are shown as they come.
+#[derive(serde::Deserialize)]
+pub(super) struct ValueList {
+    pagination: wire::Pagination,
+    results: Vec<serde_json::Value>,
+}
+
+impl Page<serde_json::Value> for ValueList {
+    fn split(self) -> (wire::Pagination, Vec<serde_json::Value>) {
+        (self.pagination, self.results)
+    }
+}
+
 async fn refusal(response: Response) -> Refused {
     let status = response.status();
     let text = response.text().await.unwrap_or_default();
@@ -175,7 +202,7 @@ fn refused(status: StatusCode, text: &str) -> Refused {
         Err(_) => format!("the server answered {status}: is it an anabranch server?"),
     };
     let hint = match status {
-        StatusCode::UNAUTHORIZED => ": check --access-key-id and --secret-access-key, or --data",
+        StatusCode::UNAUTHORIZED => ": check --access-key-id and --secret-access-key, the profile, or --data",
         _ => "",
     };
     Refused { status, message: format!("{message}{hint}") }

@@ -1,5 +1,7 @@
 //! `anabranch diff`.
 
+use std::collections::BTreeMap;
+
 use anabranch_api::wire::{self, DiffType, TableChange};
 use clap::Args;
 use reqwest::Method;
@@ -25,6 +27,9 @@ pub(crate) struct DiffArgs {
     /// Shows only the names of what differs.
     #[arg(long)]
     name_only: bool,
+    /// Shows the tables, and how many other objects differ in each folder.
+    #[arg(long, conflicts_with = "name_only")]
+    stat: bool,
 }
 
 pub(super) async fn run(client: &Client, args: DiffArgs) -> anyhow::Result<Answer> {
@@ -48,7 +53,11 @@ pub(super) async fn run(client: &Client, args: DiffArgs) -> anyhow::Result<Answe
             (tables, lines)
         }
     };
-    let text = if args.name_only { names(&lines) } else { everything(&tables, &lines) };
+    let text = match (args.name_only, args.stat) {
+        (true, _) => names(&lines),
+        (false, true) => counts(&tables, &lines),
+        (false, false) => everything(&tables, &lines),
+    };
     let json = json!({"tables": to_json(&tables)?, "results": to_json(&lines)?});
     let exit_code = if lines.is_empty() && tables.is_empty() { 0 } else { DIFFERS };
     Ok(Answer { text, json, exit_code })
@@ -61,6 +70,29 @@ fn in_prefix(root: &str, prefix: &str) -> bool {
 
 fn names(lines: &[wire::Diff]) -> String {
     lines.iter().map(|line| format!("{}\n", shown(&line.path))).collect()
+}
+
+/// The tables first, then how many objects outside of them differ in each folder.
+fn counts(tables: &[wire::TableDiff], lines: &[wire::Diff]) -> String {
+    let mut text: String = tables.iter().map(table).collect();
+    let mut folders: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
+    for line in lines {
+        let path = line.path.trim_end_matches('/');
+        if tables.iter().any(|table| path == table.root || path.starts_with(&format!("{}/", table.root))) {
+            continue;
+        }
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let [added, removed, changed] = folders.entry(folder).or_default();
+        match line.r#type {
+            DiffType::Added => *added += 1,
+            DiffType::Removed => *removed += 1,
+            DiffType::Changed | DiffType::PrefixChanged => *changed += 1,
+        }
+    }
+    for (folder, [added, removed, changed]) in &folders {
+        text.push_str(&format!("objects in {}/: +{added} -{removed} ~{changed}\n", shown(folder)));
+    }
+    if text.is_empty() { "no differences\n".into() } else { text }
 }
 
 /// The tables first, each with what its merger says of it, then every path.
@@ -147,8 +179,14 @@ mod tests {
             ~ notes�.txt
             - old.csv
         "]]
-        .assert_eq(&everything(&[flights], &lines));
+        .assert_eq(&everything(std::slice::from_ref(&flights), &lines));
         assert_eq!(everything(&[], &[]), "no differences\n");
+        expect![[r"
+            table flights (delta): changed, 2 objects differ, rows +3 -0 ~0, files +1 -0
+                column delay was added
+            objects in /: +0 -1 ~1
+        "]]
+        .assert_eq(&counts(&[flights], &lines));
     }
 
     #[test]

@@ -2,17 +2,31 @@
 //!
 //! One file per noun. A verb asks through [`client::Client`] and answers a value; printing happens here, once.
 
+mod address;
 mod branch;
 mod client;
 mod commit;
+mod completions;
+mod confirm;
 mod connection;
+mod cp;
 mod diff;
 mod fsck;
+mod get;
+mod group;
+mod import;
 mod merge;
 mod object;
 mod output;
+mod profile;
+mod profiles;
+mod put;
 mod repo;
+mod reset;
+mod rm;
 mod tag;
+mod transfer;
+mod user;
 
 use std::process::ExitCode;
 
@@ -37,12 +51,22 @@ pub(crate) enum Verb {
     Log(Call<commit::LogArgs>),
     /// Lists the objects of a ref, uncommitted ones of a branch included.
     Ls(Call<object::LsArgs>),
-    /// Writes a file to a branch.
-    Put(Call<object::PutArgs>),
+    /// Shows what is known of an object.
+    Stat(Call<object::StatArgs>),
     /// Writes an object to the standard output.
     Cat(Call<object::CatArgs>),
+    /// Writes a file, a folder or the standard input to a branch.
+    Put(Call<put::PutArgs>),
+    /// Writes an object or a folder of a ref to files.
+    Get(Call<get::GetArgs>),
+    /// Copies an object or a folder within a branch, to another branch or to another repository.
+    Cp(Call<cp::CpArgs>),
     /// Removes objects from a branch.
-    Rm(Call<object::RmArgs>),
+    Rm(Call<rm::RmArgs>),
+    /// Throws uncommitted changes of a branch away.
+    Reset(Call<reset::ResetArgs>),
+    /// Imports objects that lie in a store already, without copying them.
+    Import(Call<import::ImportArgs>),
     /// Shows what differs: uncommitted changes of a branch, or two refs. Exit code 1 if something does.
     Diff(Call<diff::DiffArgs>),
     /// Merges a ref into a branch. Exit code 1 if there are conflicts; then nothing is changed.
@@ -53,6 +77,18 @@ pub(crate) enum Verb {
     CherryPick(Call<merge::PickArgs>),
     /// Walks and verifies everything that a repository stores. Exit code 1 if something is wrong.
     Fsck(Call<fsck::FsckArgs>),
+    /// Creates, lists, shows and deletes users.
+    User(Call<user::UserArgs>),
+    /// Creates, lists and deletes the key pairs of users.
+    Key(Call<user::KeyArgs>),
+    /// Creates, lists and deletes groups, and puts users into them.
+    Group(Call<group::GroupArgs>),
+    /// Creates, lists and deletes policies, and gives them to users and groups.
+    Policy(Call<group::PolicyArgs>),
+    /// Keeps servers and keys under names.
+    Profile(profile::ProfileArgs),
+    /// Prints what makes a shell complete this command.
+    Completions(completions::CompletionsArgs),
 }
 
 /// What is asked, and of which server.
@@ -68,7 +104,7 @@ pub(crate) struct Call<T: Args> {
 pub(crate) async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     macro_rules! ask {
         ($call:expr, $run:path) => {{
-            let client = Client::connect(&$call.connection)?;
+            let client = Client::connect($call.connection.resolve()?)?;
             ($run(&client, $call.what).await?, $call.connection.json)
         }};
     }
@@ -79,14 +115,28 @@ pub(crate) async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Commit(call) => ask!(call, commit::commit),
         Verb::Log(call) => ask!(call, commit::log),
         Verb::Ls(call) => ask!(call, object::ls),
-        Verb::Put(call) => ask!(call, object::put),
+        Verb::Stat(call) => ask!(call, object::stat),
         Verb::Cat(call) => ask!(call, object::cat),
-        Verb::Rm(call) => ask!(call, object::rm),
+        Verb::Put(call) => ask!(call, put::put),
+        Verb::Get(call) => ask!(call, get::get),
+        Verb::Cp(call) => ask!(call, cp::cp),
+        Verb::Rm(call) => ask!(call, rm::rm),
+        Verb::Reset(call) => ask!(call, reset::run),
+        Verb::Import(call) => ask!(call, import::run),
         Verb::Diff(call) => ask!(call, diff::run),
         Verb::Merge(call) => ask!(call, merge::merge),
         Verb::Revert(call) => ask!(call, merge::revert),
         Verb::CherryPick(call) => ask!(call, merge::cherry_pick),
         Verb::Fsck(call) => ask!(call, fsck::run),
+        Verb::User(call) => ask!(call, user::user),
+        Verb::Key(call) => ask!(call, user::key),
+        Verb::Group(call) => ask!(call, group::group),
+        Verb::Policy(call) => ask!(call, group::policy),
+        Verb::Profile(args) => {
+            let as_json = args.json;
+            (profile::run(args)?, as_json)
+        }
+        Verb::Completions(args) => (completions::run(&args), false),
     };
     output::print(&answer, as_json)?;
     Ok(ExitCode::from(answer.exit_code))

@@ -1,21 +1,15 @@
-//! `anabranch ls`, `put`, `cat` and `rm`.
+//! `anabranch ls`, `stat` and `cat`.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use anabranch_api::{utc, wire};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
-use reqwest::{Body, Method};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::fs::File;
-use tokio_util::io::ReaderStream;
 
-use super::client::{Client, to_json};
+use super::client::{Client, Refused, to_json};
 use super::output::{Answer, counted, shown, table, unless_reader_left};
-
-/// What the server takes in one request to delete.
-const DELETED_AT_ONCE: usize = 1000;
 
 #[derive(Args, Debug)]
 pub(crate) struct LsArgs {
@@ -52,49 +46,74 @@ fn row(object: &wire::ObjectStats) -> [String; 3] {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct PutArgs {
+pub(crate) struct StatArgs {
     /// The repository.
     repository: String,
-    /// The branch.
-    branch: String,
-    /// The path on the branch.
+    /// A branch, tag, commit id or an expression such as main~2.
+    r#ref: String,
+    /// The path.
     path: String,
-    /// The file; '-' for the standard input.
-    #[arg(default_value = "-")]
-    file: PathBuf,
-    /// The media type of the object.
-    #[arg(long, default_value = "application/octet-stream", value_name = "TYPE")]
-    content_type: String,
-    /// Fails if the path holds an object.
-    #[arg(long)]
-    create_only: bool,
 }
 
-pub(super) async fn put(client: &Client, args: PutArgs) -> anyhow::Result<Answer> {
-    let source = if args.file.as_os_str() == "-" { PathBuf::from("/dev/stdin") } else { args.file };
-    let unreadable = || format!("{} cannot be read", source.display());
-    let file = File::open(&source).await.with_context(unreadable)?;
-    let facts = file.metadata().await.with_context(unreadable)?;
-    if facts.is_dir() {
-        bail!("{} is a folder: put its files one by one", source.display());
+pub(super) async fn stat(client: &Client, args: StatArgs) -> anyhow::Result<Answer> {
+    let found = stat_of(client, &args.repository, &args.r#ref, &args.path).await?;
+    Ok(Answer::clean(facts(&found), to_json(&found)?))
+}
+
+/// What the server knows of an object.
+pub(super) async fn stat_of(
+    client: &Client,
+    repository: &str,
+    reference: &str,
+    path: &str,
+) -> anyhow::Result<wire::ObjectStats> {
+    let segments = ["repositories", repository, "refs", reference, "objects", "stat"];
+    client.json(client.request(Method::GET, &segments)?.query(&[("path", path)])).await
+}
+
+/// What the server knows of an object; `None` if there is none.
+pub(super) async fn stat_if_there(
+    client: &Client,
+    repository: &str,
+    reference: &str,
+    path: &str,
+) -> anyhow::Result<Option<wire::ObjectStats>> {
+    match stat_of(client, repository, reference, path).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(error),
     }
-    let segments = ["repositories", args.repository.as_str(), "branches", args.branch.as_str(), "objects"];
-    let mut request = client
-        .request(Method::POST, &segments)?
-        .query(&[("path", args.path.as_str())])
-        .header("content-type", &args.content_type);
-    if facts.is_file() {
-        request = request.header("content-length", facts.len());
+}
+
+fn is_not_found(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == StatusCode::NOT_FOUND)
+}
+
+/// All objects whose paths begin with `prefix`.
+pub(super) async fn objects_below(
+    client: &Client,
+    repository: &str,
+    reference: &str,
+    prefix: &str,
+) -> anyhow::Result<Vec<wire::ObjectStats>> {
+    let segments = ["repositories", repository, "refs", reference, "objects", "ls"];
+    let (found, _) = client.list::<wire::ObjectStatsList, _>(&segments, &[("prefix", prefix)], None).await?;
+    Ok(found)
+}
+
+fn facts(object: &wire::ObjectStats) -> String {
+    let mut lines = vec![
+        ("path", shown(&object.path)),
+        ("size", counted(object.size_bytes.unwrap_or_default(), "byte")),
+        ("modified", utc(object.mtime)),
+        ("checksum", shown(&object.checksum)),
+        ("media type", shown(object.content_type.as_deref().unwrap_or_default())),
+        ("address", shown(&object.physical_address)),
+    ];
+    for (name, value) in object.metadata.iter().flatten() {
+        lines.push(("metadata", format!("{}={}", shown(name), shown(value))));
     }
-    if args.create_only {
-        request = request.header("if-none-match", "*");
-    }
-    let request = request.body(Body::wrap_stream(ReaderStream::with_capacity(file, 256 * 1024)));
-    let made: wire::ObjectStats = client.json(request).await?;
-    let size = made.size_bytes.unwrap_or_default();
-    let text =
-        format!("wrote {} ({}), uncommitted on {}\n", shown(&made.path), counted(size, "byte"), args.branch);
-    Ok(Answer::clean(text, to_json(&made)?))
+    lines.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
 }
 
 #[derive(Args, Debug)]
@@ -119,36 +138,4 @@ pub(super) async fn cat(client: &Client, args: CatArgs) -> anyhow::Result<Answer
         }
     }
     Ok(Answer::clean("", Value::Null))
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct RmArgs {
-    /// The repository.
-    repository: String,
-    /// The branch.
-    branch: String,
-    /// The paths. One that is absent is no error.
-    #[arg(required = true)]
-    paths: Vec<String>,
-}
-
-pub(super) async fn rm(client: &Client, args: RmArgs) -> anyhow::Result<Answer> {
-    let segments =
-        ["repositories", args.repository.as_str(), "branches", args.branch.as_str(), "objects", "delete"];
-    let mut errors = Vec::new();
-    for paths in args.paths.chunks(DELETED_AT_ONCE) {
-        let list = wire::PathList { paths: paths.to_vec() };
-        let request = client.request(Method::POST, &segments)?.json(&list);
-        errors.extend(client.json::<wire::ObjectErrorList>(request).await?.errors);
-    }
-    if let Some(error) = errors.first() {
-        let others = match errors.len() {
-            1 => String::new(),
-            count => format!(" (and {} more)", counted(count as u64 - 1, "path")),
-        };
-        bail!("{}{others}", shown(&error.message));
-    }
-    let count = args.paths.len() as u64;
-    let text = format!("removed {}, uncommitted on {}\n", counted(count, "path"), args.branch);
-    Ok(Answer::clean(text, json!({"removed": args.paths})))
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use anabranch_api::utc;
 use anyhow::Context;
 use serde_json::Value;
 
@@ -71,6 +72,19 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
 /// Text from a server, without what would move a terminal's cursor or change its colours.
 pub(super) fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A text field of a JSON object, fit for a terminal; empty if it has none.
+pub(super) fn field(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).map(shown).unwrap_or_default()
+}
+
+/// A field that holds seconds since the Unix epoch, as people read it; empty where it is unknown.
+pub(super) fn moment(value: &Value, name: &str) -> String {
+    match value.get(name).and_then(Value::as_i64) {
+        None | Some(0) => String::new(),
+        Some(seconds) => utc(seconds),
+    }
 }
 
 /// `1 object`, `2 objects`.

@@ -3,7 +3,7 @@
 use anabranch_api::{utc, wire};
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::{Client, to_json};
 use super::output::{Answer, shown, table};
@@ -69,7 +69,7 @@ pub(super) async fn run(client: &Client, args: RepoArgs) -> anyhow::Result<Answe
         }
         RepoVerb::Delete { name } => {
             client.send(client.request(Method::DELETE, &["repositories", &name])?).await?;
-            Ok(Answer::clean(format!("deleted repository {name}\n"), Value::Null))
+            Ok(Answer::clean(format!("deleted repository {name}\n"), json!({"deleted": name})))
         }
     }
 }

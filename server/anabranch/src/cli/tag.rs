@@ -3,7 +3,7 @@
 use anabranch_api::wire;
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::branch::refs;
 use super::client::{Client, to_json};
@@ -34,6 +34,13 @@ enum TagVerb {
         /// The repository.
         repository: String,
     },
+    /// Shows one tag.
+    Show {
+        /// The repository.
+        repository: String,
+        /// The tag.
+        tag: String,
+    },
     /// Deletes a tag.
     Delete {
         /// The repository.
@@ -58,10 +65,15 @@ pub(super) async fn run(client: &Client, args: TagArgs) -> anyhow::Result<Answer
             let (found, _) = client.list::<wire::RefList, _>(&segments, &[], None).await?;
             Ok(Answer::clean(refs(&found), json!({"results": to_json(&found)?})))
         }
+        TagVerb::Show { repository, tag } => {
+            let segments = ["repositories", repository.as_str(), "tags", tag.as_str()];
+            let found: wire::Ref = client.json(client.request(Method::GET, &segments)?).await?;
+            Ok(Answer::clean(refs(std::slice::from_ref(&found)), to_json(&found)?))
+        }
         TagVerb::Delete { repository, tag } => {
             let segments = ["repositories", repository.as_str(), "tags", tag.as_str()];
             client.send(client.request(Method::DELETE, &segments)?).await?;
-            Ok(Answer::clean(format!("deleted tag {tag}\n"), Value::Null))
+            Ok(Answer::clean(format!("deleted tag {tag}\n"), json!({"deleted": tag})))
         }
     }
 }

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod files;
+mod lake;
+mod profiles;
+mod verbs;
+
 use std::process::{Command, Output};
 
 fn anabranch(arguments: &[&str]) -> Output {
