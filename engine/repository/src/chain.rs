@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use anabranch_merge::{PipelineInput, PipelineOutcome, merge_trees};
 use anabranch_refs::{StagedPage, Token};
-use anabranch_tree::{CommitToPack, Key, PackedCommits, Session, Tree};
+use anabranch_tree::{CommitToPack, Key, Session, Tree};
 use anabranch_types::{BranchName, Commit, CommitId, Entry, ObjectPath};
 
 use crate::blobs::{Blobs, NewObjects};
-use crate::commits::StoredCommit;
+use crate::commits::{Packing, StoredCommit};
 use crate::delta::{Delta, compare};
 use crate::merge::{MergeResult, PreparedMerge};
 use crate::record::BranchRecord;
@@ -223,12 +223,11 @@ impl<'a> Chain<'a> {
     }
 
     /// The chain as packs; none if it has no commit.
-    pub(crate) fn pack(&self) -> Result<Option<PackedCommits>, RepositoryError> {
+    pub(crate) fn pack(&self) -> Result<Option<Packing>, RepositoryError> {
         if self.commits.is_empty() {
             return Ok(None);
         }
-        let packed = self.session.pack(&self.commits, self.inner.clock.as_ref(), self.inner.ids.as_ref());
-        packed.map(Some).map_err(self.failed())
+        self.inner.pack(&self.session, &self.commits).map(Some).map_err(self.failed())
     }
 
     /// The branch record after the chain, from what it is before.

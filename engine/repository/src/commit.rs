@@ -1,5 +1,7 @@
 //! Commits of a branch's staged changes.
 
+use std::sync::Arc;
+
 use anabranch_tree::{CommitToPack, Tree};
 use anabranch_types::{BranchName, Commit};
 
@@ -36,7 +38,7 @@ impl Repository {
 
 impl Inner {
     /// Gives a new repository its default branch, at a commit without objects.
-    pub(crate) async fn insert_first_commit(&self) -> Result<(), RepositoryError> {
+    pub(crate) async fn insert_first_commit(self: &Arc<Self>) -> Result<(), RepositoryError> {
         let tree = Tree::empty();
         let commit = Commit {
             parents: Vec::new(),
@@ -49,7 +51,7 @@ impl Inner {
         };
         let id = commit.id();
         let first = [CommitToPack { commit, tree, delta: Some(Vec::new()) }];
-        let packed = self.trees.session().pack(&first, self.clock.as_ref(), self.ids.as_ref());
+        let packed = self.pack(&self.trees.session(), &first);
         let packed = packed.map_err(RepositoryError::tree(format!("repository {}", self.info.name)))?;
         self.store_commits(packed).await?;
         self.insert_branch(&self.info.default_branch, id, false).await

@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anabranch_refs::{EDITS_MAX, Edit, Expect, Operation, RefUpdate};
 use anabranch_storage::{PutMode, PutOutcome};
-use anabranch_tree::{CommitRecord, PackedCommit, PackedCommits, Tree};
+use anabranch_tree::{
+    CommitRecord, CommitToPack, Pack, PackedCommit, PackedCommits, Session, Tree, TreeError,
+};
 use anabranch_types::{Commit, CommitId};
 use bytes::Bytes;
 use futures::future::try_join_all;
+use tokio::task::JoinHandle;
 
 use crate::repository::Inner;
 use crate::{CommitInfo, RepositoryError};
@@ -77,6 +80,16 @@ impl Halves {
     }
 }
 
+/// Packs of this size are written while the next one fills.
+const WRITTEN_EARLY_BYTES: usize = 1 << 20;
+
+/// Commits in packs, some of which are being written.
+pub(crate) struct Packing {
+    /// The commits, and the packs that nobody writes yet.
+    packed: PackedCommits,
+    writes: Vec<JoinHandle<Result<(), RepositoryError>>>,
+}
+
 impl Inner {
     /// The commit of this id; none if there is no such commit.
     pub(crate) async fn find_commit(
@@ -109,16 +122,35 @@ impl Inner {
         })
     }
 
+    /// Turns commits into packs. Large packs are being written from the moment on that they are full.
+    pub(crate) fn pack(
+        self: &Arc<Self>,
+        session: &Session,
+        commits: &[CommitToPack],
+    ) -> Result<Packing, TreeError> {
+        let (mut writes, mut packs) = (Vec::new(), Vec::new());
+        let mut full = |pack: Pack| {
+            if pack.bytes.len() < WRITTEN_EARLY_BYTES {
+                packs.push(pack);
+                return;
+            }
+            let inner = Arc::clone(self);
+            writes.push(tokio::spawn(async move { inner.put_pack(&pack.key, pack.bytes).await }));
+        };
+        let mut packed = session.pack_into(commits, self.clock.as_ref(), self.ids.as_ref(), &mut full)?;
+        packed.packs = packs;
+        Ok(Packing { packed, writes })
+    }
+
     /// Makes packs and the index entries of their commits durable. Nothing refers to them yet: should this process end
     /// here, they are harmless.
     pub(crate) async fn store_commits(
         &self,
-        packed: PackedCommits,
+        packing: Packing,
     ) -> Result<Vec<Arc<StoredCommit>>, RepositoryError> {
-        let packs =
-            try_join_all(packed.packs.iter().map(|pack| self.put_pack(&pack.key, pack.bytes.clone())));
+        let Packing { packed, writes } = packing;
         let records = self.put_commit_records(&packed.commits);
-        futures::future::try_join(packs, records).await?;
+        futures::future::try_join(self.put_packs(&packed, writes), records).await?;
         self.trees.remember(&packed);
         let stored: Vec<_> =
             packed.commits.into_iter().map(|commit| Arc::new(StoredCommit::from(commit))).collect();
@@ -129,10 +161,23 @@ impl Inner {
     }
 
     /// Makes packs durable whose commits nobody will look up.
-    pub(crate) async fn store_packs(&self, packed: &PackedCommits) -> Result<(), RepositoryError> {
-        try_join_all(packed.packs.iter().map(|pack| self.put_pack(&pack.key, pack.bytes.clone()))).await?;
-        self.trees.remember(packed);
-        Ok(())
+    pub(crate) async fn store_packs(&self, packing: Packing) -> Result<PackedCommits, RepositoryError> {
+        let Packing { packed, writes } = packing;
+        self.put_packs(&packed, writes).await?;
+        self.trees.remember(&packed);
+        Ok(packed)
+    }
+
+    async fn put_packs(
+        &self,
+        packed: &PackedCommits,
+        writes: Vec<JoinHandle<Result<(), RepositoryError>>>,
+    ) -> Result<(), RepositoryError> {
+        let small =
+            try_join_all(packed.packs.iter().map(|pack| self.put_pack(&pack.key, pack.bytes.clone())));
+        let lost = |error| RepositoryError::damaged("a pack on its way", format!("its task ended: {error}"));
+        let large = try_join_all(writes.into_iter().map(|write| async move { write.await.map_err(lost)? }));
+        futures::future::try_join(small, large).await.map(drop)
     }
 
     async fn put_pack(&self, key: &anabranch_types::ObjectKey, bytes: Bytes) -> Result<(), RepositoryError> {

@@ -179,9 +179,8 @@ impl Repository {
             metadata: BTreeMap::new(),
         };
         let commits = [CommitToPack { commit, tree: tree.clone(), delta: None }];
-        let packed = session.pack(&commits, self.inner.clock.as_ref(), self.inner.ids.as_ref());
-        let packed = packed.map_err(RepositoryError::tree("a merge"))?;
-        self.inner.store_packs(&packed).await?;
+        let packing = self.inner.pack(session, &commits).map_err(RepositoryError::tree("a merge"))?;
+        let packed = self.inner.store_packs(packing).await?;
         Ok(packed.commits.first().map(|commit| commit.record.tree()).unwrap_or_default())
     }
 }

@@ -12,8 +12,8 @@ use crate::builder::Builder;
 use crate::node::Node;
 use crate::node::wire::Bad;
 use crate::{
-    CommitToPack, DiffCursor, Key, KeyRange, ListAfter, ListPage, NodeRef, PackedCommits, ScanCursor, Tree,
-    TreeEdit, TreeError, TreeStore, WalkCursor, list, pack, scan,
+    CommitToPack, DiffCursor, Key, KeyRange, ListAfter, ListPage, NodeRef, Pack, PackedCommits, ScanCursor,
+    Tree, TreeEdit, TreeError, TreeStore, WalkCursor, list, pack, scan,
 };
 
 /// How much lies in a range.
@@ -236,7 +236,21 @@ impl Session {
         clock: &dyn Clock,
         ids: &dyn IdSource,
     ) -> Result<PackedCommits, TreeError> {
-        pack::pack_commits(self, commits, clock, ids)
+        let mut packs = Vec::new();
+        let packed = self.pack_into(commits, clock, ids, &mut |pack| packs.push(pack))?;
+        Ok(PackedCommits { packs, ..packed })
+    }
+
+    /// [`Session::pack`] that hands each pack on once it is full, so that it can be written while the next one fills;
+    /// the answer holds no packs. After an error, those that were handed on are of no use.
+    pub fn pack_into(
+        &self,
+        commits: &[CommitToPack],
+        clock: &dyn Clock,
+        ids: &dyn IdSource,
+        full: &mut dyn FnMut(Pack),
+    ) -> Result<PackedCommits, TreeError> {
+        pack::pack_commits(self, commits, clock, ids, full)
     }
 }
 

@@ -59,17 +59,32 @@ pub(crate) struct Frame {
 /// Appends a frame and answers its length. Compresses where that saves a quarter or more: ordinary leaves are mostly
 /// random bytes, and reading them back is a good deal faster without.
 pub(crate) fn put_frame(out: &mut Vec<u8>, kind: FrameKind, raw: &[u8]) -> u32 {
-    let start = out.len();
     let compressed = if promises_to_shrink(raw) { lz4_flex::block::compress(raw) } else { Vec::new() };
     let saves = !compressed.is_empty() && shrinks(raw.len(), compressed.len());
     let (codec, payload) = if saves { (LZ4, compressed.as_slice()) } else { (RAW, raw) };
-    let raw_length = (raw.len() as u32).to_le_bytes();
+    put_payload(out, kind, codec, raw.len(), &[payload])
+}
+
+/// Appends a frame of these pieces as they are, and answers its length.
+pub(crate) fn put_raw_frame(out: &mut Vec<u8>, kind: FrameKind, pieces: &[&[u8]]) -> u32 {
+    put_payload(out, kind, RAW, pieces.iter().map(|piece| piece.len()).sum(), pieces)
+}
+
+fn put_payload(out: &mut Vec<u8>, kind: FrameKind, codec: u8, raw_length: usize, pieces: &[&[u8]]) -> u32 {
+    let start = out.len();
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let raw_length = (raw_length as u32).to_le_bytes();
     let kind = kind.to_byte();
-    out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    let [a, b, c, d] = raw_length;
+    let header = crc32c::crc32c(&[kind, codec, a, b, c, d]);
+    let checksum = pieces.iter().fold(header, |sum, piece| crc32c::crc32c_append(sum, piece));
+    out.extend_from_slice(&(length as u32).to_le_bytes());
     out.extend_from_slice(&[kind, codec]);
-    out.extend_from_slice(&checksum(kind, codec, raw_length, payload).to_le_bytes());
+    out.extend_from_slice(&checksum.to_le_bytes());
     out.extend_from_slice(&raw_length);
-    out.extend_from_slice(payload);
+    for piece in pieces {
+        out.extend_from_slice(piece);
+    }
     (out.len() - start) as u32
 }
 
@@ -78,7 +93,7 @@ fn shrinks(before: usize, after: usize) -> bool {
 }
 
 /// Tries it on a piece from the middle, where a leaf has its entries.
-fn promises_to_shrink(raw: &[u8]) -> bool {
+pub(crate) fn promises_to_shrink(raw: &[u8]) -> bool {
     const SAMPLE: usize = 2048;
     match raw.get(raw.len() / 2..raw.len() / 2 + SAMPLE) {
         Some(sample) => shrinks(SAMPLE, lz4_flex::block::compress(sample).len()),

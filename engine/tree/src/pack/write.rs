@@ -11,11 +11,13 @@ use super::layout::{IndexEntry, MAGIC, put_footer};
 use super::{CommitRecord, CommitToPack, Pack, PackedCommit, PackedCommits};
 use crate::node::object_id::{ID_LENGTH, two_part_key};
 use crate::node::wire::put_varint;
-use crate::node::{FrameKind, Internal, Node, put_frame};
+use crate::node::{FrameKind, Internal, Node, promises_to_shrink, put_frame, put_raw_frame};
 use crate::{Difference, Location, NodeRef, Session, TreeError};
 
 /// A pack is closed before it grows beyond this, unless a single frame is larger.
 const PACK_BYTES: usize = 8 << 20;
+/// Of so many leaves one is tried for compression.
+const LEAVES_ALIKE: u32 = 16;
 /// How many new leaves are kept for the cache: the ones that a small commit made.
 const HOT_LEAVES_MAX: usize = 64;
 /// Packs of one hour share a slice, so that garbage collection can go through them by age.
@@ -26,6 +28,7 @@ pub(crate) fn pack_commits(
     commits: &[CommitToPack],
     clock: &dyn Clock,
     ids: &dyn IdSource,
+    full: &mut dyn FnMut(Pack),
 ) -> Result<PackedCommits, TreeError> {
     let mut levels = NewNodes::default();
     for commit in commits {
@@ -36,7 +39,7 @@ pub(crate) fn pack_commits(
             levels.collect(session, root)?;
         }
     }
-    let mut writer = PackWriter { clock, ids, packs: Vec::new(), open: None };
+    let mut writer = PackWriter { clock, ids, full, open: None, leaves_untried: 0, leaves_shrink: false };
     let mut locations = HashMap::new();
     let mut hot_nodes = Vec::new();
     for (level, ids) in &levels.by_level {
@@ -56,7 +59,8 @@ pub(crate) fn pack_commits(
     for commit in commits {
         packed.push(write_commit(commit, &locations, &mut writer)?);
     }
-    Ok(PackedCommits { packs: writer.finish(), commits: packed, hot_nodes })
+    writer.finish();
+    Ok(PackedCommits { packs: Vec::new(), commits: packed, hot_nodes })
 }
 
 /// The nodes that are in no pack yet, children before parents and in order of key.
@@ -100,13 +104,16 @@ fn with_locations(node: &Arc<Node>, locations: &HashMap<NodeId, Location>) -> Ar
 }
 
 fn write_node(id: &NodeId, logical: &[u8], node: Option<&Node>, writer: &mut PackWriter<'_>) -> Location {
-    let mut raw = Vec::with_capacity(logical.len() + 16);
-    put_varint(&mut raw, logical.len() as u64);
+    let mut length = Vec::new();
+    put_varint(&mut length, logical.len() as u64);
+    let id = Some(*id.as_bytes());
+    let Some(Node::Internal(internal)) = node else {
+        return writer.put_leaf(id, &length, logical);
+    };
+    let mut raw = length;
     raw.extend_from_slice(logical);
-    if let Some(Node::Internal(internal)) = node {
-        Internal::put_locations(&mut raw, internal.children.iter().map(|child| child.location.as_ref()));
-    }
-    writer.put(FrameKind::Node, Some(*id.as_bytes()), &raw)
+    Internal::put_locations(&mut raw, internal.children.iter().map(|child| child.location.as_ref()));
+    writer.put(FrameKind::Node, id, &raw)
 }
 
 fn write_commit(
@@ -143,12 +150,15 @@ fn write_delta(differences: &[Difference], writer: &mut PackWriter<'_>) -> Resul
     }
 }
 
-/// Fills packs one after the other.
+/// Fills packs one after the other, and hands each on when it is full.
 struct PackWriter<'a> {
     clock: &'a dyn Clock,
     ids: &'a dyn IdSource,
-    packs: Vec<Pack>,
+    full: &'a mut dyn FnMut(Pack),
     open: Option<OpenPack>,
+    /// Whether leaves are worth compressing, as the last one that was tried said, and for how many more that holds.
+    leaves_shrink: bool,
+    leaves_untried: u32,
 }
 
 struct OpenPack {
@@ -159,9 +169,34 @@ struct OpenPack {
 
 impl PackWriter<'_> {
     fn put(&mut self, kind: FrameKind, id: Option<[u8; 32]>, raw: &[u8]) -> Location {
-        if let Some(full) = self.open.take_if(|open| open.bytes.len().saturating_add(raw.len()) > PACK_BYTES)
-        {
-            self.packs.push(full.close());
+        self.put_with(kind, id, raw.len(), |out| put_frame(out, kind, raw))
+    }
+
+    /// The leaves of a repository are much alike, so only some of them are tried.
+    fn put_leaf(&mut self, id: Option<[u8; 32]>, length: &[u8], logical: &[u8]) -> Location {
+        if self.leaves_untried == 0 {
+            self.leaves_shrink = promises_to_shrink(logical);
+            self.leaves_untried = LEAVES_ALIKE;
+        }
+        self.leaves_untried -= 1;
+        let kind = FrameKind::Node;
+        if self.leaves_shrink {
+            return self.put(kind, id, &[length, logical].concat());
+        }
+        self.put_with(kind, id, length.len() + logical.len(), |out| {
+            put_raw_frame(out, kind, &[length, logical])
+        })
+    }
+
+    fn put_with(
+        &mut self,
+        kind: FrameKind,
+        id: Option<[u8; 32]>,
+        bytes: usize,
+        put: impl FnOnce(&mut Vec<u8>) -> u32,
+    ) -> Location {
+        if let Some(full) = self.open.take_if(|open| open.bytes.len().saturating_add(bytes) > PACK_BYTES) {
+            (self.full)(full.close());
         }
         let (clock, ids) = (self.clock, self.ids);
         let open = self.open.get_or_insert_with(|| OpenPack {
@@ -170,16 +205,17 @@ impl PackWriter<'_> {
             index: Vec::new(),
         });
         let offset = open.bytes.len() as u64;
-        let length = put_frame(&mut open.bytes, kind, raw);
+        let length = put(&mut open.bytes);
         if let Some(id) = id {
             open.index.push(IndexEntry { id, kind, offset, length });
         }
         Location { pack: open.key.clone(), offset, length }
     }
 
-    fn finish(mut self) -> Vec<Pack> {
-        self.packs.extend(self.open.take().map(OpenPack::close));
-        self.packs
+    fn finish(mut self) {
+        if let Some(open) = self.open.take() {
+            (self.full)(open.close());
+        }
     }
 }
 
