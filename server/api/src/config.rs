@@ -1,12 +1,15 @@
-//! Health, facts about the server, and who is calling.
+//! Health, and facts about the server.
 
+use anabranch_app::App;
 use axum::Json;
+use axum::extract::State;
 use http::StatusCode;
 
 use crate::authenticate::Caller;
-use crate::wire::{Config, CurrentUser, Error, StorageConfig, User, VersionConfig};
+use crate::error::ApiError;
+use crate::wire::{Config, Error, StorageConfig, VersionConfig};
 
-/// Answers that the server runs. The one operation without credentials.
+/// Answers that the server runs.
 #[utoipa::path(
     get, path = "/healthcheck", operation_id = "healthCheck", tag = "server", security(()),
     responses((status = 204, description = "It runs."))
@@ -20,8 +23,12 @@ pub(crate) async fn health_check() -> StatusCode {
     get, path = "/config", operation_id = "getConfig", tag = "server",
     responses((status = 200, body = Config), (status = "4XX", body = Error))
 )]
-pub(crate) async fn get_config(_: Caller) -> Json<Config> {
-    Json(Config::of_this_server())
+pub(crate) async fn get_config(
+    State(app): State<App>,
+    Caller(who): Caller,
+) -> Result<Json<Config>, ApiError> {
+    app.may_read_server(&who)?;
+    Ok(Json(Config::of_this_server()))
 }
 
 /// Which version this is.
@@ -29,8 +36,12 @@ pub(crate) async fn get_config(_: Caller) -> Json<Config> {
     get, path = "/config/version", operation_id = "getLakeFSVersion", tag = "server",
     responses((status = 200, body = VersionConfig), (status = "4XX", body = Error))
 )]
-pub(crate) async fn get_version(_: Caller) -> Json<VersionConfig> {
-    Json(VersionConfig::of_this_server())
+pub(crate) async fn get_version(
+    State(app): State<App>,
+    Caller(who): Caller,
+) -> Result<Json<VersionConfig>, ApiError> {
+    app.may_read_server(&who)?;
+    Ok(Json(VersionConfig::of_this_server()))
 }
 
 /// What the storage can do.
@@ -38,21 +49,10 @@ pub(crate) async fn get_version(_: Caller) -> Json<VersionConfig> {
     get, path = "/config/storage", operation_id = "getStorageConfig", tag = "server",
     responses((status = 200, body = StorageConfig), (status = "4XX", body = Error))
 )]
-pub(crate) async fn get_storage_config(_: Caller) -> Json<StorageConfig> {
-    Json(StorageConfig::of_this_server())
-}
-
-/// Who is calling.
-#[utoipa::path(
-    get, path = "/user", operation_id = "getCurrentUser", tag = "server",
-    responses((status = 200, body = CurrentUser), (status = "4XX", body = Error))
-)]
-pub(crate) async fn get_current_user(Caller(who): Caller) -> Json<CurrentUser> {
-    let user = User {
-        id: who.name().to_owned(),
-        creation_date: 0,
-        friendly_name: who.name().to_owned(),
-        role: who.widest_role().map(|role| role.to_string()).unwrap_or_default(),
-    };
-    Json(CurrentUser { user })
+pub(crate) async fn get_storage_config(
+    State(app): State<App>,
+    Caller(who): Caller,
+) -> Result<Json<StorageConfig>, ApiError> {
+    app.may_read_server(&who)?;
+    Ok(Json(StorageConfig::of_this_server()))
 }

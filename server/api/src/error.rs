@@ -84,7 +84,9 @@ impl ApiError {
 /// The status of an error of the application; none for the server's own failures.
 pub(crate) fn status_of(error: &AppError) -> Option<StatusCode> {
     Some(match error {
-        AppError::Denied { .. } | AppError::ReadOnlyRef { .. } => StatusCode::FORBIDDEN,
+        AppError::Denied { .. } | AppError::Protected { .. } | AppError::ReadOnlyRef { .. } => {
+            StatusCode::FORBIDDEN
+        }
         AppError::NotFound { .. } => StatusCode::NOT_FOUND,
         AppError::AlreadyExists { .. } => StatusCode::CONFLICT,
         AppError::Invalid { .. }
@@ -95,7 +97,7 @@ pub(crate) fn status_of(error: &AppError) -> Option<StatusCode> {
         AppError::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
         AppError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         AppError::Gone { .. } => StatusCode::GONE,
-        AppError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AppError::Busy { .. } | AppError::Contended { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::Internal(_) => return None,
     })
 }
@@ -110,7 +112,9 @@ impl From<AppError> for ApiError {
             AppError::RangeNotSatisfiable { size, .. } => {
                 refused.with_header(CONTENT_RANGE, format!("bytes */{size}"))
             }
-            AppError::Busy { .. } => refused.with_header(RETRY_AFTER, "1".into()),
+            AppError::Busy { .. } | AppError::Contended { .. } => {
+                refused.with_header(RETRY_AFTER, "1".into())
+            }
             _ => refused,
         }
     }

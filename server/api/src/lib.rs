@@ -5,23 +5,29 @@
 //! the one place that translates.
 
 mod authenticate;
+mod branch_protection;
 mod branches;
 mod commits;
 mod config;
 mod download;
 mod error;
 mod extract;
+mod groups;
+mod login;
 mod merges;
 mod objects;
 mod page;
+mod policies;
 mod refs;
 mod repositories;
 mod request_id;
 mod router;
+mod statements;
 mod tags;
 mod time;
 mod upload;
+mod users;
 pub mod wire;
 
-pub use router::{openapi, router};
+pub use router::{Options, openapi, router};
 pub use time::utc;

@@ -1,6 +1,8 @@
 //! Which page of a listing is asked for, and the answer's account of it.
 
 use anabranch_app::{Paged, Paging};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::error::ApiError;
 use crate::wire::Pagination;
@@ -9,6 +11,25 @@ use crate::wire::Pagination;
 const AMOUNT_DEFAULT: usize = 100;
 /// How many results a page holds at most.
 pub(crate) const AMOUNT_MAX: usize = 1000;
+
+/// The query of a listing that takes nothing else.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// What the names begin with.
+    prefix: Option<String>,
+    /// The name after which the page begins.
+    after: Option<String>,
+    /// How many results, up to 1,000; -1: as many as a page holds.
+    amount: Option<i64>,
+}
+
+impl PageQuery {
+    /// Which page is asked for.
+    pub(crate) fn paging(self) -> Result<Paging, ApiError> {
+        paging(self.prefix, self.after, self.amount)
+    }
+}
 
 /// How many results are asked for; -1 and 0: as many as a page holds.
 pub(crate) fn amount(amount: Option<i64>) -> Result<usize, ApiError> {

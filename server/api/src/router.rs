@@ -3,28 +3,52 @@
 use std::sync::Arc;
 
 use anabranch_app::App;
-use anabranch_auth::Keys;
+use anabranch_auth::Authenticator;
 use anabranch_types::IdSource;
 use axum::Router;
+use axum::extract::Extension;
 use axum::middleware::from_fn_with_state;
 use http::{Method, StatusCode, Uri};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::ApiError;
-use crate::{authenticate, branches, commits, config, merges, objects, refs, repositories, request_id, tags};
+use crate::login::Door;
+use crate::{
+    authenticate, branch_protection, branches, commits, config, groups, login, merges, objects, policies,
+    refs, repositories, request_id, tags, users,
+};
 
 /// Where the operations are.
 const BASE: &str = "/api/v1";
 
+/// How a caller proves who it is: with a key pair, or with the token of a login in a header or a cookie.
+const SCHEMES: [&str; 3] = ["basic_auth", "jwt_token", "cookie_auth"];
+
+/// What differs between installations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Whether browsers send the session cookie over TLS only. True where clients reach the server by `https`.
+    pub secure_cookies: bool,
+}
+
 /// Serves the REST interface below `/api/v1`.
 ///
-/// Credentials are looked up in `keys`, anew for each request; `ids` names requests that come without a name.
-pub fn router(app: App, keys: Arc<dyn Keys>, ids: Arc<dyn IdSource>) -> Router {
-    let (guarded, _) = guarded().route_layer(from_fn_with_state(keys, authenticate::layer)).split_for_parts();
-    let (open, _) = open().split_for_parts();
+/// Who is calling is asked anew for each request; `ids` names requests that come without a name. Requests carry the
+/// [`Peer`](anabranch_auth::Peer) that they come from among their extensions.
+pub fn router(
+    app: App,
+    authenticator: Arc<Authenticator>,
+    options: Options,
+    ids: Arc<dyn IdSource>,
+) -> Router {
+    let guard = from_fn_with_state(Arc::clone(&authenticator), authenticate::layer);
+    let (guarded, _) = guarded().route_layer(guard).split_for_parts();
+    let (open, _) = open().layer(Extension(Door { authenticator, options })).split_for_parts();
     let operations = guarded
         .merge(open)
         .fallback(not_found)
@@ -41,20 +65,26 @@ pub fn openapi() -> OpenApi {
             "The lakeFS-compatible interface and our own additions to it. Every error is {\"message\": …}.",
         )))
         .servers(Some([Server::new(BASE)]))
-        .security(Some([SecurityRequirement::new("basic_auth", Vec::<String>::new())]))
+        .security(Some(SCHEMES.map(|name| SecurityRequirement::new(name, Vec::<String>::new()))))
         .build();
     document.merge(open().into_openapi());
     document.merge(guarded().into_openapi());
-    document
-        .components
-        .get_or_insert_with(Components::new)
-        .add_security_scheme("basic_auth", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+    let [basic, bearer, cookie] = SCHEMES;
+    let components = document.components.get_or_insert_with(Components::new);
+    components.add_security_scheme(basic, SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+    components.add_security_scheme(bearer, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let session = ApiKeyValue::new(authenticate::SESSION_COOKIE);
+    components.add_security_scheme(cookie, SecurityScheme::ApiKey(ApiKey::Cookie(session)));
     document
 }
 
-/// What is served without credentials.
+/// What is served without credentials: nothing that tells or changes anything but the caller's own cookie.
 fn open() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(config::health_check))
+    OpenApiRouter::new()
+        .routes(routes!(config::health_check))
+        .routes(routes!(login::login))
+        .routes(routes!(login::logout))
+        .routes(routes!(login::setup_state, login::setup))
 }
 
 /// What needs credentials: everything else.
@@ -63,7 +93,25 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(config::get_config))
         .routes(routes!(config::get_version))
         .routes(routes!(config::get_storage_config))
-        .routes(routes!(config::get_current_user))
+        .routes(routes!(users::current))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::get, users::delete))
+        .routes(routes!(users::groups))
+        .routes(routes!(users::policies))
+        .routes(routes!(users::attach, users::detach))
+        .routes(routes!(users::list_keys, users::create_key))
+        .routes(routes!(users::get_key, users::delete_key))
+        .routes(routes!(groups::list, groups::create))
+        .routes(routes!(groups::get, groups::delete))
+        .routes(routes!(groups::members))
+        .routes(routes!(groups::add_member, groups::remove_member))
+        .routes(routes!(groups::policies))
+        .routes(routes!(groups::attach, groups::detach))
+        .routes(routes!(policies::list, policies::create))
+        .routes(routes!(policies::get, policies::update, policies::delete))
+        .routes(routes!(branch_protection::get, branch_protection::set))
+        .routes(routes!(branch_protection::may_set))
+        .routes(routes!(branch_protection::list, branch_protection::add, branch_protection::remove))
         .routes(routes!(repositories::list, repositories::create))
         .routes(routes!(repositories::get, repositories::delete))
         .routes(routes!(repositories::metadata))

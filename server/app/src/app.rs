@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use anabranch_auth::{Action, Principal, Resource, authorize};
+use anabranch_auth::{Action, Directory, Principal, Resource, authorize};
 use anabranch_refs::RefsBackend;
 use anabranch_repository::{Catalog, Repository};
 use anabranch_types::{BranchName, Clock, IdSource, RepositoryName};
 
 use crate::AppError;
+use crate::protection::RulesCache;
 
 /// What an application is made from.
 pub struct AppParts {
     /// The repositories.
     pub catalog: Catalog,
-    /// Where uploads on their way are kept.
+    /// Where uploads on their way and settings of repositories are kept.
     pub refs: Arc<dyn RefsBackend>,
+    /// Users, keys, groups and policies.
+    pub directory: Arc<Directory>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids.
@@ -25,12 +28,13 @@ pub struct AppParts {
 #[derive(Clone)]
 pub struct App {
     pub(crate) parts: Arc<AppParts>,
+    pub(crate) rules: Arc<RulesCache>,
 }
 
 impl App {
     /// The application over these parts.
     pub fn new(parts: AppParts) -> Self {
-        App { parts: Arc::new(parts) }
+        App { parts: Arc::new(parts), rules: Arc::default() }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -53,7 +57,7 @@ impl App {
     }
 
     /// Opens a repository for somebody who may do `action` on this branch of it: for everything that makes, changes,
-    /// moves or deletes the branch.
+    /// moves or deletes the branch. Refused if the branch is protected from it.
     pub(crate) async fn open_branch(
         &self,
         who: &Principal,
@@ -62,7 +66,9 @@ impl App {
         branch: &str,
     ) -> Result<Repository, AppError> {
         permit(who, action, &Resource::Branch { repository, branch })?;
-        self.find(repository).await
+        let repository = self.find(repository).await?;
+        self.refuse_protected(&repository, action, branch).await?;
+        Ok(repository)
     }
 
     async fn find(&self, repository: &str) -> Result<Repository, AppError> {
@@ -72,6 +78,11 @@ impl App {
             hint: String::new(),
         })?;
         Ok(self.catalog().repository(&name).await?)
+    }
+
+    /// Whether the caller may know what server this is; an error if not.
+    pub fn may_read_server(&self, who: &Principal) -> Result<(), AppError> {
+        permit(who, Action::ReadServer, &Resource::Server)
     }
 
     /// Whether requests can be served: the ref-store answers.

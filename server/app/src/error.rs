@@ -26,6 +26,21 @@ pub enum AppError {
     /// The principal may not do this.
     #[error(transparent)]
     Denied(#[from] anabranch_auth::Denied),
+    /// A rule of the repository protects the branch from this.
+    #[error(
+        "branch {branch} of repository {repository} is protected by the rule {pattern:?}: {action} is refused there; \
+         work on another branch and merge it"
+    )]
+    Protected {
+        /// The branch.
+        branch: String,
+        /// Its repository.
+        repository: String,
+        /// The rule's pattern.
+        pattern: String,
+        /// What was to be done.
+        action: anabranch_auth::Action,
+    },
     /// No such thing.
     #[error("{kind} {name} does not exist{hint}")]
     NotFound {
@@ -107,6 +122,12 @@ pub enum AppError {
     Busy {
         /// The branch.
         branch: String,
+    },
+    /// Others kept changing the same thing.
+    #[error("{what} kept changing: try again")]
+    Contended {
+        /// What.
+        what: String,
     },
     /// The client's body failed.
     #[error(transparent)]

@@ -10,8 +10,10 @@ mod error;
 mod history;
 mod model;
 mod objects;
+mod protection;
 mod repositories;
 mod uploads;
+mod users;
 
 pub use anabranch_repository::{
     BranchInfo, CommitInfo, DiffItem, DiffKind, DiffRequest, FsckReport, Listed, LogRequest, MergeAnswer,
@@ -25,3 +27,4 @@ pub use model::{
     BodyStream, ByteRange, CommitInput, CopyInput, CreateRepositoryInput, ListInput, MergeBase, MergeInput,
     ObjectAttributes, ObjectRead, PartInfo, PickInput, PutInput, ReadStream, SourceObject, UploadInfo,
 };
+pub use protection::ProtectionRules;

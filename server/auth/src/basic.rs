@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::{Keys, KeysError, Principal, Secret};
+use crate::{Keys, KeysError, Principal, Secret, TooManyAttempts};
 
 /// A header this long holds no key pair of ours; it is refused before it is decoded.
 const HEADER_BYTES_MAX: usize = 4096;
@@ -20,6 +20,9 @@ pub enum BasicError {
     /// There is no such key, or the secret is another one. Which of the two is not said.
     #[error("access key id or secret are wrong")]
     Refused,
+    /// Somebody guesses.
+    #[error(transparent)]
+    TooMany(TooManyAttempts),
     /// Nothing is known about the key now.
     #[error("basic credentials could not be checked")]
     Keys {
@@ -59,17 +62,15 @@ pub fn parse(header: &str) -> Result<Credentials, BasicError> {
     Ok(Credentials { access_key_id: id.to_owned(), secret: Secret::new(secret) })
 }
 
-/// Finds out who is calling from the value of an `Authorization` header.
+/// Finds out who has this access key id and secret.
 ///
 /// A key that does not exist and a wrong secret are told apart neither by the answer nor by whether a
 /// comparison took place.
-pub async fn authenticate(keys: &dyn Keys, header: &str) -> Result<Principal, BasicError> {
-    let claimed = parse(header)?;
-    check(keys, &claimed.access_key_id, claimed.secret.expose()).await
-}
-
-/// Finds out who has this access key id and secret, as a login form or a token request gives them.
-pub async fn check(keys: &dyn Keys, access_key_id: &str, secret: &str) -> Result<Principal, BasicError> {
+pub(crate) async fn check(
+    keys: &dyn Keys,
+    access_key_id: &str,
+    secret: &str,
+) -> Result<Principal, BasicError> {
     let found = keys.find(access_key_id).await.map_err(|source| BasicError::Keys { source })?;
     match found {
         Some(identity) if identity.key.secret.equals(secret) => Ok(identity.principal),
@@ -85,7 +86,7 @@ pub async fn check(keys: &dyn Keys, access_key_id: &str, secret: &str) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_time::now;
+    use crate::test_time::{authenticator, now};
     use crate::{KeyPair, StaticKeys};
 
     fn header(credentials: &str) -> String {
@@ -94,7 +95,7 @@ mod tests {
 
     fn answer(header: &str) -> String {
         let keys = StaticKeys::admin(KeyPair::new("AKID", "s3cr:et"));
-        match now(authenticate(&keys, header)) {
+        match now(authenticator(keys, 0).basic(header, None)) {
             Ok(principal) => principal.to_string(),
             Err(error) => error.to_string(),
         }

@@ -18,6 +18,8 @@ from lakefs.client import Client
 
 ACCESS_KEY = "AKIAENDTOENDTESTS000"
 SECRET_KEY = "end-to-end-tests-secret-0123456789abcdef"
+# The same for all, because those on Postgres share one database.
+SERVER_KEY = "5e" * 32
 HERE = pathlib.Path(__file__).parent
 TESTDATA = HERE.parents[2] / "testdata"
 
@@ -38,15 +40,18 @@ def free_port():
 class Server:
     """One daemon over one data folder. It can be killed and started again on the same port."""
 
-    def __init__(self, folder, *arguments):
+    def __init__(self, folder, *arguments, server_key=SERVER_KEY):
         self.folder = pathlib.Path(folder)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.arguments = arguments
+        self.server_key = server_key
         self.process = None
 
     def start(self):
         environment = dict(os.environ, ANABRANCH_ACCESS_KEY_ID=ACCESS_KEY, ANABRANCH_SECRET_ACCESS_KEY=SECRET_KEY)
+        if self.server_key:
+            environment["ANABRANCH_SERVER_KEY"] = self.server_key
         self.log = open(self.folder.with_suffix(".log"), "ab")
         self.process = subprocess.Popen(
             [binary(), "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.folder), *self.arguments],

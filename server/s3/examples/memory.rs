@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use anabranch_app::{App, AppParts, CreateRepositoryInput};
 use anabranch_auth::sigv4::Policy;
-use anabranch_auth::{KeyPair, Principal, Role, StaticKeys};
+use anabranch_auth::{
+    Authenticator, Directory, DirectoryParts, KeyPair, Principal, Role, ServerKey, ServerKeys,
+};
 use anabranch_merge::Registry;
 use anabranch_refs::MemoryStore;
 use anabranch_repository::{Catalog, CatalogParts, RepositoryError, StorageOpener};
@@ -57,7 +59,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ids: ids.clone(),
         cache_bytes: 64 << 20,
     });
-    let app = App::new(AppParts { catalog, refs: store, clock: clock.clone(), ids: ids.clone() });
+    let directory = Directory::open(DirectoryParts {
+        refs: store.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        server_keys: ServerKeys::only(ServerKey::generate(ids.as_ref())),
+        admin: KeyPair::new("AKIDLAKE", "secret-of-the-lake"),
+    });
+    let directory = Arc::new(directory.await?);
+    let authenticator = Arc::new(Authenticator::new(directory.clone(), clock.clone()));
+    let app = App::new(AppParts { catalog, refs: store, directory, clock, ids: ids.clone() });
     let admin = Principal::new("admin", Role::Admin);
     let repository = CreateRepositoryInput {
         name: "sales".into(),
@@ -67,9 +78,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     app.create_repository(&admin, repository).await?;
     app.create_branch(&admin, "sales", "dev", "main", false).await?;
-    let keys = Arc::new(StaticKeys::admin(KeyPair::new("AKIDLAKE", "secret-of-the-lake")));
     let domains = vec!["s3.localhost".to_owned()];
-    let door = service(DoorParts { app, keys, clock, ids, domains, policy: Policy::default() });
+    let door = service(DoorParts { app, authenticator, ids, domains, policy: Policy::default() });
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("S3 on http://{}", listener.local_addr()?);
     axum::serve(listener, axum::Router::new().fallback_service(door)).await?;

@@ -60,6 +60,7 @@ pub(crate) fn of_signature(error: &SigV4Error) -> S3Error {
         SigV4Error::Day { .. } | SigV4Error::AbsentHeader { .. } | SigV4Error::Mismatch => {
             S3ErrorCode::SignatureDoesNotMatch
         }
+        SigV4Error::TooMany(_) => S3ErrorCode::SlowDown,
         SigV4Error::Keys { .. } => S3ErrorCode::ServiceUnavailable,
     };
     S3Error::with_message(code, error.to_string())
@@ -95,7 +96,7 @@ pub(crate) fn of_app(error: AppError, request_id: &str, bucket: &str, key: Optio
 
 fn code_of(error: &AppError) -> S3ErrorCode {
     match error {
-        AppError::Denied(_) => S3ErrorCode::AccessDenied,
+        AppError::Denied(_) | AppError::Protected { .. } => S3ErrorCode::AccessDenied,
         AppError::NotFound { kind: "repository", .. } => S3ErrorCode::NoSuchBucket,
         AppError::NotFound { kind: "upload", .. } => S3ErrorCode::NoSuchUpload,
         AppError::NotFound { .. } => S3ErrorCode::NoSuchKey,
@@ -108,7 +109,7 @@ fn code_of(error: &AppError) -> S3ErrorCode {
         AppError::TooLarge { .. } => S3ErrorCode::EntityTooLarge,
         AppError::InvalidPart { .. } => S3ErrorCode::InvalidPart,
         AppError::Gone { .. } => S3ErrorCode::Custom("Gone".into()),
-        AppError::Busy { .. } => S3ErrorCode::SlowDown,
+        AppError::Busy { .. } | AppError::Contended { .. } => S3ErrorCode::SlowDown,
         AppError::Body(BodyError::Mismatch { what: "MD5", .. }) => S3ErrorCode::BadDigest,
         AppError::Body(_) => S3ErrorCode::IncompleteBody,
         AppError::Internal(_) => S3ErrorCode::InternalError,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use anabranch_app::App;
-use anabranch_auth::Keys;
-use anabranch_auth::sigv4::{Payload, Policy, Signed, authenticate};
-use anabranch_types::{Clock, IdSource, RepositoryName};
+use anabranch_auth::sigv4::{Payload, Policy, Signed};
+use anabranch_auth::{Authenticator, Peer};
+use anabranch_types::{IdSource, RepositoryName};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -42,10 +42,8 @@ const HEADER_BYTES_MAX: usize = 64 << 10;
 pub struct DoorParts {
     /// The use cases.
     pub app: App,
-    /// Where access keys are looked up.
-    pub keys: Arc<dyn Keys>,
-    /// Tells the time that signatures are judged by.
-    pub clock: Arc<dyn Clock>,
+    /// Who is calling; tells the time that signatures are judged by.
+    pub authenticator: Arc<Authenticator>,
     /// Makes the ids of requests.
     pub ids: Arc<dyn IdSource>,
     /// The domains below which buckets are hosts: `s3.example.org` makes `BUCKET.s3.example.org` work.
@@ -63,14 +61,14 @@ pub struct S3Door {
 
 struct Shared {
     s3s: S3Service,
-    keys: Arc<dyn Keys>,
-    clock: Arc<dyn Clock>,
+    authenticator: Arc<Authenticator>,
     ids: Arc<dyn IdSource>,
     policy: Policy,
 }
 
 /// Makes the S3 door. It never fails: what goes wrong is an answer with S3's code for it. Every request
-/// must be signed; give it those that [`is_s3_request`](crate::is_s3_request) recognises.
+/// must be signed; give it those that [`is_s3_request`](crate::is_s3_request) recognises, with the [`Peer`] that they
+/// come from among their extensions.
 pub fn service(parts: DoorParts) -> S3Door {
     let gateway = Gateway { app: parts.app, region: parts.policy.region.clone() };
     let mut builder = S3ServiceBuilder::new(gateway);
@@ -83,8 +81,7 @@ pub fn service(parts: DoorParts) -> S3Door {
     }
     let shared = Shared {
         s3s: builder.build(),
-        keys: parts.keys,
-        clock: parts.clock,
+        authenticator: parts.authenticator,
         ids: parts.ids,
         policy: parts.policy,
     };
@@ -152,10 +149,12 @@ impl Shared {
         let (mut parts, body) = request.into_parts();
         check_size(&parts.headers)?;
         let signed = Signed { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
-        let (principal, verified) =
-            authenticate(self.keys.as_ref(), &self.policy, signed, self.clock.now_ms())
-                .await
-                .map_err(|error| error::of_signature(&error))?;
+        let peer = parts.extensions.get::<Peer>().copied();
+        let (principal, verified) = self
+            .authenticator
+            .signature(&self.policy, signed, peer)
+            .await
+            .map_err(|error| error::of_signature(&error))?;
         refuse_form_upload(&parts.headers)?;
         parts.uri = strip_signature(&parts.uri, &mut parts.headers)
             .ok_or_else(|| s3_error!(InvalidURI, "the target cannot be read"))?;

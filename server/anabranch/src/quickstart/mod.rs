@@ -41,6 +41,8 @@ pub(crate) async fn run(args: QuickstartArgs) -> anyhow::Result<()> {
         s3_secret_access_key: None,
         access_key_id: None,
         secret_access_key: None,
+        server_key: None,
+        old_server_keys: Vec::new(),
     })
     .await?;
     println!("A server runs on http://{}, its data in {}.\n", running.address, data.display());

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anabranch_auth::KeyPair;
+use anabranch_auth::{KeyPair, ServerKey};
 use anabranch_types::IdSource;
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 const FORMAT_VERSION: u32 = 1;
 const FORMAT_FILE: &str = "anabranch.json";
 const KEY_FILE: &str = "admin-key.json";
+const SERVER_KEY_FILE: &str = "server-key";
 
 #[derive(Serialize, Deserialize)]
 struct Format {
@@ -80,6 +81,20 @@ impl DataFolder {
         };
         write_whole(&path, &serde_json::to_vec_pretty(&stored)?)?;
         Ok((KeyPair::new(stored.access_key_id, stored.secret_access_key), true))
+    }
+
+    /// What secrets are encrypted with; made by the first start that is given none.
+    pub(crate) fn server_key(&self, ids: &dyn IdSource) -> anyhow::Result<ServerKey> {
+        let path = self.join(SERVER_KEY_FILE);
+        if path.exists() {
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("the server key {} cannot be read", path.display()))?;
+            return ServerKey::parse(&text)
+                .with_context(|| format!("the server key {} is damaged", path.display()));
+        }
+        let key = ServerKey::generate(ids);
+        write_whole(&path, format!("{}\n", key.to_hex().expose()).as_bytes())?;
+        Ok(key)
     }
 }
 
@@ -163,6 +178,21 @@ mod tests {
         fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
         let error = DataFolder::open(folder.path()).err().unwrap().to_string();
         assert!(error.contains("not empty"), "{error}");
+    }
+
+    #[test]
+    fn the_server_key_is_made_once_and_readable_by_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let open = DataFolder::open(folder.path()).unwrap();
+        let first = open.server_key(&SystemIds).unwrap();
+        let second = open.server_key(&SystemIds).unwrap();
+        assert!(first.to_hex().equals(second.to_hex().expose()));
+        let mode = fs::metadata(open.join(SERVER_KEY_FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(open.join(SERVER_KEY_FILE), "short").unwrap();
+        let error = open.server_key(&SystemIds).unwrap_err().to_string();
+        assert!(error.contains("is damaged"), "{error}");
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! All doors on one port: S3 is known by its signature, the rest by its path.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use anabranch_api::Options;
 use anabranch_app::App;
-use anabranch_auth::Keys;
 use anabranch_auth::sigv4::Policy;
+use anabranch_auth::{Authenticator, Peer};
 use anabranch_s3::{DoorParts, S3Door};
 use anyhow::Context;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -20,19 +22,18 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::system::{SystemClock, SystemIds};
+use crate::system::SystemIds;
 
 /// Answers requests until `stopped` turns true, then finishes those that have begun.
 pub(super) async fn serve(
     listener: TcpListener,
     app: App,
-    keys: Arc<dyn Keys>,
+    authenticator: Arc<Authenticator>,
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let s3 = anabranch_s3::service(DoorParts {
         app: app.clone(),
-        keys: Arc::clone(&keys),
-        clock: Arc::new(SystemClock),
+        authenticator: Arc::clone(&authenticator),
         ids: Arc::new(SystemIds),
         domains: Vec::new(),
         policy: Policy::default(),
@@ -41,15 +42,16 @@ pub(super) async fn serve(
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .with_state(app.clone())
-        .merge(anabranch_api::router(app, keys, Arc::new(SystemIds)))
-        .layer(middleware::from_fn_with_state(s3, divert_s3));
+        .merge(anabranch_api::router(app, authenticator, Options::default(), Arc::new(SystemIds)))
+        .layer(middleware::from_fn_with_state(s3, divert_s3))
+        .layer(middleware::from_fn(note_peer));
     // Answers are small and many: none waits for the acknowledgement of the one before.
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
     });
-    axum::serve(listener, router)
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move {
             // An error means that the sender is gone: the server is to end as well.
             let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -63,6 +65,16 @@ async fn ready(State(app): State<App>) -> Response {
         true => "ready\n".into_response(),
         false => (StatusCode::SERVICE_UNAVAILABLE, "the ref-store does not answer\n").into_response(),
     }
+}
+
+/// Tells the doors where a request comes from: who guesses keys there is slowed down.
+async fn note_peer(
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    request.extensions_mut().insert(Peer(address.ip()));
+    next.run(request).await
 }
 
 async fn divert_s3(State(s3): State<S3Door>, request: Request, next: Next) -> Response {

@@ -7,9 +7,8 @@ mod wiring;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use anabranch_auth::{KeyPair, Secret, StaticKeys};
+use anabranch_auth::{KeyPair, Secret, ServerKey, ServerKeys};
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
@@ -47,6 +46,20 @@ pub(crate) struct ServeArgs {
     /// Its secret.
     #[arg(long, env = "ANABRANCH_SECRET_ACCESS_KEY", hide_env_values = true)]
     pub(crate) secret_access_key: Option<String>,
+    /// What the secrets of users are encrypted with: 64 hexadecimal digits, the same on all servers of one database.
+    /// When left out, the data folder keeps one that the first start makes.
+    #[arg(long, env = "ANABRANCH_SERVER_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
+    pub(crate) server_key: Option<Secret>,
+    /// Earlier server keys, so that one can be replaced: this start encrypts everything with the current one.
+    #[arg(
+        long,
+        env = "ANABRANCH_OLD_SERVER_KEYS",
+        hide_env_values = true,
+        value_name = "KEY",
+        value_delimiter = ',',
+        value_parser = secret
+    )]
+    pub(crate) old_server_keys: Vec<Secret>,
 }
 
 /// A server that accepts requests from now on.
@@ -91,13 +104,13 @@ pub(crate) async fn start(args: ServeArgs) -> anyhow::Result<Running> {
     let folder = DataFolder::open(&args.data)?;
     let (admin, admin_is_new) = admin_key(&args, &folder)?;
     let s3 = s3_access(&args)?;
-    let app = wiring::app(&folder, args.postgres.as_deref(), s3).await?;
-    let keys = Arc::new(StaticKeys::admin(admin.clone()));
+    let owner = wiring::Owner { admin: admin.clone(), server_keys: server_keys(&args, &folder)? };
+    let (app, authenticator) = wiring::app(&folder, args.postgres.as_deref(), s3, owner).await?;
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let task = tokio::spawn(http::serve(listener, app, keys, stopped));
+    let task = tokio::spawn(http::serve(listener, app, authenticator, stopped));
     Ok(Running { address, admin, admin_is_new, stop, task, _folder: folder })
 }
 
@@ -109,6 +122,21 @@ fn admin_key(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<(KeyPair, 
         (None, None) => folder.admin_key(&SystemIds),
         _ => bail!("ANABRANCH_ACCESS_KEY_ID and ANABRANCH_SECRET_ACCESS_KEY are set together or not at all"),
     }
+}
+
+/// Taken as it is: a text that is no key is refused later, by a message that does not show it.
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
+
+fn server_keys(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<ServerKeys> {
+    let current = match args.server_key.as_ref().map(Secret::expose).filter(|key| !key.is_empty()) {
+        Some(key) => ServerKey::parse(key).context("ANABRANCH_SERVER_KEY cannot be read")?,
+        None => folder.server_key(&SystemIds)?,
+    };
+    let old = args.old_server_keys.iter().map(Secret::expose).filter(|key| !key.is_empty());
+    let old: Result<_, _> = old.map(ServerKey::parse).collect();
+    Ok(ServerKeys { current, old: old.context("ANABRANCH_OLD_SERVER_KEYS cannot be read")? })
 }
 
 fn s3_access(args: &ServeArgs) -> anyhow::Result<Option<S3Access>> {

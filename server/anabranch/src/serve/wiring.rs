@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anabranch_app::{App, AppParts};
+use anabranch_auth::{Authenticator, Directory, DirectoryParts, KeyPair, ServerKeys};
 use anabranch_delta::DeltaMerger;
 use anabranch_merge::{Registry, TableFormat, TextMerger};
 use anabranch_refs::{PostgresConfig, PostgresStore, RefsBackend, SqliteStore, StagingStore};
@@ -17,12 +18,19 @@ use crate::system::{SystemClock, SystemIds};
 /// Decoded tree nodes kept in memory for each repository.
 const NODE_CACHE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// The application over a data folder.
+/// Who everything belongs to: the administrator's pair, and what secrets are encrypted with.
+pub(super) struct Owner {
+    pub(super) admin: KeyPair,
+    pub(super) server_keys: ServerKeys,
+}
+
+/// The application over a data folder, and who may call it.
 pub(super) async fn app(
     folder: &DataFolder,
     postgres: Option<&str>,
     s3: Option<S3Access>,
-) -> anyhow::Result<App> {
+    owner: Owner,
+) -> anyhow::Result<(App, Arc<Authenticator>)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids = Arc::new(SystemIds);
     let (refs, staging) = state(folder, postgres, Arc::clone(&clock)).await?;
@@ -38,7 +46,17 @@ pub(super) async fn app(
         ids: ids.clone(),
         cache_bytes: NODE_CACHE_BYTES,
     });
-    Ok(App::new(AppParts { catalog, refs, clock, ids }))
+    let Owner { admin, server_keys } = owner;
+    let parts = DirectoryParts {
+        refs: Arc::clone(&refs),
+        clock: Arc::clone(&clock),
+        ids: ids.clone(),
+        server_keys,
+        admin,
+    };
+    let directory = Arc::new(Directory::open(parts).await.context("users and keys cannot be opened")?);
+    let authenticator = Arc::new(Authenticator::new(Arc::clone(&directory), Arc::clone(&clock)));
+    Ok((App::new(AppParts { catalog, refs, directory, clock, ids }), authenticator))
 }
 
 async fn state(

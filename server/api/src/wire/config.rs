@@ -1,4 +1,4 @@
-//! Facts about the server and the caller.
+//! Facts about the server.
 
 use std::collections::BTreeMap;
 
@@ -94,24 +94,4 @@ impl StorageConfig {
             pre_sign_multipart_upload: false,
         }
     }
-}
-
-/// A person or program with keys.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-pub struct User {
-    /// Its name.
-    pub id: String,
-    /// Always 0: it is not recorded.
-    pub creation_date: i64,
-    /// Its name, to be shown.
-    pub friendly_name: String,
-    /// What it may do: `read-only`, `read-write` or `admin`. Of our own.
-    pub role: String,
-}
-
-/// Who is calling.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-pub struct CurrentUser {
-    /// The caller.
-    pub user: User,
 }

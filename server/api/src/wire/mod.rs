@@ -2,6 +2,8 @@
 //!
 //! These types are not the domain's: the conversions are written by hand, beside each type.
 
+mod accounts;
+mod branch_protection;
 mod branches;
 mod commits;
 mod config;
@@ -13,18 +15,24 @@ mod refs;
 mod repositories;
 mod tables;
 mod tags;
+mod tokens;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use accounts::{
+    Credentials, CredentialsList, CredentialsWithSecret, CurrentUser, Group, GroupCreation, GroupList,
+    Policy, PolicyList, Statement, User, UserCreation, UserList,
+};
+pub use branch_protection::BranchProtectionRule;
 pub(crate) use branches::pick_input;
 pub use branches::{
     BranchCreation, CherryPickCreation, CommitOverrides, ResetCreation, ResetType, RevertCreation,
 };
 pub use commits::{Commit, CommitCreation, CommitList};
-pub use config::{Config, CurrentUser, StorageConfig, User, VersionConfig};
+pub use config::{Config, StorageConfig, VersionConfig};
 pub use conflicts::{Conflict, ConflictChoice};
 pub use merges::{FindMergeBaseResult, Merge, MergeConflict, MergeResult, MergeSummary};
 pub use objects::{
@@ -36,6 +44,7 @@ pub use refs::{Diff, DiffList, DiffObjectStat, DiffType, Ref, RefList};
 pub use repositories::{FsckReport, Repository, RepositoryCreation, RepositoryList};
 pub use tables::{RowTotals, TableChange, TableDiff, TableDiffList, TableSummary, Verification};
 pub use tags::TagCreation;
+pub use tokens::{AccessKeyCredentials, AuthenticationToken, LoginInformation, Setup, SetupState};
 
 /// User metadata: names and values.
 pub type Metadata = BTreeMap<String, String>;

@@ -70,7 +70,7 @@ async fn a_body_that_is_no_json_is_refused_with_the_place() {
 
 #[tokio::test]
 async fn a_body_above_the_limit_is_refused() {
-    let server = Server::new();
+    let server = Server::new().await;
     let body = format!("{{\"name\": \"{}\"}}", "x".repeat(9 << 20));
     server
         .check(
@@ -87,7 +87,7 @@ async fn a_body_above_the_limit_is_refused() {
 
 #[tokio::test]
 async fn what_is_nowhere_is_said_to_be_nowhere() {
-    let server = Server::new();
+    let server = Server::new().await;
     server
         .check(
             "GET /nowhere",
@@ -169,29 +169,29 @@ async fn what_is_nowhere_is_said_to_be_nowhere() {
 
 #[tokio::test]
 async fn credentials_are_asked_for_and_checked() {
-    let server = Server::new();
+    let server = Server::new().await;
     server
         .check(
             "GET /repositories\nAs: nobody\nShow: www-authenticate",
             expect![[r#"
-        401
-        www-authenticate: Basic realm="anabranch", charset="UTF-8"
-        {
-          "message": "this needs credentials: send access key id and secret by basic authentication"
-        }
-    "#]],
+                401
+                www-authenticate: Basic realm="anabranch", charset="UTF-8"
+                {
+                  "message": "this needs credentials: send access key id and secret by basic authentication, or a token"
+                }
+            "#]],
         )
         .await;
     server
         .check(
-            "GET /repositories\nAs: stranger\nShow: www-authenticate",
+            "GET /repositories\nAs: unknown\nShow: www-authenticate",
             expect![[r#"
-        401
-        www-authenticate: Basic realm="anabranch", charset="UTF-8"
-        {
-          "message": "access key id or secret are wrong"
-        }
-    "#]],
+                401
+                www-authenticate: Basic realm="anabranch", charset="UTF-8"
+                {
+                  "message": "access key id or secret are wrong"
+                }
+            "#]],
         )
         .await;
     for header in ["Basic !!", "Bearer x", "", "Basic"] {
@@ -213,7 +213,7 @@ impl Keys for NoKeys {
 
 #[tokio::test]
 async fn a_failure_of_the_server_shows_an_id_and_nothing_else() {
-    let server = Server::with_keys(Arc::new(NoKeys));
+    let server = Server::with_keys(Arc::new(NoKeys)).await;
     server
         .check(
             "GET /repositories\nX-Request-Id: req-1\nShow: x-request-id\nShow: retry-after",
@@ -231,7 +231,7 @@ async fn a_failure_of_the_server_shows_an_id_and_nothing_else() {
 
 #[tokio::test]
 async fn every_answer_has_an_id_and_hostile_ones_are_replaced() {
-    let server = Server::new();
+    let server = Server::new().await;
     for (given, kept) in [("abc-1", true), ("a b", false), ("\u{fc}", false), (&"x".repeat(65), false)] {
         let request = admin("GET", "/config").header("x-request-id", given).body(Body::empty()).unwrap();
         let response = server.send(request).await;

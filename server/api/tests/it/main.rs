@@ -4,11 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod accounts;
 mod bad_input;
+mod branch_protection;
 mod branches;
 mod commits;
 mod contract;
 mod merges;
 mod objects;
+mod permissions;
 mod repositories;
 mod server;

@@ -6,7 +6,7 @@ use crate::server::Server;
 
 #[tokio::test]
 async fn a_repository_is_made_found_listed_and_deleted() {
-    let server = Server::new();
+    let server = Server::new().await;
     server
         .check(
             "POST /repositories\n\n{\"name\": \"sales\", \"storage_namespace\": \"mem://s\", \"sample_data\": false}",
@@ -214,7 +214,7 @@ async fn a_whole_repository_passes_its_check() {
 
 #[tokio::test]
 async fn clients_learn_what_the_server_can_do() {
-    let server = Server::new();
+    let server = Server::new().await;
     server
         .check(
             "GET /config",

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use anabranch_api::Options;
 use anabranch_app::{App, AppParts};
-use anabranch_auth::{Identity, KeyPair, Keys, Principal, Role, StaticKeys};
+use anabranch_auth::{
+    Authenticator, Directory, DirectoryParts, Grant, Identity, KeyPair, Keys, Pattern, Principal, Role,
+    ServerKey, ServerKeys, StaticKeys,
+};
 use anabranch_merge::Registry;
 use anabranch_refs::MemoryStore;
 use anabranch_repository::{Catalog, CatalogParts, RepositoryError, StorageOpener};
@@ -42,23 +46,49 @@ impl StorageOpener for Memories {
     }
 }
 
-/// A server with an administrator and a reader.
+/// A server with an administrator, and others who may do less.
 pub(crate) struct Server {
     router: Router,
     clock: Arc<ManualClock>,
 }
 
+fn identity(id: &str, grants: Vec<Grant>) -> Identity {
+    Identity { key: KeyPair::new(id, "secret"), principal: Principal::with_grants(id, grants) }
+}
+
+fn grant(role: Role, repositories: &str, branches: &str) -> Grant {
+    let pattern = |text: &str| Pattern::new(text).unwrap();
+    Grant { role, repositories: pattern(repositories), branches: pattern(branches) }
+}
+
+fn server_key() -> ServerKey {
+    ServerKey::parse(&"5e".repeat(32)).unwrap()
+}
+
 impl Server {
-    pub(crate) fn new() -> Self {
-        let identity = |id: &str, role| Identity {
-            key: KeyPair::new(id, "secret"),
-            principal: Principal::new(id, role),
-        };
-        let keys = StaticKeys::new(vec![identity("admin", Role::Admin), identity("reader", Role::ReadOnly)]);
-        Server::with_keys(Arc::new(keys))
+    /// Besides `admin`: `reader` reads everything, `stranger` writes to the repository `other` only, `developer` writes
+    /// to branches `dev-…` of `sales`, `nothing` may do nothing.
+    pub(crate) async fn new() -> Self {
+        let keys = StaticKeys::new(vec![
+            identity("admin", vec![Grant::everywhere(Role::Admin)]),
+            identity("reader", vec![Grant::everywhere(Role::ReadOnly)]),
+            identity("stranger", vec![grant(Role::ReadWrite, "other", "*")]),
+            identity("developer", vec![grant(Role::ReadWrite, "sales", "dev-*")]),
+            identity("nothing", Vec::new()),
+        ]);
+        Server::with_keys(Arc::new(keys)).await
     }
 
-    pub(crate) fn with_keys(keys: Arc<dyn Keys>) -> Self {
+    pub(crate) async fn with_keys(keys: Arc<dyn Keys>) -> Self {
+        Server::build(Some(keys), Options::default()).await
+    }
+
+    /// Keys are those of the directory: the pair of `admin`, and what is made through the interface.
+    pub(crate) async fn with_directory(options: Options) -> Self {
+        Server::build(None, options).await
+    }
+
+    async fn build(keys: Option<Arc<dyn Keys>>, options: Options) -> Self {
         let clock = Arc::new(ManualClock::at(NOW_MS));
         let ids = Arc::new(SeededIds::new(1));
         let refs = Arc::new(MemoryStore::new(clock.clone()));
@@ -71,13 +101,25 @@ impl Server {
             ids: ids.clone(),
             cache_bytes: 1 << 20,
         });
-        let app = App::new(AppParts { catalog, refs, clock: clock.clone(), ids: ids.clone() });
-        Server { router: anabranch_api::router(app, keys, ids), clock }
+        let directory = Directory::open(DirectoryParts {
+            refs: refs.clone(),
+            clock: clock.clone(),
+            ids: Arc::new(SeededIds::new(2)),
+            server_keys: ServerKeys::only(server_key()),
+            admin: KeyPair::new("admin", "secret"),
+        });
+        let directory = Arc::new(directory.await.unwrap());
+        let authenticator = match keys {
+            Some(keys) => Authenticator::with_keys(keys, &server_key(), clock.clone()),
+            None => Authenticator::new(directory.clone(), clock.clone()),
+        };
+        let app = App::new(AppParts { catalog, refs, directory, clock: clock.clone(), ids: ids.clone() });
+        Server { router: anabranch_api::router(app, Arc::new(authenticator), options, ids), clock }
     }
 
     /// A server with the repository `sales`, whose `main` has one commit with `a.txt` and `dir/b.txt`.
     pub(crate) async fn with_sales() -> Self {
-        let server = Server::new();
+        let server = Server::new().await;
         server.post("/repositories", r#"{"name": "sales"}"#).await;
         server.put("main", "a.txt", "alpha").await;
         server.put("main", "dir/b.txt", "beta").await;

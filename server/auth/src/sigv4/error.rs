@@ -1,6 +1,6 @@
 //! Why a signature was not accepted.
 
-use crate::KeysError;
+use crate::{KeysError, TooManyAttempts};
 
 /// A request's signature was not accepted. No variant holds a secret or a valid signature.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +100,9 @@ pub enum SigV4Error {
     /// The signature is another one than that of this request with this key.
     #[error("the signature does not match the request; check the secret key and what was signed")]
     Mismatch,
+    /// Somebody guesses.
+    #[error(transparent)]
+    TooMany(TooManyAttempts),
     /// Nothing is known about the key now.
     #[error("the signature could not be checked")]
     Keys {

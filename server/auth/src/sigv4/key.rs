@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::Secret;
+use crate::mac::hmac;
 
 /// The algorithm's name, as requests write it.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -51,17 +51,6 @@ impl SigningKey {
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[signing key]")
-    }
-}
-
-fn hmac(key: &[u8], data: &[u8]) -> [u8; 32] {
-    // HMAC takes keys of every length; the other arm cannot be reached and would sign nothing valid.
-    match Hmac::<Sha256>::new_from_slice(key) {
-        Ok(mut mac) => {
-            mac.update(data);
-            mac.finalize().into_bytes().into()
-        }
-        Err(_) => [0; 32],
     }
 }
 

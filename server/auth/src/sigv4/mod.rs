@@ -2,7 +2,7 @@
 //!
 //! Everything that decides is pure: method, URI, headers and the time go in, a verdict comes out.
 //! [`Claim::read`] reads what a request says about itself, [`Claim::verify`] checks it with the
-//! secret, and [`authenticate`] puts the key look-up between the two. What the signature says about
+//! secret, and [`Authenticator::signature`](crate::Authenticator::signature) puts the key look-up between the two. What the signature says about
 //! the body is a [`Payload`]; who reads the body checks it with [`chunked::Decoder`] or against the
 //! digest.
 //!
@@ -23,8 +23,6 @@ mod verify;
 
 use http::{HeaderMap, Method, Uri};
 
-use crate::{Keys, Principal};
-
 pub use claim::{Claim, is_signed, is_version_2};
 pub use error::SigV4Error;
 pub use key::ChunkSigner;
@@ -39,24 +37,4 @@ pub struct Signed<'a> {
     pub uri: &'a Uri,
     /// All headers.
     pub headers: &'a HeaderMap,
-}
-
-/// Finds out who signed a request, and what the signature says about its body.
-///
-/// `now_ms` is the server's time, in milliseconds since the Unix epoch. Errors name what is wrong and
-/// hold no secret.
-pub async fn authenticate(
-    keys: &dyn Keys,
-    policy: &Policy,
-    request: Signed<'_>,
-    now_ms: i64,
-) -> Result<(Principal, Verified), SigV4Error> {
-    let claim = Claim::read(request)?;
-    claim.check_scope_and_time(policy, now_ms)?;
-    let found = keys.find(claim.access_key_id()).await.map_err(|source| SigV4Error::Keys { source })?;
-    let Some(identity) = found else {
-        return Err(SigV4Error::UnknownKey { access_key_id: claim.access_key_id().to_owned() });
-    };
-    let verified = claim.verify(request, &identity.key.secret, policy, now_ms)?;
-    Ok((identity.principal, verified))
 }

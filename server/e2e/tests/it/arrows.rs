@@ -17,7 +17,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("iceberg", &["types", "merge"]),
     ("rows", &["types"]),
     ("plugin-host", &["types", "merge"]),
-    ("auth", &["types"]),
+    // Users and keys are kept in the ref-store.
+    ("auth", &["types", "refs"]),
     ("app", &["types", "repository", "merge", "storage", "refs", "auth"]),
     ("s3", &["types", "app", "auth"]),
     // The merge vocabulary (conflicts, reports) goes over the wire here.

@@ -33,6 +33,7 @@ pub(crate) async fn serve(call: &Call<'_>, input: DeleteObjectsInput) -> S3Resul
             by_ref.entry(target.reference).or_default().push(target.path.to_owned());
         }
     }
+    let (branches, mut denials) = (by_ref.len(), 0);
     for (reference, paths) in by_ref {
         let keys: Vec<String> = paths.iter().map(|path| format!("{reference}/{path}")).collect();
         match call.app.delete_objects(&call.who, bucket, reference, paths).await {
@@ -44,9 +45,13 @@ pub(crate) async fn serve(call: &Call<'_>, input: DeleteObjectsInput) -> S3Resul
                     refused.insert(key, error);
                 }
             }
-            Err(error @ AppError::Denied(_)) => return Err(call.about_bucket(bucket)(error)),
             Err(error) => {
+                denials += usize::from(matches!(error, AppError::Denied(_) | AppError::Protected { .. }));
                 let error = call.about(bucket, &format!("{reference}/"))(error);
+                // Where nothing is permitted, the request is refused as a whole.
+                if denials == branches {
+                    return Err(error);
+                }
                 for key in keys {
                     let message = error.message().unwrap_or_default().to_owned();
                     refused.insert(key, S3Error::with_message(error.code().clone(), message));

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use anabranch_app::{App, AppParts, CommitInput, CreateRepositoryInput};
 use anabranch_auth::sigv4::Policy;
 use anabranch_auth::sigv4::sign::{Signer, chunked_body, payload_digest};
-use anabranch_auth::{KeyPair, Principal, Role, StaticKeys};
+use anabranch_auth::{
+    Authenticator, Directory, DirectoryParts, Grant, KeyPair, Pattern, Principal, Role, ServerKey,
+    ServerKeys, StaticKeys,
+};
 use anabranch_merge::Registry;
 use anabranch_refs::MemoryStore;
 use anabranch_repository::{Catalog, CatalogParts, RepositoryError, StorageOpener};
@@ -80,6 +83,16 @@ pub(crate) fn admin() -> Principal {
     Principal::new("admin", Role::Admin)
 }
 
+fn identity(name: &str, grants: Vec<Grant>) -> anabranch_auth::Identity {
+    let key = KeyPair::new(format!("AKID{}", name.to_uppercase()), format!("secret-of-the-{name}"));
+    anabranch_auth::Identity { key, principal: Principal::with_grants(name, grants) }
+}
+
+fn grant(repositories: &str, branches: &str) -> Grant {
+    let pattern = |text: &str| Pattern::new(text).expect("a pattern");
+    Grant { role: Role::ReadWrite, repositories: pattern(repositories), branches: pattern(branches) }
+}
+
 impl Lake {
     pub(crate) async fn new() -> Self {
         Self::with(Policy::default(), &["s3.lake.example"]).await
@@ -98,17 +111,30 @@ impl Lake {
             ids: ids.clone(),
             cache_bytes: 1 << 20,
         });
-        let app = App::new(AppParts { catalog, refs: store, clock: clock.clone(), ids: ids.clone() });
         let key = KeyPair::new("AKIDLAKE", "secret-of-the-lake");
-        let reader = anabranch_auth::Identity {
-            key: KeyPair::new("AKIDREADER", "secret-of-the-reader"),
-            principal: Principal::new("reader", Role::ReadOnly),
-        };
+        let server_key = ServerKey::parse(&"1".repeat(64)).expect("64 digits");
+        let directory = Directory::open(DirectoryParts {
+            refs: store.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            server_keys: ServerKeys::only(server_key.clone()),
+            admin: key.clone(),
+        });
+        let directory = Arc::new(directory.await.expect("a directory"));
+        let app =
+            App::new(AppParts { catalog, refs: store, directory, clock: clock.clone(), ids: ids.clone() });
         let owner = anabranch_auth::Identity { key: key.clone(), principal: admin() };
+        // `reader` reads everything, `stranger` writes to another repository, `developer` to branches `dev…`.
+        let others = vec![
+            identity("reader", vec![Grant::everywhere(Role::ReadOnly)]),
+            identity("stranger", vec![grant("other", "*")]),
+            identity("developer", vec![grant("sales", "dev*")]),
+            identity("nothing", Vec::new()),
+        ];
+        let keys = Arc::new(StaticKeys::new(others.into_iter().chain([owner]).collect()));
         let door = service(DoorParts {
             app: app.clone(),
-            keys: Arc::new(StaticKeys::new(vec![owner, reader])),
-            clock: clock.clone(),
+            authenticator: Arc::new(Authenticator::with_keys(keys, &server_key, clock.clone())),
             ids,
             domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
             policy,

@@ -9,4 +9,5 @@ mod lake;
 mod listing;
 mod multipart;
 mod not_served;
+mod permissions;
 mod signatures;

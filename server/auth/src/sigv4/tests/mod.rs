@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::sign::Signer;
 use super::*;
-use crate::test_time::now;
+use crate::test_time::{authenticator, now};
 use crate::{KeyPair, Secret, StaticKeys};
 
 /// 2013-05-24T00:00:00Z, the moment of the published examples.
@@ -51,7 +51,7 @@ impl Sample {
 
     fn verify_at(&self, now_ms: i64) -> Result<Verified, SigV4Error> {
         let keys = StaticKeys::admin(signer().key);
-        let answer = now(authenticate(&keys, &Policy::default(), self.signed(), now_ms));
+        let answer = now(authenticator(keys, now_ms).signature(&Policy::default(), self.signed(), None));
         answer.map(|(principal, verified)| {
             assert_eq!(principal.name(), "admin");
             verified
