@@ -153,3 +153,86 @@ impl fmt::Debug for Authenticator {
         f.write_str("Authenticator")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use anabranch_types::test_support::ManualClock;
+    use http::{HeaderMap, Method, Uri};
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::sigv4::sign::Signer;
+    use crate::{KeyPair, Secret, StaticKeys};
+
+    const NOW_MS: i64 = 1_795_369_318_000;
+
+    fn peer(last: u8) -> Option<Peer> {
+        Some(Peer(IpAddr::from([192, 0, 2, last])))
+    }
+
+    fn authenticator() -> Authenticator {
+        let keys = StaticKeys::admin(KeyPair::new("AKID", "secret"));
+        let server_key = ServerKey::parse(&"5e".repeat(32)).unwrap();
+        Authenticator::with_keys(Arc::new(keys), &server_key, Arc::new(ManualClock::at(NOW_MS)))
+    }
+
+    async fn sign(authenticator: &Authenticator, secret: &str, peer: Option<Peer>) -> Result<(), SigV4Error> {
+        let key = KeyPair { access_key_id: "AKID".into(), secret: Secret::new(secret) };
+        let signer = Signer { key, region: "us-east-1".into() };
+        let (method, uri) = (Method::GET, Uri::from_static("/sales"));
+        let mut headers = HeaderMap::from_iter([(http::header::HOST, "localhost".parse().unwrap())]);
+        signer.sign_header(&method, &uri, &mut headers, "UNSIGNED-PAYLOAD", NOW_MS).unwrap();
+        let signed = Signed { method: &method, uri: &uri, headers: &headers };
+        authenticator.signature(&Policy::default(), signed, peer).await.map(|_| ())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wrong_signatures_and_wrong_secrets_are_one_count() {
+        let authenticator = authenticator();
+        for _ in 0..3 {
+            assert!(matches!(sign(&authenticator, "guess", peer(1)).await, Err(SigV4Error::Mismatch)));
+            let refused = authenticator.secret("AKID", "guess", peer(1)).await;
+            assert!(matches!(refused, Err(BasicError::Refused)));
+        }
+        let before = tokio::time::Instant::now();
+        assert!(sign(&authenticator, "secret", peer(1)).await.is_ok());
+        let waited = before.elapsed().as_millis();
+        assert!((100..=110).contains(&waited), "{waited} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_wait_and_no_more_and_others_do_not_notice() {
+        let authenticator = authenticator();
+        for _ in 0..20 {
+            let _ = authenticator.secret("AKID", "guess", peer(1)).await;
+        }
+        let attempts = (0..WAITING_MAX + 3).map(|_| authenticator.secret("AKID", "guess", peer(1)));
+        let mut attempts: Vec<_> = attempts.map(Box::pin).collect();
+        let mut waiting = 0;
+        for attempt in &mut attempts {
+            match futures::poll!(attempt) {
+                std::task::Poll::Pending => waiting += 1,
+                std::task::Poll::Ready(answer) => assert!(matches!(answer, Err(BasicError::TooMany(_)))),
+            }
+        }
+        assert_eq!(waiting, WAITING_MAX);
+        assert!(
+            authenticator
+                .secret("OTHER", "x", peer(2))
+                .await
+                .is_err_and(|error| matches!(error, BasicError::Refused))
+        );
+        // Who goes away makes room.
+        drop(attempts);
+        assert_eq!(authenticator.waiting.load(Ordering::SeqCst), 0);
+        assert!(authenticator.secret("AKID", "secret", peer(1)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_login_is_the_user_of_its_key() {
+        let authenticator = authenticator();
+        let token = authenticator.login("AKID", "secret", None).await.unwrap();
+        assert_eq!(authenticator.token(token.text.expose()).await.unwrap().name(), "admin");
+        assert!(authenticator.login("AKID", "guess", None).await.is_err());
+    }
+}

@@ -71,15 +71,25 @@ async fn a_user_is_made_and_given_what_it_may_do() {
     let (_, anna) = key_of(&server, "anna@example.org").await;
     let listing = "GET /repositories/sales/refs/main/objects/ls";
     assert_eq!(status(&server, listing, &anna).await, "403", "nothing was granted yet");
-    server.check("PUT /auth/groups/Viewers/members/anna@example.org", expect![[r#"
+    server
+        .check(
+            "PUT /auth/groups/Viewers/members/anna@example.org",
+            expect![[r#"
         201
-    "#]]).await;
+    "#]],
+        )
+        .await;
     assert_eq!(status(&server, listing, &anna).await, "200");
     let write = "POST /repositories/sales/branches/main/objects?path=x\ncontent";
     assert_eq!(status(&server, write, &anna).await, "403");
-    server.check("PUT /auth/users/anna@example.org/policies/FSReadWriteAll", expect![[r#"
+    server
+        .check(
+            "PUT /auth/users/anna@example.org/policies/FSReadWriteAll",
+            expect![[r#"
         201
-    "#]]).await;
+    "#]],
+        )
+        .await;
     assert_eq!(status(&server, write, &anna).await, "201");
     let ids = |answer: Value| {
         let results = answer["results"].as_array().unwrap().clone();
@@ -95,17 +105,32 @@ async fn a_user_is_made_and_given_what_it_may_do() {
         ids(server.json("/auth/groups/Viewers/policies").await),
         ["AuthManageOwnCredentials", "FSReadAll"]
     );
-    server.check("DELETE /auth/users/anna@example.org/policies/FSReadWriteAll", expect![[r#"
+    server
+        .check(
+            "DELETE /auth/users/anna@example.org/policies/FSReadWriteAll",
+            expect![[r#"
         204
-    "#]]).await;
+    "#]],
+        )
+        .await;
     assert_eq!(status(&server, write, &anna).await, "403");
-    server.check("DELETE /auth/groups/Viewers/members/anna@example.org", expect![[r#"
+    server
+        .check(
+            "DELETE /auth/groups/Viewers/members/anna@example.org",
+            expect![[r#"
         204
-    "#]]).await;
+    "#]],
+        )
+        .await;
     assert_eq!(status(&server, listing, &anna).await, "403");
-    server.check("DELETE /auth/users/anna@example.org", expect![[r#"
+    server
+        .check(
+            "DELETE /auth/users/anna@example.org",
+            expect![[r#"
         204
-    "#]]).await;
+    "#]],
+        )
+        .await;
     assert_eq!(status(&server, listing, &anna).await, "401", "the key went with the user");
 }
 
@@ -203,9 +228,14 @@ async fn policies_are_statements_that_grant_a_role() {
     assert!(answer.starts_with("200\n"), "{answer}");
     let answer = server.answer(&format!("PUT /auth/policies/us\n\n{changed}")).await;
     assert!(answer.starts_with("400\n"), "another id: {answer}");
-    server.check("DELETE /auth/policies/eu", expect![[r#"
+    server
+        .check(
+            "DELETE /auth/policies/eu",
+            expect![[r#"
         204
-    "#]]).await;
+    "#]],
+        )
+        .await;
     server
         .check(
             "GET /auth/policies/eu",
@@ -254,9 +284,14 @@ async fn a_login_gives_a_token_and_a_cookie_that_die_with_the_key() {
     let bearer = format!("authorization: Bearer {token}");
     assert_eq!(used(&bearer).await, "200");
     let id = made["access_key_id"].as_str().unwrap();
-    server.check(&format!("DELETE /auth/users/anna/credentials/{id}"), expect![[r#"
+    server
+        .check(
+            &format!("DELETE /auth/users/anna/credentials/{id}"),
+            expect![[r#"
         204
-    "#]]).await;
+    "#]],
+        )
+        .await;
     assert_eq!(used(&bearer).await, "401", "its key is gone");
 }
 
