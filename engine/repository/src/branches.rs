@@ -141,7 +141,7 @@ impl Inner {
             tokens.extend(branch.record.retired);
             return self.drop_tokens(&tokens).await;
         }
-        Err(RepositoryError::Busy { branch: name.to_string(), tries: TRIES_MAX })
+        Err(RepositoryError::busy("branch", name, TRIES_MAX))
     }
 }
 

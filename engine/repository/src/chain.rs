@@ -133,6 +133,10 @@ impl<'a> Chain<'a> {
     /// Puts a merge on top. If the branch has moved since it was prepared, its result is merged into the branch as it is
     /// now, by the same mergers.
     pub(crate) async fn add_merge(&mut self, merge: &PreparedMerge) -> Result<Link, RepositoryError> {
+        if merge.incarnation != self.record.incarnation {
+            // Its result says nothing of a branch that began elsewhere.
+            return Err(RepositoryError::replaced_meanwhile(self.name));
+        }
         let result = self.prepared_tree(merge).await?;
         let (after, delta) = if self.tree == merge.ours.tree() {
             let delta = merge.delta.clone();

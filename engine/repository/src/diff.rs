@@ -85,7 +85,7 @@ impl Repository {
                 return Ok(page);
             }
         }
-        Err(RepositoryError::Busy { branch: branch.to_string(), tries: TRIES_MAX })
+        Err(RepositoryError::busy("branch", branch, TRIES_MAX))
     }
 
     /// How many paths of the branch have uncommitted changes. Costs one look per staged path.
@@ -102,7 +102,7 @@ impl Repository {
                 return Ok(count);
             }
         }
-        Err(RepositoryError::Busy { branch: branch.to_string(), tries: TRIES_MAX })
+        Err(RepositoryError::busy("branch", branch, TRIES_MAX))
     }
 
     /// The trees that a diff compares.

@@ -46,13 +46,15 @@ pub enum RepositoryError {
         /// Why.
         reason: String,
     },
-    /// The branch was written to so often that the operation's tries ran out. Nothing was published.
-    #[error("branch {branch} kept moving for {tries} tries: try again")]
+    /// The branch or tag was written to so often that the operation's tries, or its time, ran out. Nothing was published.
+    #[error("{kind} {name} kept moving for {limit}: try again")]
     Busy {
-        /// The branch.
-        branch: String,
-        /// How often it was tried.
-        tries: usize,
+        /// `branch` or `tag`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What ran out, with its unit.
+        limit: String,
     },
     /// A stored object, node or record that this server cannot have written.
     #[error("{what} is damaged: {why}. Run `anabranch fsck`")]
@@ -113,6 +115,23 @@ impl RepositoryError {
         RepositoryError::NotFound { kind, name: name.to_string(), hint: String::new() }
     }
 
+    /// A branch that was there when the request began.
+    pub(crate) fn deleted_meanwhile(name: impl std::fmt::Display) -> Self {
+        let hint = ": it was deleted while the request ran".to_owned();
+        RepositoryError::NotFound { kind: "branch", name: name.to_string(), hint }
+    }
+
+    /// A branch that was there when the request began, and whose name belongs to another one now.
+    pub(crate) fn replaced_meanwhile(name: impl std::fmt::Display) -> Self {
+        let hint = ": it was deleted while the request ran. There is another branch of that name now: if that one \
+                    is meant, try again";
+        RepositoryError::NotFound { kind: "branch", name: name.to_string(), hint: hint.to_owned() }
+    }
+
+    pub(crate) fn busy(kind: &'static str, name: impl std::fmt::Display, tries: usize) -> Self {
+        RepositoryError::Busy { kind, name: name.to_string(), limit: format!("{tries} tries") }
+    }
+
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         RepositoryError::Invalid { message: message.into() }
     }
@@ -149,7 +168,7 @@ impl RepositoryError {
             Invalid { message } => Invalid { message: message.clone() },
             NothingToCommit { branch } => NothingToCommit { branch: branch.clone() },
             Gone { what, reason } => Gone { what: what.clone(), reason: reason.clone() },
-            Busy { branch, tries } => Busy { branch: branch.clone(), tries: *tries },
+            Busy { kind, name, limit } => Busy { kind, name: name.clone(), limit: limit.clone() },
             Damaged { what, why } => Damaged { what: what.clone(), why: why.clone() },
             Tree { what, source } => Tree { what: what.clone(), source: source.clone() },
             Interrupted { branch } => Interrupted { branch: branch.clone() },

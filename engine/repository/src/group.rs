@@ -175,7 +175,7 @@ impl Inner {
                     return Ok(outcome);
                 }
             }
-            Err(RepositoryError::Busy { branch: name.to_string(), tries: TRIES_MAX })
+            Err(RepositoryError::busy("branch", name, TRIES_MAX))
         })
     }
 
@@ -240,7 +240,7 @@ impl Inner {
             let record = chain.outcome(&branch.record, stored.last().map(|tip| tip.id));
             match self.swap_branch(name, branch.version, record).await? {
                 Ok(_) => return Ok(Some(stored)),
-                Err(None) => return Err(RepositoryError::not_found("branch", name)),
+                Err(None) => return Err(RepositoryError::deleted_meanwhile(name)),
                 // A conditional write bumps the version and nothing else: what is stored still fits, if nothing that
                 // was staged in between is in the way.
                 Err(Some(now))

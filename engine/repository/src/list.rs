@@ -51,7 +51,7 @@ impl Repository {
                 _ => return Ok(page),
             }
         }
-        Err(RepositoryError::Busy { branch: reference.to_owned(), tries: TRIES_MAX })
+        Err(RepositoryError::busy("branch", reference, TRIES_MAX))
     }
 }
 

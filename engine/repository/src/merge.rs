@@ -15,6 +15,7 @@ use crate::commit::check_texts;
 use crate::commits::StoredCommit;
 use crate::delta::{Delta, compare};
 use crate::group::{Done, Work};
+use crate::record::Incarnation;
 use crate::{MergeAnswer, MergeRequest, MergeSummary, Repository, RepositoryError, Strategy, TableSummary};
 
 /// How many changes a prepared merge carries in memory; the tree of a larger one is written before it is queued.
@@ -30,8 +31,9 @@ impl Repository {
     /// one branch that come at the same time share one write.
     ///
     /// # Errors
-    /// [`RepositoryError::NotFound`] for source or destination, [`RepositoryError::Busy`] when other servers kept moving
-    /// the branch. Conflicts are a [`MergeAnswer`].
+    /// [`RepositoryError::NotFound`] for source or destination, also for a destination that is deleted meanwhile; a source
+    /// is pinned when the merge begins. [`RepositoryError::Busy`] when other servers kept moving the branch. Conflicts
+    /// are a [`MergeAnswer`].
     pub async fn merge(
         &self,
         source: &str,
@@ -40,8 +42,8 @@ impl Repository {
     ) -> Result<MergeAnswer, RepositoryError> {
         let target = self.inner.resolve(source).await?;
         let theirs = self.inner.commit_of(&target.commit).await?;
-        let ours_id = self.inner.load_branch(destination).await?.record.head;
-        let ours = self.inner.commit_of(&ours_id).await?;
+        let record = self.inner.load_branch(destination).await?.record;
+        let ours = self.inner.commit_of(&record.head).await?;
         let bases = self.inner.merge_bases_of(destination, &ours, &theirs).await?;
         let answer = if bases.iter().any(|base| base.id == theirs.id) && !request.allow_empty {
             MergeAnswer::NoChanges { uncommitted_on_source: 0 }
@@ -65,13 +67,18 @@ impl Repository {
                 committer: request.committer.0,
                 metadata: request.metadata,
                 allow_empty: request.allow_empty,
+                incarnation: record.incarnation,
                 ours,
             };
             self.run_plan(destination, plan).await?
         };
         match (answer, target.branch) {
             (MergeAnswer::NoChanges { .. }, Some((branch, _))) => {
-                let uncommitted_on_source = self.uncommitted_count(&branch).await?;
+                let uncommitted_on_source = match self.uncommitted_count(&branch).await {
+                    // Deleted since it was resolved, and what was staged on it with it.
+                    Err(RepositoryError::NotFound { .. }) => 0,
+                    count => count?,
+                };
                 Ok(MergeAnswer::NoChanges { uncommitted_on_source })
             }
             (answer, _) => Ok(answer),
@@ -89,9 +96,14 @@ impl Repository {
             Prepared::Answer(answer) => return Ok(*answer),
             Prepared::Ready(prepared) => prepared,
         };
-        match self.join_group(destination, Work::Merge(prepared)).await? {
-            Done::Merge(answer) => Ok(answer),
-            Done::Commit(_) => Err(RepositoryError::Interrupted { branch: destination.to_string() }),
+        match self.join_group(destination, Work::Merge(prepared)).await {
+            Ok(Done::Merge(answer)) => Ok(answer),
+            Ok(Done::Commit(_)) => Err(RepositoryError::Interrupted { branch: destination.to_string() }),
+            // It was there when the merge was prepared.
+            Err(RepositoryError::NotFound { kind: "branch", hint, .. }) if hint.is_empty() => {
+                Err(RepositoryError::deleted_meanwhile(destination))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -144,6 +156,7 @@ impl Repository {
         };
         Ok(Prepared::Ready(Box::new(PreparedMerge {
             ours: plan.ours,
+            incarnation: plan.incarnation,
             result,
             delta,
             theirs_generation: plan.theirs_generation,
@@ -191,6 +204,8 @@ pub(crate) struct Plan {
     pub(crate) bases: Vec<Tree>,
     pub(crate) base_id: Option<CommitId>,
     pub(crate) ours: Arc<StoredCommit>,
+    /// Which branch of the destination's name is meant.
+    pub(crate) incarnation: Incarnation,
     pub(crate) theirs_tree: Tree,
     pub(crate) theirs_id: Option<CommitId>,
     /// 0 when theirs becomes no parent.
@@ -251,6 +266,8 @@ pub(crate) enum MergeResult {
 pub(crate) struct PreparedMerge {
     /// The head that it was made for.
     pub(crate) ours: Arc<StoredCommit>,
+    /// Which branch of the destination's name it was made for.
+    pub(crate) incarnation: Incarnation,
     pub(crate) result: MergeResult,
     /// What it changes in ours.
     pub(crate) delta: Delta,

@@ -221,7 +221,7 @@ impl Inner {
                 return self.entry_in(&self.commit_of(&commit).await?, path).await;
             }
         }
-        Err(RepositoryError::Busy { branch: reference.to_owned(), tries: TRIES_MAX })
+        Err(RepositoryError::busy("branch", reference, TRIES_MAX))
     }
 
     async fn stage_in_groups(

@@ -80,11 +80,12 @@ impl Repository {
         base: Side,
         theirs: Side,
     ) -> Result<MergeAnswer, RepositoryError> {
-        let ours = self.inner.load_branch(branch).await?.record.head;
+        let record = self.inner.load_branch(branch).await?.record;
         let plan = Plan {
             bases: vec![base.tree],
             base_id: base.id,
-            ours: self.inner.commit_of(&ours).await?,
+            ours: self.inner.commit_of(&record.head).await?,
+            incarnation: record.incarnation,
             theirs_tree: theirs.tree,
             theirs_id: theirs.id,
             theirs_generation: 0,

@@ -42,7 +42,7 @@ impl Repository {
                 return self.inner.drop_tokens(&thrown).await;
             }
         }
-        Err(RepositoryError::Busy { branch: name.to_string(), tries: TRIES_MAX })
+        Err(RepositoryError::busy("branch", name, TRIES_MAX))
     }
 
     /// Seals what is staged, copies what stays into a staging area of its own, and puts that in place of what is sealed.
@@ -72,7 +72,7 @@ impl Repository {
             }
             self.inner.drop_tokens(&Vec::from_iter(kept)).await?;
         }
-        Err(RepositoryError::Busy { branch: name.to_string(), tries: TRIES_MAX })
+        Err(RepositoryError::busy("branch", name, TRIES_MAX))
     }
 }
 

@@ -180,7 +180,7 @@ impl Inner {
                 }
             }
         }
-        Err(RepositoryError::Busy { branch: name.to_string(), tries: TRIES_MAX })
+        Err(RepositoryError::busy("branch", name, TRIES_MAX))
     }
 
     /// Repeats a write whose reply was lost: writing the same rows twice is writing them once.
@@ -222,7 +222,7 @@ impl Inner {
                 Staged::Moved => {}
             }
         }
-        Err(RepositoryError::Busy { branch: name.to_string(), tries: TRIES_MAX })
+        Err(RepositoryError::busy("branch", name, TRIES_MAX))
     }
 
     /// Sends a conditional write. When the reply is lost and the repeat is not done, the row itself tells whether the

@@ -118,10 +118,14 @@ pub enum AppError {
         reason: String,
     },
     /// Too many writers at once.
-    #[error("branch {branch} kept moving: try again")]
+    #[error("{kind} {name} kept moving for {limit}: try again")]
     Busy {
-        /// The branch.
-        branch: String,
+        /// `branch` or `tag`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What ran out, with its unit.
+        limit: String,
     },
     /// Others kept changing the same thing.
     #[error("{what} kept changing: try again")]
@@ -152,7 +156,7 @@ impl From<RepositoryError> for AppError {
             RepositoryError::Invalid { message } => AppError::Invalid { message },
             RepositoryError::NothingToCommit { branch } => AppError::NothingToCommit { branch },
             RepositoryError::Gone { what, reason } => AppError::Gone { what, reason },
-            RepositoryError::Busy { branch, .. } => AppError::Busy { branch },
+            RepositoryError::Busy { kind, name, limit } => AppError::Busy { kind, name, limit },
             other => AppError::internal(other),
         }
     }

@@ -143,8 +143,8 @@ mod tests {
                 format!("412 PreconditionFailed: precondition failed for a: it does not exist {at}"),
             ),
             (
-                AppError::Busy { branch: "main".into() },
-                format!("503 SlowDown: branch main kept moving: try again {at}"),
+                AppError::Busy { kind: "branch", name: "main".into(), limit: "50 tries".into() },
+                format!("503 SlowDown: branch main kept moving for 50 tries: try again {at}"),
             ),
             (
                 AppError::Gone { what: "mem://x".into(), reason: "restart".into() },

@@ -11,6 +11,8 @@ mod basics;
 mod concurrent;
 mod crash;
 mod damage;
+mod deleted;
+mod interference;
 mod lake;
 mod lost;
 mod model;
