@@ -7,24 +7,41 @@ use crate::ledger::Swap;
 use crate::paging::{page_amount, paged};
 use crate::record::TagRecord;
 use crate::repository::Inner;
+use crate::staging_view::TRIES_MAX;
 use crate::{Paged, Paging, Repository, RepositoryError, TagInfo};
 
 impl Repository {
     /// Makes a tag of the commit that `source`, a ref expression, stands for.
     ///
+    /// Atomic: of several racing calls for one name exactly one succeeds.
+    ///
     /// # Errors
     /// [`RepositoryError::AlreadyExists`]; [`RepositoryError::NotFound`] for the source.
     pub async fn create_tag(&self, name: &TagName, source: &str) -> Result<CommitId, RepositoryError> {
+        self.set_tag(name, source, Expect::Absent).await
+    }
+
+    /// As [`Repository::create_tag`], and a tag of that name that exists already names another commit from now on.
+    ///
+    /// Atomic: a reader sees the old tag or the new one, and so does whoever comes after a crash.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NotFound`] for the source; the old tag then stands.
+    pub async fn replace_tag(&self, name: &TagName, source: &str) -> Result<CommitId, RepositoryError> {
+        self.set_tag(name, source, Expect::Any).await
+    }
+
+    async fn set_tag(
+        &self,
+        name: &TagName,
+        source: &str,
+        expect: Expect,
+    ) -> Result<CommitId, RepositoryError> {
         let commit = self.resolve(source).await?.commit;
         let partition = self.inner.partitions.tags();
         let value = (TagRecord { commit }.encode(), None);
         let ids = self.inner.ids.as_ref();
-        match self
-            .inner
-            .ledger
-            .put("making a tag", &partition, name.as_str(), Expect::Absent, value, ids)
-            .await?
-        {
+        match self.inner.ledger.put("making a tag", &partition, name.as_str(), expect, value, ids).await? {
             Swap::Done(_) => Ok(commit),
             Swap::Lost(_) => Err(RepositoryError::AlreadyExists { kind: "tag", name: name.to_string() }),
         }
@@ -62,14 +79,18 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::NotFound`].
     pub async fn delete_tag(&self, name: &TagName) -> Result<(), RepositoryError> {
-        let partition = self.inner.partitions.tags();
-        let row = self.inner.ledger.get("reading a tag", &partition, name.as_str()).await?;
-        let version = row.ok_or_else(|| RepositoryError::not_found("tag", name))?.version;
-        let (expect, ids) = (Expect::Is(version), self.inner.ids.as_ref());
-        match self.inner.ledger.delete("deleting a tag", &partition, name.as_str(), expect, ids).await? {
-            Swap::Done(_) => Ok(()),
-            Swap::Lost(_) => Err(RepositoryError::not_found("tag", name)),
+        let (partition, ids) = (self.inner.partitions.tags(), self.inner.ids.as_ref());
+        let mut row = self.inner.ledger.get("reading a tag", &partition, name.as_str()).await?;
+        for _ in 0..TRIES_MAX {
+            let version = row.ok_or_else(|| RepositoryError::not_found("tag", name))?.version;
+            let expect = Expect::Is(version);
+            match self.inner.ledger.delete("deleting a tag", &partition, name.as_str(), expect, ids).await? {
+                Swap::Done(_) => return Ok(()),
+                // Deleted or replaced meanwhile.
+                Swap::Lost(actual) => row = actual,
+            }
         }
+        Err(RepositoryError::busy("tag", name, TRIES_MAX))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Branches and tags.
 
 use anabranch_auth::{Action, Principal};
-use anabranch_repository::{BranchInfo, Paged, Paging, RepositoryError, TagInfo};
+use anabranch_repository::{BranchInfo, Paged, Paging, TagInfo};
 use anabranch_types::{BranchName, CommitId, TagName};
 
 use crate::app::branch_name;
@@ -58,8 +58,7 @@ impl App {
         Ok(repository.delete_branch(&branch_name(name)?).await?)
     }
 
-    /// Makes a tag at the commit of `reference`. With `force`, a tag of that name is deleted first; a reader may see
-    /// neither for a moment.
+    /// Makes a tag at the commit of `reference`. With `force`, a tag of that name names it from now on, in one step.
     pub async fn create_tag(
         &self,
         who: &Principal,
@@ -70,14 +69,10 @@ impl App {
     ) -> Result<TagInfo, AppError> {
         let repository = self.open(who, Action::CreateTag, repository).await?;
         let name = TagName::new(name)?;
-        // The source is looked up before the old tag goes, so that a mistyped one leaves it standing.
-        if force && repository.resolve(reference).await.is_ok() {
-            match repository.delete_tag(&name).await {
-                Ok(()) | Err(RepositoryError::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let commit = repository.create_tag(&name, reference).await?;
+        let commit = match force {
+            true => repository.replace_tag(&name, reference).await?,
+            false => repository.create_tag(&name, reference).await?,
+        };
         Ok(TagInfo { name, commit })
     }
 

@@ -192,6 +192,12 @@ async fn names_are_taken_once_listed_in_order_and_free_again() {
     lake.create_tag(&tag, "main").await.unwrap();
     assert!(matches!(lake.create_tag(&tag, "main").await, Err(RepositoryError::AlreadyExists { .. })));
     assert_eq!(lake.resolve("v1.0").await.unwrap().commit, lake.tag(&tag).await.unwrap().commit);
+    put(&lake, "main", "tagged", 7).await;
+    let tagged = commit(&lake, "main", "later").await.id;
+    assert!(lake.replace_tag(&tag, "nothing").await.is_err());
+    assert_ne!(lake.tag(&tag).await.unwrap().commit, tagged, "a mistyped source leaves the tag standing");
+    assert_eq!(lake.replace_tag(&tag, "main").await.unwrap(), tagged);
+    assert_eq!(lake.tag(&tag).await.unwrap().commit, tagged);
     assert_eq!(lake.list_tags(&paging(10)).await.unwrap().results.len(), 1);
     lake.delete_tag(&tag).await.unwrap();
     assert!(lake.resolve("v1.0").await.is_err());

@@ -13,7 +13,7 @@ use anabranch_repository::{MergeAnswer, RepositoryError, ResetScope, WriteCondit
 use anabranch_storage::{
     ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, StorageError, StoredObject,
 };
-use anabranch_types::ObjectKey;
+use anabranch_types::{CommitId, ObjectKey, TagName};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -194,6 +194,8 @@ struct Seen {
     main: BTreeMap<String, u8>,
     /// The write that was under way, if the process ended in it.
     unsure: Option<String>,
+    /// What the tag may name; none: there may be no tag.
+    tag: Vec<Option<CommitId>>,
 }
 
 /// Does some of everything until it ends or the process dies. Objects are put and never deleted, so that "nothing
@@ -227,12 +229,19 @@ async fn live(disk: &Disk, seen: &mut Seen) -> Result<(), RepositoryError> {
     };
     write(seen, "main", "1").await?;
     lake.commit(&main, commit_request("one")).await?;
+    let tag = TagName::new("latest").unwrap();
+    seen.tag = vec![None, Some(lake.resolve("main").await?.commit)];
+    let tagged = lake.create_tag(&tag, "main").await?;
+    seen.tag = vec![Some(tagged)];
     lake.create_branch(&branch("dev"), "main", false).await?;
     write(seen, "dev", "dev/1").await?;
     lake.commit(&branch("dev"), commit_request("dev one")).await?;
     write(seen, "main", "2").await?;
     write(seen, "main", "3").await?;
     lake.commit(&main, commit_request("two")).await?;
+    seen.tag.push(Some(lake.resolve("main").await?.commit));
+    let tagged = lake.replace_tag(&tag, "main").await?;
+    seen.tag = vec![Some(tagged)];
     write(seen, "main", "4").await?;
     seen.unsure = Some("dev/1".to_owned());
     let merged = lake.merge("dev", &main, merge_request("merge")).await?;
@@ -266,6 +275,12 @@ async fn check_after_death(writes: usize, last_is_done: bool) -> bool {
                 seen.main.remove(unsure);
             }
             assert_eq!(found, seen.main, "{context}");
+            let tag = match lake.tag(&TagName::new("latest").unwrap()).await {
+                Ok(tag) => Some(tag.commit),
+                Err(RepositoryError::NotFound { .. }) => None,
+                Err(error) => panic!("{context}: {error:?}"),
+            };
+            assert!(seen.tag.is_empty() || seen.tag.contains(&tag), "{context}: {tag:?}, not {:?}", seen.tag);
             let report = lake.fsck().await.unwrap();
             assert!(report.is_clean(), "{context}: {:?}", report.problems);
             // The next process goes on where this one ended.

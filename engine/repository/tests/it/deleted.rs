@@ -1,10 +1,12 @@
-//! Branches that are deleted while they are merged: the answer names the branch, and nothing is half done.
+//! Branches that are deleted while they are merged, and tags that are replaced while they are deleted: the answer names
+//! them, and nothing is half done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anabranch_repository::{MergeAnswer, Repository, RepositoryError};
+use anabranch_types::TagName;
 use futures::future::BoxFuture;
 
 use crate::interference::Interfered;
@@ -162,4 +164,25 @@ async fn a_source_without_news_that_is_deleted_meanwhile_has_no_uncommitted_chan
         }
     }
     assert!(!counted.is_empty() && counted.iter().all(|count| *count == 0), "{counted:?}");
+}
+
+#[tokio::test]
+async fn a_tag_that_is_replaced_meanwhile_is_deleted_all_the_same() {
+    let disk = Disk::new();
+    let lake = two_branches(&disk).await;
+    let tag = TagName::new("v1").unwrap();
+    lake.create_tag(&tag, "main").await.unwrap();
+    let (other, name) = (disk.clone(), tag.clone());
+    let replaced = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&replaced);
+    let interfered = Interfered::disk(&disk, move |call| {
+        let (other, name, noted) = (other.clone(), name.clone(), Arc::clone(&noted));
+        Box::pin(async move {
+            if call.is_write && call.partition.0.ends_with("/tags") && !noted.swap(true, Ordering::SeqCst) {
+                other.open().await.replace_tag(&name, "dev").await.unwrap();
+            }
+        })
+    });
+    interfered.open().await.delete_tag(&tag).await.unwrap();
+    assert!(replaced.load(Ordering::SeqCst) && lake.tag(&tag).await.is_err());
 }
