@@ -110,6 +110,7 @@ fn commit_request() -> CommitRequest {
         metadata: BTreeMap::new(),
         allow_empty: false,
         created_ms: None,
+        deadline_ms: None,
     }
 }
 
@@ -121,6 +122,7 @@ fn merge_request() -> MergeRequest {
         strategy: None,
         allow_empty: false,
         squash: false,
+        deadline_ms: None,
     }
 }
 

@@ -22,7 +22,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`RepositoryError::NothingToCommit`] unless the request allows an empty commit, [`RepositoryError::NotFound`] for
-    /// the branch, [`RepositoryError::Busy`] when other servers kept moving it.
+    /// the branch, [`RepositoryError::Busy`] when other servers kept moving it until the request's deadline.
     pub async fn commit(
         &self,
         branch: &BranchName,

@@ -132,6 +132,11 @@ impl RepositoryError {
         RepositoryError::Busy { kind, name: name.to_string(), limit: format!("{tries} tries") }
     }
 
+    pub(crate) fn deadline_passed(branch: impl std::fmt::Display) -> Self {
+        let limit = "the whole time of the request".to_owned();
+        RepositoryError::Busy { kind: "branch", name: branch.to_string(), limit }
+    }
+
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         RepositoryError::Invalid { message: message.into() }
     }

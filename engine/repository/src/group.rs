@@ -2,7 +2,8 @@
 //!
 //! Each branch has a queue in this process. Whoever comes first makes a leader, which takes up to [`GROUP_MAX`]
 //! requests, chains their commits in memory, writes one set of packs, notes the commits, and moves the head once. A
-//! request that cannot be done leaves the group with its own answer. The order of durability: packs and notes of
+//! request that cannot be done leaves the group with its own answer. When other servers move the branch meanwhile, the
+//! group is begun anew, without those whose deadline has passed. The order of durability: packs and notes of
 //! commits, then the head, then the answers; so a crash between any two loses nothing that was answered.
 
 use std::collections::hash_map::Entry as MapEntry;
@@ -26,8 +27,8 @@ use crate::{CommitInfo, CommitRequest, MergeAnswer, Repository, RepositoryError}
 /// The most requests that share one write; with their notes they fit into one `apply` of the ref-store.
 const GROUP_MAX: usize = 90;
 
-/// How often a group is begun anew when other servers move the branch.
-const TRIES_MAX: usize = 50;
+/// How often the head is moved anew when only the version of the branch record changed.
+const MOVES_MAX: usize = 50;
 
 /// How many sealed staging areas a branch collects before commits stop sealing more.
 const SEALED_MAX: usize = 64;
@@ -41,6 +42,15 @@ pub(crate) enum Work {
     Merge(Box<PreparedMerge>),
 }
 
+impl Work {
+    fn deadline_ms(&self) -> Option<i64> {
+        match self {
+            Work::Commit(request) => request.deadline_ms,
+            Work::Merge(merge) => merge.deadline_ms,
+        }
+    }
+}
+
 /// What was done.
 pub(crate) enum Done {
     Commit(CommitInfo),
@@ -52,6 +62,13 @@ pub(crate) type Answer = Result<Done, RepositoryError>;
 struct Waiting {
     work: Work,
     reply: oneshot::Sender<Answer>,
+}
+
+impl Waiting {
+    /// Whoever does not wait any more does not need the answer.
+    fn answer(self, answer: Answer) {
+        let _ = self.reply.send(answer);
+    }
 }
 
 /// The queues of a repository's branches. A branch has one while a leader works for it.
@@ -117,7 +134,7 @@ struct Leadership {
 
 impl Leadership {
     /// The next group; none, and the queue is gone, when nobody waits.
-    fn next_group(&mut self) -> Option<(Vec<Work>, Vec<oneshot::Sender<Answer>>)> {
+    fn next_group(&mut self) -> Option<Vec<Waiting>> {
         let mut queues = self.inner.groups.lock();
         let queue = queues.get_mut(&self.branch)?;
         let taken = queue.len().min(GROUP_MAX);
@@ -126,7 +143,7 @@ impl Leadership {
             self.ended = true;
             return None;
         }
-        Some(queue.drain(..taken).map(|waiting| (waiting.work, waiting.reply)).unzip())
+        Some(queue.drain(..taken).collect())
     }
 }
 
@@ -140,18 +157,29 @@ impl Drop for Leadership {
 }
 
 async fn lead(mut leadership: Leadership) {
-    while let Some((work, replies)) = leadership.next_group() {
+    while let Some(mut group) = leadership.next_group() {
         let (inner, branch) = (&leadership.inner, &leadership.branch);
-        let (answers, retired) = match inner.run_group(branch, &work).await {
-            Ok(outcome) => (outcome.answers, outcome.retired),
-            Err(error) => (replies.iter().map(|_| Err(error.share())).collect(), Vec::new()),
-        };
-        for (reply, answer) in replies.into_iter().zip(answers) {
-            // Whoever does not wait any more does not need the answer.
-            let _ = reply.send(answer);
+        while !group.is_empty() {
+            match inner.try_group(branch, &group).await {
+                Ok(Some(outcome)) => {
+                    for (waiting, answer) in group.drain(..).zip(outcome.answers) {
+                        waiting.answer(answer);
+                    }
+                    inner.clean_up(branch, &outcome.retired).await;
+                }
+                Ok(None) => group = in_time(group, inner.clock.now_ms(), branch),
+                Err(error) => group.drain(..).for_each(|waiting| waiting.answer(Err(error.share()))),
+            }
         }
-        inner.clean_up(branch, &retired).await;
     }
+}
+
+/// Those whose deadline has not passed; the others get their answer.
+fn in_time(group: Vec<Waiting>, now_ms: i64, branch: &BranchName) -> Vec<Waiting> {
+    let is_late = |waiting: &Waiting| waiting.work.deadline_ms().is_some_and(|deadline| deadline <= now_ms);
+    let (late, in_time): (Vec<_>, Vec<_>) = group.into_iter().partition(is_late);
+    late.into_iter().for_each(|waiting| waiting.answer(Err(RepositoryError::deadline_passed(branch))));
+    in_time
 }
 
 /// What became of a group.
@@ -163,38 +191,31 @@ struct Outcome {
 }
 
 impl Inner {
-    /// Boxed, because the compiler does not see otherwise that a task may run it.
-    fn run_group<'a>(
+    /// One try; `None` when the branch moved under it. Boxed, because the compiler does not see otherwise that a task may
+    /// run it.
+    fn try_group<'a>(
         self: &'a Arc<Self>,
         name: &'a BranchName,
-        work: &'a [Work],
-    ) -> BoxFuture<'a, Result<Outcome, RepositoryError>> {
-        Box::pin(async move {
-            for _ in 0..TRIES_MAX {
-                if let Some(outcome) = self.try_group(name, work).await? {
-                    return Ok(outcome);
-                }
-            }
-            Err(RepositoryError::busy("branch", name, TRIES_MAX))
-        })
+        group: &'a [Waiting],
+    ) -> BoxFuture<'a, Result<Option<Outcome>, RepositoryError>> {
+        Box::pin(self.chain_group(name, group))
     }
 
-    /// One try; `None` when the branch moved under it.
-    async fn try_group(
+    async fn chain_group(
         self: &Arc<Self>,
         name: &BranchName,
-        work: &[Work],
+        group: &[Waiting],
     ) -> Result<Option<Outcome>, RepositoryError> {
         let branch = self.load_branch(name).await?;
         self.drop_left_over(&branch.record.retired).await?;
-        let commits = work.iter().any(|work| matches!(work, Work::Commit(_)));
+        let commits = group.iter().any(|waiting| matches!(waiting.work, Work::Commit(_)));
         let branch = if commits { self.seal(name, branch).await? } else { Some(branch) };
         let Some(branch) = branch else { return Ok(None) };
         let head = self.commit_of(&branch.record.head).await?;
         let mut chain = Chain::new(self, name, &branch.record, &head);
-        let mut links = Vec::with_capacity(work.len());
-        for work in work {
-            links.push(match work {
+        let mut links = Vec::with_capacity(group.len());
+        for waiting in group {
+            links.push(match &waiting.work {
                 Work::Commit(request) => chain.add_commit(request).boxed().await,
                 Work::Merge(merge) => chain.add_merge(merge).boxed().await,
             });
@@ -236,7 +257,7 @@ impl Inner {
             Some(packed) => self.store_commits(packed).await?,
             None => Vec::new(),
         };
-        for _ in 0..TRIES_MAX {
+        for _ in 0..MOVES_MAX {
             let record = chain.outcome(&branch.record, stored.last().map(|tip| tip.id));
             match self.swap_branch(name, branch.version, record).await? {
                 Ok(_) => return Ok(Some(stored)),

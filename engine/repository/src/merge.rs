@@ -32,8 +32,8 @@ impl Repository {
     ///
     /// # Errors
     /// [`RepositoryError::NotFound`] for source or destination, also for a destination that is deleted meanwhile; a source
-    /// is pinned when the merge begins. [`RepositoryError::Busy`] when other servers kept moving the branch. Conflicts
-    /// are a [`MergeAnswer`].
+    /// is pinned when the merge begins. [`RepositoryError::Busy`] when other servers kept moving the branch until the
+    /// request's deadline. Conflicts are a [`MergeAnswer`].
     pub async fn merge(
         &self,
         source: &str,
@@ -67,6 +67,7 @@ impl Repository {
                 committer: request.committer.0,
                 metadata: request.metadata,
                 allow_empty: request.allow_empty,
+                deadline_ms: request.deadline_ms,
                 incarnation: record.incarnation,
                 ours,
             };
@@ -172,6 +173,7 @@ impl Repository {
             committer: plan.committer,
             metadata: plan.metadata,
             allow_empty: plan.allow_empty,
+            deadline_ms: plan.deadline_ms,
         })))
     }
 
@@ -219,6 +221,7 @@ pub(crate) struct Plan {
     pub(crate) committer: String,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) allow_empty: bool,
+    pub(crate) deadline_ms: Option<i64>,
 }
 
 impl Plan {
@@ -284,6 +287,7 @@ pub(crate) struct PreparedMerge {
     pub(crate) committer: String,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) allow_empty: bool,
+    pub(crate) deadline_ms: Option<i64>,
 }
 
 /// The trees to merge from; the empty one for histories that have nothing in common.

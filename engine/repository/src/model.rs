@@ -153,6 +153,9 @@ pub struct CommitRequest {
     pub allow_empty: bool,
     /// Its time, if not now; milliseconds since the Unix epoch.
     pub created_ms: Option<i64>,
+    /// Until when it is tried anew while other servers move the branch, in milliseconds since the Unix epoch; none: as
+    /// long as it takes.
+    pub deadline_ms: Option<i64>,
 }
 
 /// Which commits a log shows.
@@ -235,6 +238,9 @@ pub struct MergeRequest {
     pub allow_empty: bool,
     /// Whether the merge commit forgets its second parent.
     pub squash: bool,
+    /// Until when it is tried anew while other servers move the branch, in milliseconds since the Unix epoch; none: as
+    /// long as it takes.
+    pub deadline_ms: Option<i64>,
 }
 
 /// A commit to revert or to cherry-pick.
@@ -252,6 +258,9 @@ pub struct PickRequest {
     pub metadata: BTreeMap<String, String>,
     /// Whether a commit without changes is made.
     pub allow_empty: bool,
+    /// Until when it is tried anew while other servers move the branch, in milliseconds since the Unix epoch; none: as
+    /// long as it takes.
+    pub deadline_ms: Option<i64>,
 }
 
 /// How a table or unit was merged.

@@ -98,6 +98,7 @@ impl Repository {
             committer: request.committer.0,
             metadata: request.metadata,
             allow_empty: request.allow_empty,
+            deadline_ms: request.deadline_ms,
         };
         self.run_plan(branch, plan).await
     }

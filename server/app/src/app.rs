@@ -10,6 +10,9 @@ use anabranch_types::{BranchName, Clock, IdSource, RepositoryName};
 use crate::AppError;
 use crate::protection::RulesCache;
 
+/// How long a commit, merge, revert or cherry-pick is tried anew while other servers move the branch.
+const REQUEST_TIME_MS: i64 = 60_000;
+
 /// What an application is made from.
 pub struct AppParts {
     /// The repositories.
@@ -43,6 +46,11 @@ impl App {
 
     pub(crate) fn now_ms(&self) -> i64 {
         self.parts.clock.now_ms()
+    }
+
+    /// Until when a request that begins now is tried anew.
+    pub(crate) fn deadline_ms(&self) -> i64 {
+        self.now_ms().saturating_add(REQUEST_TIME_MS)
     }
 
     /// Opens a repository for somebody who may do `action` there: for reads, and for writes that are on no branch.

@@ -9,7 +9,7 @@ use anabranch_repository::{
 use crate::app::branch_name;
 use crate::{App, AppError, CommitInput, MergeBase, MergeInput, PickInput};
 
-fn pick(who: &Principal, input: PickInput) -> PickRequest {
+fn pick(who: &Principal, input: PickInput, deadline_ms: i64) -> PickRequest {
     PickRequest {
         reference: input.reference,
         parent_number: input.parent_number,
@@ -17,6 +17,7 @@ fn pick(who: &Principal, input: PickInput) -> PickRequest {
         committer: Actor(who.name().to_owned()),
         metadata: input.metadata,
         allow_empty: input.allow_empty,
+        deadline_ms: Some(deadline_ms),
     }
 }
 
@@ -56,6 +57,7 @@ impl App {
             metadata: input.metadata,
             allow_empty: input.allow_empty,
             created_ms: input.date_ms,
+            deadline_ms: Some(self.deadline_ms()),
         };
         Ok(repository.commit(&branch_name(branch)?, request).await?)
     }
@@ -141,6 +143,7 @@ impl App {
             strategy: input.strategy,
             allow_empty: input.allow_empty,
             squash: input.squash,
+            deadline_ms: Some(self.deadline_ms()),
         };
         Ok(repository.merge(source, &branch_name(destination)?, request).await?)
     }
@@ -154,7 +157,7 @@ impl App {
         input: PickInput,
     ) -> Result<MergeAnswer, AppError> {
         let repository = self.open_branch(who, Action::Revert, repository, branch).await?;
-        Ok(repository.revert(&branch_name(branch)?, pick(who, input)).await?)
+        Ok(repository.revert(&branch_name(branch)?, pick(who, input, self.deadline_ms())).await?)
     }
 
     /// Repeats a commit on a branch by a new commit.
@@ -166,7 +169,7 @@ impl App {
         input: PickInput,
     ) -> Result<MergeAnswer, AppError> {
         let repository = self.open_branch(who, Action::CherryPick, repository, branch).await?;
-        Ok(repository.cherry_pick(&branch_name(branch)?, pick(who, input)).await?)
+        Ok(repository.cherry_pick(&branch_name(branch)?, pick(who, input, self.deadline_ms())).await?)
     }
 
     /// Throws staged changes of a branch away.

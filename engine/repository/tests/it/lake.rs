@@ -134,6 +134,7 @@ pub(crate) fn commit_request(message: &str) -> CommitRequest {
         metadata: BTreeMap::new(),
         allow_empty: false,
         created_ms: None,
+        deadline_ms: None,
     }
 }
 
@@ -149,6 +150,7 @@ pub(crate) fn merge_request(message: &str) -> MergeRequest {
         strategy: None,
         allow_empty: false,
         squash: false,
+        deadline_ms: None,
     }
 }
 
@@ -164,6 +166,7 @@ pub(crate) fn pick_request(reference: &str, parent_number: usize, message: &str)
         committer: Actor("tester".into()),
         metadata: BTreeMap::new(),
         allow_empty: false,
+        deadline_ms: None,
     }
 }
 

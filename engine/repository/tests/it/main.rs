@@ -11,6 +11,7 @@ mod basics;
 mod concurrent;
 mod crash;
 mod damage;
+mod deadline;
 mod deleted;
 mod interference;
 mod lake;
