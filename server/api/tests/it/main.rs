@@ -10,6 +10,7 @@ mod branch_protection;
 mod branches;
 mod commits;
 mod contract;
+mod deleted;
 mod merges;
 mod objects;
 mod permissions;

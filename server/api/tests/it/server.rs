@@ -47,6 +47,7 @@ impl StorageOpener for Memories {
 }
 
 /// A server with an administrator, and others who may do less.
+#[derive(Clone)]
 pub(crate) struct Server {
     router: Router,
     clock: Arc<ManualClock>,
@@ -79,16 +80,22 @@ impl Server {
         Server::with_keys(Arc::new(keys)).await
     }
 
+    /// With these mergers, and the administrator alone.
+    pub(crate) async fn with_registry(registry: Registry) -> Self {
+        let keys = StaticKeys::new(vec![identity("admin", vec![Grant::everywhere(Role::Admin)])]);
+        Server::build(Some(Arc::new(keys)), Options::default(), registry).await
+    }
+
     pub(crate) async fn with_keys(keys: Arc<dyn Keys>) -> Self {
-        Server::build(Some(keys), Options::default()).await
+        Server::build(Some(keys), Options::default(), Registry::new()).await
     }
 
     /// Keys are those of the directory: the pair of `admin`, and what is made through the interface.
     pub(crate) async fn with_directory(options: Options) -> Self {
-        Server::build(None, options).await
+        Server::build(None, options, Registry::new()).await
     }
 
-    async fn build(keys: Option<Arc<dyn Keys>>, options: Options) -> Self {
+    async fn build(keys: Option<Arc<dyn Keys>>, options: Options, registry: Registry) -> Self {
         let clock = Arc::new(ManualClock::at(NOW_MS));
         let ids = Arc::new(SeededIds::new(1));
         let refs = Arc::new(MemoryStore::new(clock.clone()));
@@ -96,7 +103,7 @@ impl Server {
             refs: refs.clone(),
             staging: refs.clone(),
             storages: Arc::new(Memories::default()),
-            registry: Arc::new(Registry::new()),
+            registry: Arc::new(registry),
             clock: clock.clone(),
             ids: ids.clone(),
             cache_bytes: 1 << 20,
