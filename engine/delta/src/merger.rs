@@ -6,7 +6,6 @@ use anabranch_merge::{
     Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput,
     MergeOutcome, MergeReport, Merger, MergerDescription, UnitKind, UnitView, Verification, ViewError,
 };
-use anabranch_types::Entry;
 use async_trait::async_trait;
 
 use crate::diff::diff;
@@ -95,9 +94,9 @@ impl DeltaMerger {
             return Err(Stop::Conflicts { findings, notes: plan.notes });
         }
         let (commits, bytes_written) = write_commits(input, &plan).await?;
-        let verification = self.verify(input, &ours, &plan, &merged, &commits).await?;
         edits.extend(commits);
         edits.sort_by(|left, right| left.path().cmp(right.path()));
+        let verification = self.verify(input, &ours, &plan, &merged, &edits).await?;
         let report = MergeReport { bytes_written, verification, ..report_of(plan) };
         Ok((edits, report))
     }
@@ -135,19 +134,12 @@ impl DeltaMerger {
         ours: &Log,
         plan: &Plan,
         merged: &crate::snapshot::Snapshot,
-        written: &[MergeEdit],
+        edits: &[MergeEdit],
     ) -> Result<Verification, Stop> {
         if plan.commits.is_empty() {
             return Ok(Verification::NotNeeded);
         }
-        let entries: Vec<Entry> = written
-            .iter()
-            .filter_map(|edit| match edit {
-                MergeEdit::Put { entry, .. } => Some(entry.clone()),
-                _ => None,
-            })
-            .collect();
-        let verdict = self.verifier.verify(input.ours, ours, &plan.commits, &entries, merged).await;
+        let verdict = self.verifier.verify(input.ours, ours, edits, merged).await;
         match verdict {
             Ok(Verdict::Agrees(key)) => {
                 self.snapshots.put(key, Arc::new(merged.clone()));
@@ -156,7 +148,10 @@ impl DeltaMerger {
             Ok(Verdict::CannotJudge(reason)) => Ok(Verification::Unverified { reason }),
             Ok(Verdict::Disagrees(message)) => Err(Stop::Failed(Failure {
                 reason: FailureReason::VerificationDisagrees,
-                message: format!("{}: deltalake sees another table than was planned: {message}", input.root),
+                message: format!(
+                    "{}: what would be published is not the table that was planned: {message}",
+                    input.root
+                ),
             })),
             Err(ReadError::View(error)) => Err(error.into()),
             Err(ReadError::Damaged(damage)) => {

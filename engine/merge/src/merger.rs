@@ -96,7 +96,7 @@ pub trait UnitView: Send + Sync {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(String, Entry)>, ViewError>;
-    /// Reads an object of this side, or any entry that a view of the same merge gave out: the bytes
+    /// Reads an object of this side, or any entry that a view or the writer of the same merge gave out: the bytes
     /// `offset..offset + length`, fewer only at the end of the object.
     async fn read(&self, path: &str, entry: &Entry, offset: u64, length: u64) -> Result<Bytes, ViewError>;
 }

@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anabranch_types::{Address, Checksum, Entry, ObjectKey};
@@ -196,9 +197,10 @@ impl UnitView for MemoryUnit {
         limit: usize,
     ) -> Result<Vec<(String, Entry)>, ViewError> {
         self.access("walk", prefix, None)?;
-        let inside = self.entries.iter().filter(|(path, _)| path.starts_with(prefix));
-        let rest = inside.filter(|(path, _)| after.is_none_or(|after| path.as_str() > after));
-        Ok(rest.take(limit).map(|(path, entry)| (path.clone(), entry.clone())).collect())
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.entries.range::<str, _>((after, Bound::Unbounded));
+        let inside = rest.filter(|(path, _)| path.starts_with(prefix));
+        Ok(inside.take(limit).map(|(path, entry)| (path.clone(), entry.clone())).collect())
     }
 
     async fn read(&self, path: &str, entry: &Entry, offset: u64, length: u64) -> Result<Bytes, ViewError> {

@@ -25,6 +25,8 @@ pub(crate) struct LogListing {
     pub checkpoints: BTreeMap<u64, Checkpoint>,
     /// The checkpoints of the second form, which are not read here.
     pub v2_checkpoints: BTreeMap<u64, String>,
+    /// All objects that are not among the above.
+    pub others: BTreeMap<String, Entry>,
     /// How many objects the folder holds.
     pub objects: usize,
 }
@@ -88,9 +90,12 @@ impl LogListing {
                         parts.entry((version, of)).or_default().insert(part, (path, entry));
                     }
                     LogObject::V2(version) => {
-                        listing.v2_checkpoints.insert(version, path);
+                        listing.v2_checkpoints.insert(version, path.clone());
+                        listing.others.insert(path, entry);
                     }
-                    LogObject::Other => {}
+                    LogObject::Other => {
+                        listing.others.insert(path, entry);
+                    }
                 }
             }
             if !full {
@@ -99,9 +104,11 @@ impl LogListing {
         }
         for ((version, of), found) in parts {
             let complete = (1..=CHECKPOINT_PARTS_MAX).contains(&of) && found.keys().copied().eq(1..=of);
-            if complete {
+            if complete && !listing.checkpoints.contains_key(&version) {
                 let parts = found.into_values().collect();
-                listing.checkpoints.entry(version).or_insert(Checkpoint { parts });
+                listing.checkpoints.insert(version, Checkpoint { parts });
+            } else {
+                listing.others.extend(found.into_values());
             }
         }
         Ok(listing)

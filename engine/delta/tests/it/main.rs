@@ -5,3 +5,4 @@ mod conformance;
 mod fixtures;
 mod hostile;
 mod merges;
+mod staged;

@@ -1,29 +1,32 @@
-//! Verification by an implementation that is not ours: the `deltalake` crate opens the merged table, and its live
-//! files and schema must be the planned ones.
+//! Verification by an implementation that is not ours: the `deltalake` crate opens the table that will be published, and
+//! its live files and schema must be the planned ones. Each live file must have its object there.
 //!
 //! Ours' table is opened once and kept, found by the content of its log; a merge then only reads the versions that
 //! it appends.
 
+mod staged;
+mod store;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anabranch_merge::UnitView;
-use anabranch_types::Entry;
+use anabranch_merge::{MergeEdit, UnitView};
 use deltalake::kernel::{DeletionVectorDescriptor, StructType};
 use deltalake::logstore::{StorageConfig, default_logstore};
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableConfig, DeltaTableError};
-use object_store::memory::InMemory;
-use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutPayload};
+use tokio::sync::Semaphore;
 
-use crate::limits::{CHECKPOINT_BYTES_MAX, COMMIT_BYTES_MAX};
-use crate::plan::PlannedCommit;
-use crate::read::{Log, LogKey, ReadError, log_key, read_object, start_of};
+use crate::read::{Log, LogKey, ReadError, log_key};
 use crate::snapshot::{Snapshot, commit_path};
+use staged::StagedUnit;
+use store::{StagedStore, staged_store};
 
 /// How many opened tables are kept.
 const OPENED_MAX: usize = 16;
+
+/// How many tables are opened at once. Each holds threads that wait for reads, and reads need threads of the same kind.
+const OPENING_MAX: usize = 64;
 
 /// What the other implementation says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,75 +39,84 @@ pub(crate) enum Verdict {
     CannotJudge(String),
 }
 
-/// An opened table with the bytes of its log.
-#[derive(Clone)]
-struct Opened {
-    state: DeltaTableState,
-    log: Arc<InMemory>,
-}
-
 /// Opened tables, each with the tick of its last use.
 #[derive(Default)]
 struct Kept {
-    tables: HashMap<LogKey, (u64, Opened)>,
+    tables: HashMap<LogKey, (u64, DeltaTableState)>,
     tick: u64,
 }
 
 /// Keeps opened tables.
-#[derive(Default)]
 pub(crate) struct Verifier {
     kept: Mutex<Kept>,
+    opening: Semaphore,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        Verifier { kept: Mutex::default(), opening: Semaphore::new(OPENING_MAX) }
+    }
 }
 
 impl Verifier {
-    /// Opens ours' log with the new commits on top and compares what is seen with the plan.
-    ///
-    /// `entries` are the written commits in order: with them the merged log has a name, under which it is kept for
-    /// the next merge into the same branch.
+    /// Opens the table as it will be with `edits` laid over ours, and compares what is seen with the plan.
     pub(crate) async fn verify(
         &self,
         view: &dyn UnitView,
         ours: &Log,
-        commits: &[PlannedCommit],
-        entries: &[Entry],
+        edits: &[MergeEdit],
         merged: &Snapshot,
     ) -> Result<Verdict, ReadError> {
-        let opened = match self.get(&ours.key) {
-            Some(opened) => opened,
-            None => {
-                let log = read_bytes(view, ours).await?;
-                let state = match open(log.clone(), None, ours.snapshot.version).await {
-                    Ok(state) => state,
-                    Err(message) => {
-                        return Ok(Verdict::CannotJudge(format!(
-                            "deltalake cannot open the destination: {message}"
-                        )));
-                    }
-                };
-                let opened = Opened { state, log };
-                self.put(ours.key, opened.clone());
-                opened
-            }
-        };
-        let log = Arc::new(opened.log.fork());
-        for commit in commits {
-            put(&log, &commit_path(commit.version), commit.text().into()).await?;
+        let unit = StagedUnit::new(view, &ours.listing, edits);
+        if let Some(lacking) = unit.lacking(merged).await? {
+            return Ok(Verdict::Disagrees(lacking));
         }
-        let state = match open(log.clone(), Some(opened.state), merged.version).await {
-            Ok(state) => state,
+        let before = match self.get(&ours.key) {
+            Some(before) => before,
+            None => match self.open(&unit, None, ours.snapshot.version).await? {
+                Ok(before) => {
+                    self.put(ours.key, before.clone());
+                    before
+                }
+                Err(message) => {
+                    let message = format!("deltalake cannot open the destination: {message}");
+                    return Ok(Verdict::CannotJudge(message));
+                }
+            },
+        };
+        let after = match self.open(&unit, Some(before), merged.version).await? {
+            Ok(after) => after,
             Err(message) => return Ok(judge_error(message)),
         };
-        if let Some(difference) = difference(&state, merged) {
+        if let Some(difference) = difference(&after, merged) {
             return Ok(Verdict::Disagrees(difference));
         }
+        // Under this name the next merge into the same branch finds it.
         let mut listing = ours.listing.clone();
-        listing.commits.extend(commits.iter().map(|commit| commit.version).zip(entries.iter().cloned()));
+        for version in ours.snapshot.version.saturating_add(1)..=merged.version {
+            let Some(entry) = unit.edited(&commit_path(version)) else {
+                return Ok(Verdict::Disagrees(format!("version {version} is no object of this merge")));
+            };
+            listing.commits.insert(version, entry.clone());
+        }
         let key = log_key(&listing)?;
-        self.put(key, Opened { state, log });
+        self.put(key, after);
         Ok(Verdict::Agrees(key))
     }
 
-    fn get(&self, key: &LogKey) -> Option<Opened> {
+    /// Opens the table, or brings an opened one up to `version`. The inner error is deltalake's.
+    async fn open(
+        &self,
+        unit: &StagedUnit<'_>,
+        state: Option<DeltaTableState>,
+        version: u64,
+    ) -> Result<Result<DeltaTableState, String>, ReadError> {
+        let _permit = self.opening.acquire().await;
+        let (store, questions) = staged_store();
+        questions.answer(unit, open(store, state, version)).await
+    }
+
+    fn get(&self, key: &LogKey) -> Option<DeltaTableState> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.tick += 1;
         let tick = kept.tick;
@@ -113,7 +125,7 @@ impl Verifier {
         Some(table.clone())
     }
 
-    fn put(&self, key: LogKey, table: Opened) {
+    fn put(&self, key: LogKey, table: DeltaTableState) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.tick += 1;
         let tick = kept.tick;
@@ -137,43 +149,17 @@ fn judge_error(message: String) -> Verdict {
     }
 }
 
-/// The bytes of ours' log: the checkpoint that it starts with, and the commits after it.
-async fn read_bytes(view: &dyn UnitView, ours: &Log) -> Result<Arc<InMemory>, ReadError> {
-    let log = Arc::new(InMemory::new());
-    let start = start_of(&ours.listing, ours.snapshot.version)?;
-    if let Some(checkpoint) = start.and_then(|version| ours.listing.checkpoints.get(&version)) {
-        for (path, entry) in &checkpoint.parts {
-            put(&log, path, read_object(view, path, entry, CHECKPOINT_BYTES_MAX).await?.into()).await?;
-        }
-    }
-    for (version, entry) in ours.listing.commits.range(start.unwrap_or(0)..) {
-        let path = commit_path(*version);
-        put(&log, &path, read_object(view, &path, entry, COMMIT_BYTES_MAX).await?.into()).await?;
-    }
-    Ok(log)
-}
-
-async fn put(log: &InMemory, path: &str, body: PutPayload) -> Result<(), ReadError> {
-    let written = log.put(&Path::from(path), body).await;
-    written.map(|_| ()).map_err(|error| {
-        ReadError::View(anabranch_merge::ViewError::Storage {
-            path: path.to_owned(),
-            side: "the verifier".into(),
-            message: error.to_string(),
-        })
-    })
-}
-
 /// Opens the table, or brings an opened one up to `version`. On a task of its own: a panic of the other
 /// implementation is its inability to judge, not our end.
 async fn open(
-    log: Arc<InMemory>,
+    store: StagedStore,
     state: Option<DeltaTableState>,
     version: u64,
 ) -> Result<DeltaTableState, String> {
     let opening = tokio::spawn(async move {
         let location = url::Url::parse("memory:///").map_err(|error| error.to_string())?;
-        let log_store = default_logstore(log.clone(), log, &location, &StorageConfig::default());
+        let store = Arc::new(store);
+        let log_store = default_logstore(store.clone(), store, &location, &StorageConfig::default());
         // Statistics are read as well: without them this release cannot bring an opened table up to date.
         let mut table = DeltaTable::new(log_store, DeltaTableConfig::default());
         table.state = state;
@@ -223,3 +209,6 @@ fn vector_id(vector: &DeletionVectorDescriptor) -> String {
     let offset = vector.offset.map(|offset| format!("@{offset}")).unwrap_or_default();
     format!("{}{}{offset}", vector.storage_type.as_ref(), vector.path_or_inline_dv)
 }
+
+#[cfg(test)]
+mod tests;
