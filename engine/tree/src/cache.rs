@@ -57,7 +57,11 @@ impl NodeCache {
     /// The cell in which the node arrives, shared by everyone who wants it meanwhile.
     pub(crate) fn pending(&self, id: &NodeId) -> Pending {
         match self.shard(id) {
-            Some(mut shard) => shard.pending.entry(*id).or_default().clone(),
+            Some(mut shard) => match shard.nodes.get(id) {
+                // It arrived since it was looked for.
+                Some(slot) => Arc::new(OnceCell::new_with(Some(slot.node.clone()))),
+                None => shard.pending.entry(*id).or_default().clone(),
+            },
             None => Pending::default(),
         }
     }

@@ -43,7 +43,7 @@ fn million() -> (Arc<MemoryPacks>, Tree) {
     (packs.clone(), tree.clone())
 }
 
-fn packed(packs: &MemoryPacks, session: &Session, tree: &Tree) -> Tree {
+pub(super) fn packed(packs: &MemoryPacks, session: &Session, tree: &Tree) -> Tree {
     let commit = Commit {
         parents: Vec::new(),
         tree: tree.id(),

@@ -4,6 +4,7 @@ mod counts;
 mod laws;
 mod merges;
 mod packs;
+mod single_flight;
 
 use std::collections::BTreeMap;
 
