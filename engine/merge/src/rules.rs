@@ -1,4 +1,4 @@
-//! `_anabranch/merge.toml`: which merger takes which unit, with which options. Pure.
+//! `_anabranch/merge.toml`: which merger takes which unit, with which options. Pure. A key that nothing acts on is refused.
 //!
 //! ```toml
 //! [[rule]]                        # the last rule that matches wins
@@ -58,10 +58,6 @@ pub struct Rules {
 struct File {
     #[serde(default)]
     rule: Vec<FileRule>,
-    /// Read by the host of plugins; here it only has to be a table.
-    #[serde(default)]
-    #[expect(dead_code, reason = "belongs to the plugin host; named so that other keys are refused")]
-    plugins: toml::Table,
 }
 
 #[derive(Deserialize)]
@@ -69,16 +65,10 @@ struct File {
 struct FileRule {
     path: String,
     merge: Option<String>,
-    #[expect(dead_code, reason = "diffs read it; named so that other keys are refused")]
-    diff: Option<String>,
     #[serde(default)]
     options: toml::Table,
     #[serde(default)]
     on_failure: OnFailure,
-    #[expect(dead_code, reason = "belongs to the plugin host; named so that other keys are refused")]
-    on_declined: Option<String>,
-    #[expect(dead_code, reason = "belongs to the plugin host; named so that other keys are refused")]
-    limits: Option<toml::Table>,
 }
 
 impl Rules {
@@ -129,8 +119,6 @@ mod tests {
     fn the_last_rule_that_matches_wins_and_folders_are_apart_from_objects() {
         let rules = Rules::parse(
             r#"
-            [plugins.json]
-            component = "json-merge@sha256:9f2c"
             [[rule]]
             path = "tables/*/"
             merge = "delta"
@@ -162,5 +150,11 @@ mod tests {
         assert!(wrong("[[rule]]\npath = 'a['").contains("a["));
         assert!(wrong("[[rule]]\npath = 'a'\nmerg = 'x'").contains("merg"));
         assert!(wrong("[[rule]]\npath = 'a'\non-failure = 'ignore'").contains("ignore"));
+        // What nothing here would act on is not taken in silence.
+        for key in ["diff = 'x'", "on-declined = 'fail'", "limits = { seconds = 1 }"] {
+            let name = key.split(' ').next().unwrap();
+            assert!(wrong(&format!("[[rule]]\npath = 'a'\n{key}")).contains(name), "{key}");
+        }
+        assert!(wrong("[plugins.json]\ncomponent = 'x'").contains("plugins"));
     }
 }
