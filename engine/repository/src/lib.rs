@@ -12,6 +12,7 @@ mod diff;
 mod diff_tables;
 mod error;
 mod fsck;
+pub mod fuzz;
 mod graph;
 mod group;
 mod in_the_way;
