@@ -59,6 +59,18 @@ pub enum StorageError {
         /// Why.
         reason: String,
     },
+    /// The storage does not answer, or says that it cannot now. Nothing became visible.
+    #[error("{action} of {key}: {storage} does not answer")]
+    Unavailable {
+        /// What was tried.
+        action: &'static str,
+        /// The key or the prefix.
+        key: String,
+        /// Which storage.
+        storage: String,
+        /// What the storage, or the network, said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Anything else that the storage said.
     #[error("{action} of {key} in {storage} failed")]
     Failed {
@@ -95,6 +107,12 @@ impl StorageError {
             StorageError::Gone { storage, reason } => {
                 StorageError::Gone { storage: storage.clone(), reason: reason.clone() }
             }
+            StorageError::Unavailable { action, key, storage, .. } => StorageError::Unavailable {
+                action,
+                key: key.clone(),
+                storage: storage.clone(),
+                source: Box::new(SharedSource(Arc::clone(this))),
+            },
             StorageError::Failed { action, key, storage, .. } => StorageError::Failed {
                 action,
                 key: key.clone(),

@@ -1,10 +1,14 @@
-//! Objects in memory, a local folder and S3, behind one narrow trait with one conformance suite.
+//! Objects in memory, a local folder, S3 and Azure, behind one narrow trait with one conformance suite.
 
+#[cfg(feature = "azure")]
+mod azure;
 mod error;
 mod key;
 #[cfg(feature = "local")]
 mod local;
 mod memory;
+#[cfg(any(feature = "s3", feature = "azure"))]
+mod remote;
 #[cfg(feature = "s3")]
 mod s3;
 mod segment;
@@ -17,13 +21,17 @@ pub mod counting;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fault;
 
+#[cfg(feature = "azure")]
+pub use azure::{AzureConfig, open_azure};
 pub use error::StorageError;
 pub use key::{KEY_BYTES_MAX, check_key, new_object_key};
 #[cfg(feature = "local")]
 pub use local::{LocalStorage, open_local};
 pub use memory::{MemoryStorage, open_memory};
+#[cfg(any(feature = "s3", feature = "azure"))]
+pub use remote::RemoteStorage;
 #[cfg(feature = "s3")]
-pub use s3::{S3Config, S3Storage, open_s3};
+pub use s3::{S3Config, open_s3};
 pub use segment::SegmentWriter;
 pub use store::{
     ETag, ListedObject, ObjectStorage, ObjectStorageExt, ObjectUpload, PutMode, PutOutcome, Segment,

@@ -6,11 +6,13 @@
     reason = "a test's verdict is a panic"
 )]
 
+mod azure;
 mod disk_full;
 mod kill;
 mod local;
 mod memory;
 mod model;
+mod proxy;
 mod s3;
 mod segments;
 mod wrappers;

@@ -1,18 +1,20 @@
 //! Objects in S3, against a real server process that the test command starts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use anabranch_storage::{
-    ObjectStorage, ObjectStorageExt, PutMode, PutOutcome, S3Config, S3Storage, SegmentWriter, StorageError,
-    conformance,
+    ObjectStorage, ObjectStorageExt, PutMode, PutOutcome, RemoteStorage, S3Config, SegmentWriter,
+    StorageError, conformance,
 };
 use anabranch_types::ObjectKey;
 use anabranch_types::test_support::{ManualClock, SeededIds};
 use futures::TryStreamExt;
 use futures::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+
+use crate::proxy::{Loses, lossy_proxy};
 
 /// The server's address as `127.0.0.1:PORT`, or `None` after saying why the test is skipped.
 fn server(test: &str) -> Option<String> {
@@ -40,7 +42,7 @@ async fn make_bucket(server: &str, test: &str) -> String {
     bucket
 }
 
-fn open(server: &str, bucket: &str, prefix: &str, seed: u64) -> S3Storage {
+fn open(server: &str, bucket: &str, prefix: &str, seed: u64) -> RemoteStorage {
     let config = S3Config {
         endpoint: Some(format!("http://{server}")),
         region: "us-east-1".to_string(),
@@ -51,7 +53,7 @@ fn open(server: &str, bucket: &str, prefix: &str, seed: u64) -> S3Storage {
         allow_http: true,
     };
     assert!(!format!("{config:?}").contains("test-secret"), "a secret is never printed");
-    S3Storage::open(&config, Arc::new(SeededIds::new(seed))).unwrap()
+    RemoteStorage::s3(&config, Arc::new(SeededIds::new(seed))).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,83 +106,7 @@ async fn a_bucket_that_is_not_there_is_named() {
     assert!(listed.is_err());
 }
 
-/// What a proxy does to the next PUT requests, or completions, that pass.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Loses {
-    /// The server acts, the reply is dropped.
-    Reply,
-    /// The request is dropped.
-    Request,
-    /// As `Reply`, for the request that completes an upload.
-    CompletionReply,
-    /// The request is dropped and answered 409, as S3 does while another write of the key is under way.
-    Race,
-}
-
-const CONFLICT: &[u8] = b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-
-/// Forwards connections to `server`, and breaks the first `count` requests that are meant.
-async fn lossy_proxy(server: String, loses: Loses, count: usize) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let left = Arc::new(AtomicUsize::new(count));
-    let shared = Arc::clone(&left);
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let (server, left) = (server.clone(), Arc::clone(&shared));
-            // A broken connection ends its task; that is what the test wants.
-            tokio::spawn(async move { forward(client, &server, loses, &left).await.ok() });
-        }
-    });
-    (address, left)
-}
-
-async fn forward(
-    mut client: TcpStream,
-    server: &str,
-    loses: Loses,
-    left: &AtomicUsize,
-) -> std::io::Result<()> {
-    let mut upstream = TcpStream::connect(server).await?;
-    let (mut from_client, mut from_server) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    let mut condemned = false;
-    loop {
-        tokio::select! {
-            read = client.read(&mut from_client) => {
-                let bytes = &from_client[..read?];
-                if bytes.is_empty() {
-                    return Ok(());
-                }
-                let hit = match loses {
-                    Loses::CompletionReply => bytes.starts_with(b"POST ") && contains(bytes, b"?uploadId="),
-                    Loses::Reply | Loses::Request | Loses::Race => bytes.starts_with(b"PUT "),
-                };
-                if hit && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
-                    match loses {
-                        Loses::Reply | Loses::CompletionReply => condemned = true,
-                        Loses::Request => return Ok(()),
-                        Loses::Race => return client.write_all(CONFLICT).await,
-                    }
-                }
-                upstream.write_all(bytes).await?;
-            }
-            read = upstream.read(&mut from_server) => {
-                let bytes = &from_server[..read?];
-                // The server answers after it acted.
-                if condemned || bytes.is_empty() {
-                    return Ok(());
-                }
-                client.write_all(bytes).await?;
-            }
-        }
-    }
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
-}
-
-async fn head_etag(storage: &S3Storage, key: &ObjectKey) -> PutOutcome {
+async fn head_etag(storage: &RemoteStorage, key: &ObjectKey) -> PutOutcome {
     PutOutcome::Stored(storage.head(key).await.unwrap().etag)
 }
 

@@ -9,8 +9,8 @@ use object_store::path::Path;
 use object_store::{Error, MultipartUpload, ObjectStore, PutMultipartOptions};
 use tokio::task::JoinHandle;
 
-use super::S3Storage;
-use super::put::{etag_of, marked};
+use super::RemoteStorage;
+use super::put::etag_of;
 use crate::{ETag, ObjectUpload, StorageError};
 
 /// The size of the first parts. S3 takes no smaller ones than 5 MiB, except the last.
@@ -24,8 +24,8 @@ const DOUBLINGS_MAX: usize = 3;
 const PARTS_IN_FLIGHT: usize = 4;
 
 /// An upload under way. Dropped, it is aborted as far as that can still be sent.
-pub(super) struct S3Upload {
-    storage: S3Storage,
+pub(super) struct RemoteUpload {
+    storage: RemoteStorage,
     key: ObjectKey,
     path: Path,
     write_id: String,
@@ -37,10 +37,10 @@ pub(super) struct S3Upload {
     broken: bool,
 }
 
-impl S3Upload {
-    pub(super) fn new(storage: S3Storage, key: ObjectKey, path: Path) -> Self {
+impl RemoteUpload {
+    pub(super) fn new(storage: RemoteStorage, key: ObjectKey, path: Path) -> Self {
         let write_id = storage.write_id();
-        S3Upload {
+        RemoteUpload {
             storage,
             key,
             path,
@@ -84,8 +84,10 @@ impl S3Upload {
     }
 
     async fn begin(&mut self) -> Result<Box<dyn MultipartUpload>, StorageError> {
-        let options =
-            PutMultipartOptions { attributes: marked(&self.write_id), ..PutMultipartOptions::default() };
+        let options = PutMultipartOptions {
+            attributes: self.storage.marked(&self.write_id),
+            ..PutMultipartOptions::default()
+        };
         let begun = self.storage.client.put_multipart_opts(&self.path, options).await;
         begun.map_err(|error| self.storage.failed("beginning the upload", &self.key, error))
     }
@@ -98,7 +100,7 @@ impl S3Upload {
 }
 
 #[async_trait]
-impl ObjectUpload for S3Upload {
+impl ObjectUpload for RemoteUpload {
     async fn write(&mut self, mut bytes: Bytes) -> Result<(), StorageError> {
         self.require_whole()?;
         self.broken = true;
@@ -129,7 +131,7 @@ impl ObjectUpload for S3Upload {
         let Some(multipart) = self.multipart.as_mut() else {
             return Err(self.storage.unknown(
                 &self.key,
-                Error::Generic { store: "S3", source: "the upload was not begun".into() },
+                Error::Generic { store: "remote", source: "the upload was not begun".into() },
             ));
         };
         let completed = multipart.complete().await;
@@ -158,7 +160,7 @@ impl ObjectUpload for S3Upload {
     }
 }
 
-impl Drop for S3Upload {
+impl Drop for RemoteUpload {
     fn drop(&mut self) {
         for part in self.in_flight.drain(..) {
             part.abort();

@@ -1,4 +1,5 @@
-//! Objects in S3, or in what speaks its protocol, on the `object_store` crate.
+//! Objects in a bucket of a cloud, on the `object_store` crate: what is the same for every kind. What is particular to
+//! one is in `s3.rs` and `azure.rs`.
 
 mod put;
 mod upload;
@@ -12,9 +13,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
 use object_store::path::Path;
-use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{
+    Attribute, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig,
+};
 
 use crate::{
     ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, StorageError, StoredObject,
@@ -27,99 +29,79 @@ const PIECE_BYTES: usize = 1 << 20;
 /// How long one request may take. An upload's part has this long too.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Where the objects are and who asks for them.
-#[derive(Clone)]
-pub struct S3Config {
-    /// The server's URL; none for AWS itself.
-    pub endpoint: Option<String>,
-    /// The region that requests are signed for.
-    pub region: String,
-    /// The bucket, which must exist.
-    pub bucket: String,
-    /// What every key begins with in the bucket, without a `/` at either end; may be empty.
-    pub prefix: String,
-    /// The access key's id.
-    pub access_key_id: String,
-    /// The access key's secret. Never printed.
-    pub secret_access_key: String,
-    /// Whether an endpoint without TLS is taken.
-    pub allow_http: bool,
-}
-
-impl std::fmt::Debug for S3Config {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("S3Config")
-            .field("endpoint", &self.endpoint)
-            .field("region", &self.region)
-            .field("bucket", &self.bucket)
-            .field("prefix", &self.prefix)
-            .field("access_key_id", &self.access_key_id)
-            .field("allow_http", &self.allow_http)
-            .finish_non_exhaustive()
-    }
-}
+/// How long a request is repeated when the other side does not answer, or says that it cannot now.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Objects in a bucket, below a prefix.
 ///
-/// Relies on strong consistency and on `If-None-Match` and `If-Match` of PutObject, as S3 has them.
+/// Relies on strong consistency and on conditions of a write: `If-None-Match: *` and `If-Match`.
 #[derive(Clone)]
-pub struct S3Storage {
+pub struct RemoteStorage {
     name: Arc<str>,
     prefix: Arc<str>,
     /// Sends again what can be sent twice.
-    client: Arc<AmazonS3>,
+    client: Arc<dyn ObjectStore>,
     /// Sends once, so that a refusal is known to be the answer to the first request.
-    once: Arc<AmazonS3>,
+    once: Arc<dyn ObjectStore>,
+    /// The metadata of an object that holds the id of the write that made it.
+    write_id: Attribute,
     /// Makes the ids by which a write is recognised when its reply was lost.
     ids: Arc<dyn IdSource>,
 }
 
-impl std::fmt::Debug for S3Storage {
+impl std::fmt::Debug for RemoteStorage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("S3Storage").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("RemoteStorage").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// Opens a bucket. Sends nothing yet. See [`S3Storage::open`].
-pub fn open_s3(config: &S3Config, ids: Arc<dyn IdSource>) -> Result<Arc<dyn ObjectStorage>, StorageError> {
-    Ok(Arc::new(S3Storage::open(config, ids)?))
+/// What is particular to one kind of bucket.
+pub(crate) struct Kind<'a> {
+    /// How its URLs begin: `s3`.
+    pub(crate) scheme: &'static str,
+    /// The bucket.
+    pub(crate) bucket: &'a str,
+    /// What every key begins with.
+    pub(crate) prefix: &'a str,
+    /// The name of the metadata that holds the id of a write.
+    pub(crate) write_id: &'static str,
 }
 
-impl S3Storage {
-    /// Opens a bucket. Sends nothing yet; reads no environment variable and no file.
-    pub fn open(config: &S3Config, ids: Arc<dyn IdSource>) -> Result<Self, StorageError> {
-        let separator = if config.prefix.is_empty() { "" } else { "/" };
-        let name = format!("s3://{}{separator}{}", config.bucket, config.prefix);
-        if !config.prefix.is_empty() {
-            check_key(&ObjectKey::new(config.prefix.as_str()))?;
+/// How requests are sent: the same for every kind.
+pub(crate) fn client_options(allow_http: bool) -> ClientOptions {
+    ClientOptions::new().with_allow_http(allow_http).with_timeout(REQUEST_TIMEOUT)
+}
+
+impl RemoteStorage {
+    /// A storage of this kind. Sends nothing yet; reads no environment variable and no file.
+    pub(crate) fn new<S: ObjectStore>(
+        kind: &Kind<'_>,
+        ids: Arc<dyn IdSource>,
+        client: impl Fn(RetryConfig) -> Result<S, object_store::Error>,
+    ) -> Result<Self, StorageError> {
+        let separator = if kind.prefix.is_empty() { "" } else { "/" };
+        let name = format!("{}://{}{separator}{}", kind.scheme, kind.bucket, kind.prefix);
+        if !kind.prefix.is_empty() {
+            check_key(&ObjectKey::new(kind.prefix))?;
         }
-        let client = |retry: RetryConfig| {
-            let mut builder = AmazonS3Builder::new()
-                .with_region(&config.region)
-                .with_bucket_name(&config.bucket)
-                .with_access_key_id(&config.access_key_id)
-                .with_secret_access_key(&config.secret_access_key)
-                .with_allow_http(config.allow_http)
-                .with_conditional_put(S3ConditionalPut::ETagMatch)
-                .with_client_options(
-                    ClientOptions::new().with_allow_http(config.allow_http).with_timeout(REQUEST_TIMEOUT),
-                )
-                .with_retry(retry);
-            if let Some(endpoint) = &config.endpoint {
-                builder = builder.with_endpoint(endpoint);
+        let client = |max_retries| -> Result<Arc<dyn ObjectStore>, StorageError> {
+            let retry = RetryConfig { max_retries, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
+            match client(retry) {
+                Ok(client) => Ok(Arc::new(client)),
+                Err(error) => Err(StorageError::Failed {
+                    action: "opening the bucket",
+                    key: "the storage".to_string(),
+                    storage: name.clone(),
+                    source: Box::new(error),
+                }),
             }
-            builder.build().map(Arc::new).map_err(|error| StorageError::Failed {
-                action: "opening the bucket",
-                key: "the storage".to_string(),
-                storage: name.clone(),
-                source: Box::new(error),
-            })
         };
-        Ok(S3Storage {
-            client: client(RetryConfig::default())?,
-            once: client(RetryConfig { max_retries: 0, ..RetryConfig::default() })?,
-            prefix: format!("{}{separator}", config.prefix).into(),
+        Ok(RemoteStorage {
+            client: client(RetryConfig::default().max_retries)?,
+            once: client(0)?,
+            prefix: format!("{}{separator}", kind.prefix).into(),
             name: name.into(),
+            write_id: Attribute::Metadata(kind.write_id.into()),
             ids,
         })
     }
@@ -135,6 +117,15 @@ impl S3Storage {
     }
 
     fn failed(&self, action: &'static str, key: &ObjectKey, error: object_store::Error) -> StorageError {
+        if let object_store::Error::Generic { .. } = error {
+            // What is left after all retries: no connection, no answer in time, or answers with 5xx and 429.
+            return StorageError::Unavailable {
+                action,
+                key: key.to_string(),
+                storage: self.name.to_string(),
+                source: Box::new(error),
+            };
+        }
         StorageError::Failed {
             action,
             key: key.to_string(),
@@ -205,7 +196,7 @@ fn outside(key: &ObjectKey, range: &Range<u64>, size: u64) -> StorageError {
 }
 
 #[async_trait]
-impl ObjectStorage for S3Storage {
+impl ObjectStorage for RemoteStorage {
     fn name(&self) -> &str {
         &self.name
     }
@@ -296,11 +287,11 @@ impl ObjectStorage for S3Storage {
 
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn ObjectUpload>, StorageError> {
         let path = self.path(key)?;
-        Ok(Box::new(upload::S3Upload::new(self.clone(), key.clone(), path)))
+        Ok(Box::new(upload::RemoteUpload::new(self.clone(), key.clone(), path)))
     }
 }
 
-impl S3Storage {
+impl RemoteStorage {
     /// The object that has exactly this key, if there is one.
     fn listed_alone(self, key: ObjectKey) -> impl futures::Stream<Item = Result<ListedObject, StorageError>> {
         stream::once(async move {

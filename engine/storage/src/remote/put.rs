@@ -10,14 +10,11 @@ use anabranch_types::ObjectKey;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, Error, GetOptions, ObjectStore, PutMode, PutOptions, PutResult, UpdateVersion,
+    Attributes, Error, GetOptions, ObjectStore, PutMode, PutOptions, PutResult, UpdateVersion,
 };
 
-use super::S3Storage;
+use super::RemoteStorage;
 use crate::{ETag, PutOutcome, StorageError};
-
-/// The metadata of an object that holds the id of the write that made it.
-const WRITE_ID: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("anabranch-write-id"));
 
 /// How often a conditional write is sent.
 const ATTEMPTS: u32 = 6;
@@ -35,10 +32,17 @@ pub(super) enum Present {
     Absent,
 }
 
-impl S3Storage {
+impl RemoteStorage {
     /// A fresh write id.
     pub(super) fn write_id(&self) -> String {
         hex::encode(self.ids.id16())
+    }
+
+    /// The metadata of an object that this write makes.
+    pub(super) fn marked(&self, write_id: &str) -> Attributes {
+        let mut attributes = Attributes::new();
+        attributes.insert(self.write_id.clone(), write_id.to_string().into());
+        attributes
     }
 
     /// Stores an object whatever is there.
@@ -49,7 +53,7 @@ impl S3Storage {
         body: Bytes,
     ) -> Result<ETag, StorageError> {
         let write_id = self.write_id();
-        let options = PutOptions { attributes: marked(&write_id), ..PutOptions::default() };
+        let options = PutOptions { attributes: self.marked(&write_id), ..PutOptions::default() };
         match self.client.put_opts(path, body.into(), options).await {
             Ok(result) => Ok(etag_of(result)),
             Err(error) => self.recognise(key, path, &write_id, error).await,
@@ -82,8 +86,11 @@ impl S3Storage {
         let mut pause = PAUSE_FIRST;
         let mut doubt: Option<Error> = None;
         for attempt in 1..=ATTEMPTS {
-            let options =
-                PutOptions { mode: mode.clone(), attributes: marked(&write_id), ..PutOptions::default() };
+            let options = PutOptions {
+                mode: mode.clone(),
+                attributes: self.marked(&write_id),
+                ..PutOptions::default()
+            };
             let error = match self.once.put_opts(path, body.clone().into(), options).await {
                 Ok(result) => return Ok(PutOutcome::Stored(etag_of(result))),
                 Err(error) => error,
@@ -140,7 +147,7 @@ impl S3Storage {
             Present::Absent if still_holds(None) => Ok(None),
             Present::Other(etag) if still_holds(etag.as_deref()) => Ok(None),
             Present::Absent | Present::Other(_) if in_doubt => Err(Error::Generic {
-                store: "S3",
+                store: "remote",
                 source: "a lost write may have landed and been replaced since".into(),
             }),
             Present::Absent | Present::Other(_) => Ok(Some(PutOutcome::Refused)),
@@ -151,7 +158,7 @@ impl S3Storage {
         let options = GetOptions { head: true, ..GetOptions::default() };
         match self.client.get_opts(path, options).await {
             Ok(found) => {
-                let ours = found.attributes.get(&WRITE_ID).is_some_and(|id| id.as_ref() == write_id);
+                let ours = found.attributes.get(&self.write_id).is_some_and(|id| id.as_ref() == write_id);
                 Ok(match (ours, found.meta.e_tag) {
                     (true, etag) => Present::Ours(ETag(etag.unwrap_or_default())),
                     (false, etag) => Present::Other(etag),
@@ -161,13 +168,6 @@ impl S3Storage {
             Err(error) => Err(error),
         }
     }
-}
-
-/// The metadata of an object that this write makes.
-pub(super) fn marked(write_id: &str) -> Attributes {
-    let mut attributes = Attributes::new();
-    attributes.insert(WRITE_ID, write_id.to_string().into());
-    attributes
 }
 
 /// The version that a write made.
