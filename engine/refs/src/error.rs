@@ -61,6 +61,16 @@ pub enum RefsError {
         /// What is wrong, with the key.
         what: String,
     },
+    /// The database does not answer: it is down, cannot be reached, or has no connection to give. Nothing was written.
+    #[error("{store} does not answer ({action})")]
+    Unavailable {
+        /// What was tried.
+        action: &'static str,
+        /// Which database.
+        store: String,
+        /// What the database, or the network, said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Anything else that the database said.
     #[error("{action} in {store} failed")]
     Failed {

@@ -99,6 +99,8 @@ pub enum RepositoryError {
     Shared {
         /// What happened, with its causes.
         message: String,
+        /// Whether trying again may help: see [`is_temporary`].
+        temporary: bool,
     },
     /// The ref-store failed.
     #[error("the ref-store failed while {action}")]
@@ -177,10 +179,32 @@ impl RepositoryError {
             Damaged { what, why } => Damaged { what: what.clone(), why: why.clone() },
             Tree { what, source } => Tree { what: what.clone(), source: source.clone() },
             Interrupted { branch } => Interrupted { branch: branch.clone() },
-            Shared { message } => Shared { message: message.clone() },
-            Merge { .. } | Storage { .. } | Refs { .. } => Shared { message: full_message(self) },
+            Shared { message, temporary } => Shared { message: message.clone(), temporary: *temporary },
+            Merge { .. } | Storage { .. } | Refs { .. } => {
+                Shared { message: full_message(self), temporary: is_temporary(self) }
+            }
         }
     }
+}
+
+/// Whether an error comes from a ref-store or an object storage that does not answer now, so that the same request may
+/// succeed later. It may have taken place all the same, if the reply was lost.
+pub fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let refs =
+            matches!(error.downcast_ref(), Some(RefsError::Unavailable { .. } | RefsError::Unknown { .. }));
+        let storage = matches!(
+            error.downcast_ref(),
+            Some(StorageError::Unavailable { .. } | StorageError::Unknown { .. })
+        );
+        let shared = matches!(error.downcast_ref(), Some(RepositoryError::Shared { temporary: true, .. }));
+        if refs || storage || shared {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// An error with everything that lies beneath it, in one line.
@@ -193,4 +217,36 @@ pub(crate) fn full_message(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use anabranch_types::ObjectKey;
+
+    use super::*;
+
+    fn away() -> StorageError {
+        StorageError::Unavailable {
+            action: "reading",
+            key: "k".into(),
+            storage: "s3://lake".into(),
+            source: "503".into(),
+        }
+    }
+
+    #[test]
+    fn what_may_succeed_later_is_found_however_deep_it_lies() {
+        let pack = ObjectKey::new("packs/1");
+        let tree = TreeError::Read { pack, source: Arc::new(away()) };
+        let error = RepositoryError::tree("main")(tree);
+        assert!(is_temporary(&error));
+        let refs = RefsError::Unavailable { action: "reading", store: "db".into(), source: "refused".into() };
+        let error = RepositoryError::refs("moving a head")(refs);
+        assert!(is_temporary(&error) && is_temporary(&error.share()));
+        let full = StorageError::Full { key: "k".into(), storage: "disk".into() };
+        let error = RepositoryError::Storage { repository: "sales".into(), source: full };
+        assert!(!is_temporary(&error) && !is_temporary(&error.share()));
+    }
 }

@@ -36,7 +36,7 @@ mod tags;
 
 pub use catalog::{Catalog, CatalogParts, StorageOpener};
 pub use diff_tables::TableDiff;
-pub use error::RepositoryError;
+pub use error::{RepositoryError, is_temporary};
 pub use fsck::FsckReport;
 pub use model::{
     Actor, BranchInfo, CommitInfo, CommitRequest, CreateRepository, DiffItem, DiffKind, DiffRequest, Listed,

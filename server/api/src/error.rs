@@ -98,14 +98,18 @@ pub(crate) fn status_of(error: &AppError) -> Option<StatusCode> {
         AppError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         AppError::Gone { .. } => StatusCode::GONE,
         AppError::Busy { .. } | AppError::Contended { .. } => StatusCode::TOO_MANY_REQUESTS,
-        AppError::Internal(_) => return None,
+        AppError::Internal(_) | AppError::Unavailable(_) => return None,
     })
 }
 
 impl From<AppError> for ApiError {
     fn from(error: AppError) -> Self {
         let Some(status) = status_of(&error) else {
-            return ApiError::Failed { status: StatusCode::INTERNAL_SERVER_ERROR, source: Arc::new(error) };
+            let status = match error {
+                AppError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            return ApiError::Failed { status, source: Arc::new(error) };
         };
         let refused = ApiError::refused(status, error.to_string());
         match error {

@@ -1,6 +1,6 @@
 //! What a use case answers when it cannot do what it was asked.
 
-use anabranch_repository::RepositoryError;
+use anabranch_repository::{RepositoryError, is_temporary};
 
 /// A request body broke off, or is not what its headers said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,15 +136,22 @@ pub enum AppError {
     /// The client's body failed.
     #[error(transparent)]
     Body(#[from] BodyError),
+    /// The ref-store or an object storage does not answer now: trying again may help. The door logs the source and
+    /// shows an id.
+    #[error("the server cannot answer now")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The server's own fault. The door logs the source and shows an id.
     #[error("the server failed")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl AppError {
-    /// A failure of the server itself.
+    /// A failure of the server itself, or of what it stands on.
     pub fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        AppError::Internal(Box::new(source))
+        match is_temporary(&source) {
+            true => AppError::Unavailable(Box::new(source)),
+            false => AppError::Internal(Box::new(source)),
+        }
     }
 }
 

@@ -75,11 +75,15 @@ pub(crate) fn of_app(error: AppError, request_id: &str, bucket: &str, key: Optio
         Some(key) => format!("bucket {bucket}, key {key:?}"),
         None => format!("bucket {bucket}"),
     };
-    if let AppError::Internal(source) = &error {
+    if let AppError::Internal(source) | AppError::Unavailable(source) = &error {
         let source: &(dyn std::error::Error + 'static) = source.as_ref();
         tracing::error!(request_id, %at, error = source, "an S3 request failed");
-        let message = format!("the server failed ({at}); its log names the reason under {request_id}");
-        return S3Error::with_message(S3ErrorCode::InternalError, message);
+        let what = match error {
+            AppError::Unavailable(_) => "the server cannot answer now: try again",
+            _ => "the server failed",
+        };
+        let message = format!("{what} ({at}); its log names the reason under {request_id}");
+        return S3Error::with_message(code_of(&error), message);
     }
     let mut answer = S3Error::with_message(code_of(&error), format!("{error} ({at})"));
     match error {
@@ -113,6 +117,7 @@ fn code_of(error: &AppError) -> S3ErrorCode {
         AppError::Body(BodyError::Mismatch { what: "MD5", .. }) => S3ErrorCode::BadDigest,
         AppError::Body(_) => S3ErrorCode::IncompleteBody,
         AppError::Internal(_) => S3ErrorCode::InternalError,
+        AppError::Unavailable(_) => S3ErrorCode::ServiceUnavailable,
     }
 }
 
@@ -153,6 +158,20 @@ mod tests {
         ] {
             assert_eq!(shown(error), expected);
         }
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_worth_another_try() {
+        let away = anabranch_refs::RefsError::Unavailable {
+            action: "reading a record",
+            store: "Postgres db:5432".into(),
+            source: "connection refused".into(),
+        };
+        assert_eq!(
+            shown(AppError::internal(away)),
+            "503 ServiceUnavailable: the server cannot answer now: try again (bucket sales, key \"main/a\"); \
+             its log names the reason under REQ1"
+        );
     }
 
     #[test]

@@ -25,6 +25,8 @@ enum Meaning {
     Lost,
     /// The transaction lost to another one and was rolled back.
     Again,
+    /// No connection was to be had for as long as a call may wait. Asking again would take as long.
+    Away,
     /// The disk is full.
     Full,
     /// Anything else: rolled back, and the next attempt would meet it again.
@@ -43,6 +45,7 @@ fn meaning(error: &sqlx::Error) -> Meaning {
             Some(code) if code.starts_with("08") => Meaning::Lost,
             _ => Meaning::Other,
         },
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Meaning::Away,
         _ => Meaning::Other,
     }
 }
@@ -92,6 +95,9 @@ impl Attempts {
         Err(match meaning {
             _ if self.perhaps => RefsError::Unknown { store: name, source: error.into() },
             Meaning::Full => RefsError::Full { store: name },
+            Meaning::Lost | Meaning::Away => {
+                RefsError::Unavailable { action, store: name, source: error.into() }
+            }
             _ => RefsError::Failed { action, store: name, source: error.into() },
         })
     }

@@ -42,6 +42,8 @@ pub struct PostgresConfig {
     pub schema: String,
     /// The most connections that are opened.
     pub connections_max: u32,
+    /// How long a call waits for a connection: for a free one, and for a server that does not answer.
+    pub wait: Duration,
 }
 
 impl std::fmt::Debug for PostgresConfig {
@@ -87,7 +89,7 @@ impl PostgresStore {
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(config.connections_max.max(1))
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(config.wait)
             .test_before_acquire(false)
             .before_acquire(|connection, usage| {
                 Box::pin(async move {

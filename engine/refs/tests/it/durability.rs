@@ -51,7 +51,8 @@ async fn postgres_keeps_what_was_acknowledged_before_a_kill() {
         async |config: PostgresConfig| both(PostgresStore::open(&config, crate::clock()).await.unwrap());
     if let Some((round, schema)) = child() {
         let url = std::env::var("ANABRANCH_TEST_POSTGRES_URL").unwrap();
-        let config = PostgresConfig { url, schema, connections_max: 8 };
+        let config =
+            PostgresConfig { url, schema, connections_max: 8, wait: std::time::Duration::from_secs(10) };
         return write_until_killed(open(config).await, round).await;
     }
     let Some(config) = crate::postgres::config("durability").await else { return };
