@@ -1,5 +1,7 @@
 //! Which operations are served: each is one module of `operations`, and anything else is not implemented.
 
+use std::sync::{Arc, OnceLock};
+
 use anabranch_app::{App, AppError};
 use anabranch_auth::Principal;
 use http::Extensions;
@@ -14,6 +16,23 @@ use crate::operations::*;
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
     pub(crate) request_id: String,
+}
+
+/// Where the name of the operation appears that a request turned out to be. Put into a request's extensions by whoever
+/// wants to know: metrics, the log.
+#[derive(Clone, Default, Debug)]
+pub struct OperationSlot(Arc<OnceLock<&'static str>>);
+
+impl OperationSlot {
+    /// The operation, once it is known: `put_object`.
+    pub fn name(&self) -> Option<&'static str> {
+        self.0.get().copied()
+    }
+
+    fn set(&self, operation: &'static str) {
+        // A request is one operation: a second name would be the same.
+        let _ = self.0.set(operation);
+    }
 }
 
 /// The operations over an application.
@@ -44,7 +63,10 @@ impl Call<'_> {
 
 impl Gateway {
     /// A request that the door has not checked has no caller, and is not served.
-    fn call(&self, extensions: &mut Extensions) -> S3Result<Call<'_>> {
+    fn call(&self, extensions: &mut Extensions, operation: &'static str) -> S3Result<Call<'_>> {
+        if let Some(slot) = extensions.get::<OperationSlot>() {
+            slot.set(operation);
+        }
         let caller = extensions
             .remove::<Caller>()
             .ok_or_else(|| s3_error!(AccessDenied, "the request was not authenticated"))?;
@@ -62,7 +84,7 @@ macro_rules! serve {
         #[async_trait::async_trait]
         impl S3 for Gateway {
             $(async fn $operation(&self, mut request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-                let call = self.call(&mut request.extensions)?;
+                let call = self.call(&mut request.extensions, stringify!($operation))?;
                 match $operation::serve(&call, request.input).await {
                     Ok(output) => Ok(S3Response::new(output)),
                     Err(mut error) => {

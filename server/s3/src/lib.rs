@@ -20,5 +20,6 @@ mod operations;
 mod recognise;
 mod service;
 
+pub use gateway::OperationSlot;
 pub use recognise::is_s3_request;
 pub use service::{DoorParts, ResponseBody, S3Door, service};
