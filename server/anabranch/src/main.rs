@@ -1,6 +1,7 @@
 //! The binary: the server and the command line.
 
 mod cli;
+mod config;
 mod quickstart;
 mod serve;
 mod system;
@@ -20,7 +21,9 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Starts the server.
-    Serve(serve::ServeArgs),
+    Serve(Box<config::SettingFlags>),
+    /// Checks a configuration file; shows every setting and where it comes from.
+    Config(config::ConfigArgs),
     /// Shows the main job on real data: two branches change one Delta table, and a merge makes them one.
     Quickstart(quickstart::QuickstartArgs),
     #[command(flatten)]
@@ -37,10 +40,8 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Serve(args) => {
-                log_to_stderr();
-                serve::run(args).await.map(|()| ExitCode::SUCCESS)
-            }
+            Command::Serve(flags) => serve::run(flags.settings()?).await.map(|()| ExitCode::SUCCESS),
+            Command::Config(args) => config::run(args),
             Command::Quickstart(args) => quickstart::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::Client(verb) => cli::run(verb).await,
         }
@@ -52,10 +53,4 @@ fn main() -> ExitCode {
 fn failed(error: anyhow::Error) -> ExitCode {
     eprintln!("anabranch: {error:#}");
     ExitCode::from(2)
-}
-
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ANABRANCH_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,s3s=off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -26,6 +26,7 @@ pub struct TooManyAttempts;
 pub struct Authenticator {
     keys: Arc<dyn Keys>,
     token_key: TokenKey,
+    session_s: i64,
     clock: Arc<dyn Clock>,
     attempts: Attempts,
     waiting: AtomicUsize,
@@ -44,7 +45,20 @@ impl Authenticator {
     }
 
     fn over(keys: Arc<dyn Keys>, token_key: TokenKey, clock: Arc<dyn Clock>) -> Self {
-        Authenticator { keys, token_key, clock, attempts: Attempts::default(), waiting: AtomicUsize::new(0) }
+        Authenticator {
+            keys,
+            token_key,
+            session_s: token::LIFETIME_S,
+            clock,
+            attempts: Attempts::default(),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// The same, with logins that last this long; 12 hours otherwise.
+    pub fn with_session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.session_s = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        self
     }
 
     /// The time that signatures and tokens are judged by, in milliseconds since the Unix epoch.
@@ -83,7 +97,7 @@ impl Authenticator {
         peer: Option<Peer>,
     ) -> Result<Token, BasicError> {
         let who = self.secret(access_key_id, secret, peer).await?;
-        Ok(token::make(&self.token_key, &who, access_key_id, self.now_ms()))
+        Ok(token::make(&self.token_key, &who, access_key_id, self.session_s, self.now_ms()))
     }
 
     /// Finds out whose token this is.

@@ -59,10 +59,16 @@ struct Claims {
 }
 
 /// Makes a token for somebody who has proved to have the key.
-pub(crate) fn make(signer: &TokenKey, who: &Principal, access_key_id: &str, now_ms: i64) -> Token {
+pub(crate) fn make(
+    signer: &TokenKey,
+    who: &Principal,
+    access_key_id: &str,
+    lifetime_s: i64,
+    now_ms: i64,
+) -> Token {
     let iat = now_ms.div_euclid(1000);
-    let claims =
-        Claims { sub: who.name().to_owned(), key: access_key_id.to_owned(), iat, exp: iat + LIFETIME_S };
+    let exp = iat.saturating_add(lifetime_s);
+    let claims = Claims { sub: who.name().to_owned(), key: access_key_id.to_owned(), iat, exp };
     // Texts and numbers always serialize; without claims the token would be refused.
     let body = serde_json::to_vec(&claims).unwrap_or_default();
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(HEADER), URL_SAFE_NO_PAD.encode(body));

@@ -6,13 +6,13 @@
 mod client;
 mod table;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
 use include_dir::{Dir, include_dir};
 
-use crate::serve::{self, ServeArgs};
+use crate::config::SettingFlags;
+use crate::serve;
 use client::Client;
 
 static DATA: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../testdata/quickstart");
@@ -31,20 +31,10 @@ pub(crate) struct QuickstartArgs {
 pub(crate) async fn run(args: QuickstartArgs) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir().context("no temporary folder can be made")?;
     let data = args.keep.clone().unwrap_or_else(|| scratch.path().join("anabranch-data"));
-    let running = serve::start(ServeArgs {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        data: data.clone(),
-        postgres: None,
-        s3_endpoint: None,
-        s3_region: "us-east-1".into(),
-        s3_access_key_id: None,
-        s3_secret_access_key: None,
-        access_key_id: None,
-        secret_access_key: None,
-        server_key: None,
-        old_server_keys: Vec::new(),
-    })
-    .await?;
+    let folder = data.to_str().context("the name of the data folder is no text")?;
+    // What is configured for a real server is not meant for this one.
+    let flags = SettingFlags::of(&[("listen", "127.0.0.1:0"), ("data", folder)]);
+    let running = serve::start(flags.settings_alone()?).await?;
     println!("A server runs on http://{}, its data in {}.\n", running.address, data.display());
     let client = Client::new(running.address, &running.admin)?;
     let shown = show(&client).await;

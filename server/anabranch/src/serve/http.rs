@@ -1,92 +1,122 @@
 //! All doors on one port: S3 is known by its signature, the rest by its path.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anabranch_api::Options;
 use anabranch_app::App;
+use anabranch_auth::Authenticator;
 use anabranch_auth::sigv4::Policy;
-use anabranch_auth::{Authenticator, Peer};
 use anabranch_s3::{DoorParts, S3Door};
-use anyhow::Context;
+use anabranch_types::IdSource;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::serve::ListenerExt;
+use axum::response::Response;
 use axum::{Router, middleware};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tower::ServiceExt;
+use tracing::Instrument;
 
+use super::door::Door;
+use super::guard::Guard;
+use super::health::{self, Health};
+use super::metrics::{Metrics, Requests};
+use super::observe::{Observed, Operations};
+use super::stop::Stop;
+use super::traces;
+use crate::config::{GatewaySettings, Limits};
 use crate::system::SystemIds;
 
-/// Answers requests until `stopped` turns true, then finishes those that have begun.
-pub(super) async fn serve(
-    listener: TcpListener,
-    app: App,
-    authenticator: Arc<Authenticator>,
-    mut stopped: watch::Receiver<bool>,
-) -> anyhow::Result<()> {
+/// What the doors are made from.
+pub(super) struct Parts {
+    pub(super) app: App,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) options: Options,
+    pub(super) gateway: GatewaySettings,
+    pub(super) limits: Limits,
+    pub(super) metrics: Metrics,
+    pub(super) health: Health,
+    /// Whether `/metrics` is served here.
+    pub(super) serves_metrics: bool,
+    pub(super) stop: Stop,
+}
+
+/// Everything that is served on the main address.
+pub(super) fn router(parts: Parts) -> Router {
+    let ids = Arc::new(SystemIds);
     let s3 = anabranch_s3::service(DoorParts {
-        app: app.clone(),
-        authenticator: Arc::clone(&authenticator),
-        ids: Arc::new(SystemIds),
-        domains: Vec::new(),
-        policy: Policy::default(),
+        app: parts.app.clone(),
+        authenticator: Arc::clone(&parts.authenticator),
+        ids: ids.clone(),
+        domains: parts.gateway.domains.clone(),
+        policy: Policy { region: parts.gateway.region, ..Policy::default() },
     });
-    let router = Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(ready))
-        .with_state(app.clone())
-        .merge(anabranch_api::router(app, authenticator, Options::default(), Arc::new(SystemIds)))
-        .layer(middleware::from_fn_with_state(s3, divert_s3))
-        .layer(middleware::from_fn(note_peer));
-    // Answers are small and many: none waits for the acknowledgement of the one before.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    let front = Arc::new(Front {
+        s3,
+        domains: parts.gateway.domains.into(),
+        guard: Guard::new(parts.limits, parts.stop),
+        metrics: Arc::new(parts.metrics.requests.clone()),
+        operations: Operations::of_rest(),
+        ids: ids.clone(),
+    });
+    let mut own = health::router(parts.health);
+    if parts.serves_metrics {
+        own = own.merge(health::guarded_metrics(parts.metrics, Arc::clone(&parts.authenticator)));
+    }
+    own.merge(anabranch_api::router(parts.app, parts.authenticator, parts.options, ids))
+        .layer(middleware::from_fn_with_state(front, answer))
+}
+
+/// What every request passes before its door.
+struct Front {
+    s3: S3Door,
+    domains: Arc<[String]>,
+    guard: Guard,
+    metrics: Arc<Requests>,
+    operations: Operations,
+    ids: Arc<dyn IdSource>,
+}
+
+async fn answer(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let door = Door::of(&parts, &front.domains);
+    let mut observed =
+        Observed::begin(&mut parts, door, &front.operations, Arc::clone(&front.metrics), front.ids.as_ref());
+    if door == Door::Own {
+        let response = next.run(Request::from_parts(parts, body)).await;
+        return observed.follow(response);
+    }
+    let slot = match front.guard.admit(&parts) {
+        Ok(slot) => slot,
+        Err(refusal) => {
+            observed.refused(refusal.reason());
+            let response = refusal.answer(door, observed.request_id());
+            return observed.follow(response);
         }
-    });
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            // An error means that the sender is gone: the server is to end as well.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        })
-        .await
-        .context("serving requests failed")
-}
-
-async fn ready(State(app): State<App>) -> Response {
-    match app.ready().await {
-        true => "ready\n".into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "the ref-store does not answer\n").into_response(),
-    }
-}
-
-/// Tells the doors where a request comes from: who guesses keys there is slowed down.
-async fn note_peer(
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    request.extensions_mut().insert(Peer(address.ip()));
-    next.run(request).await
-}
-
-async fn divert_s3(State(s3): State<S3Door>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let is_s3 = anabranch_s3::is_s3_request(&parts, &[]);
+    };
+    let span = observed.span();
+    traces::continue_from(&span, &parts.headers);
+    let (body, progress) = front.guard.body(body);
+    observed.admitted(slot, Arc::clone(&progress));
     let request = Request::from_parts(parts, body);
-    if !is_s3 {
-        return next.run(request).await;
-    }
-    let answered: Result<_, Infallible> = s3.oneshot(request).await;
-    match answered {
-        Ok(response) => response.map(Body::new),
-        Err(never) => match never {},
-    }
+    let work = async {
+        if door != Door::S3 {
+            return next.run(request).await;
+        }
+        let answered: Result<_, Infallible> = front.s3.clone().oneshot(request).await;
+        match answered {
+            Ok(response) => response.map(Body::new),
+            Err(never) => match never {},
+        }
+    };
+    let finished = front.guard.finish(&progress, work).instrument(span.clone()).await;
+    let response = match finished {
+        Ok(response) => response,
+        Err(refusal) => {
+            observed.refused(refusal.reason());
+            refusal.answer(door, observed.request_id())
+        }
+    };
+    observed.describe(&span, response.status());
+    observed.follow(response)
 }

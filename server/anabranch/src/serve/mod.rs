@@ -1,66 +1,47 @@
 //! `anabranch serve`: opens the data folder, wires backends, mergers and doors, and answers requests.
 
 pub(crate) mod data_folder;
+mod door;
+mod guard;
+mod health;
 mod http;
+mod listen;
+mod logs;
+mod metered;
+mod metrics;
 mod namespaces;
+mod observe;
+mod process;
+mod refusal;
+mod stalling;
+mod stop;
+mod tls;
+mod traces;
 mod wiring;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use anabranch_auth::{KeyPair, Secret, ServerKey, ServerKeys};
-use anyhow::{Context, bail};
+use anabranch_api::Options;
+use anabranch_auth::{KeyPair, ServerKeys};
+use anyhow::Context;
+use axum::Router;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::task::TaskTracker;
 
+use crate::config::{Limits, Settings};
 use crate::system::SystemIds;
 use data_folder::DataFolder;
-use namespaces::S3Access;
+use health::Health;
+use listen::Listening;
+use metrics::Metrics;
+use stop::Stop;
+use tls::Tls;
 
-/// Starts the server.
-#[derive(clap::Args, Clone, Debug)]
-pub(crate) struct ServeArgs {
-    /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:8000", env = "ANABRANCH_LISTEN")]
-    pub(crate) listen: SocketAddr,
-    /// The folder that everything lives below; made if it is absent.
-    #[arg(long, default_value = "anabranch-data", env = "ANABRANCH_DATA")]
-    pub(crate) data: PathBuf,
-    /// Keeps refs and staged changes in this Postgres database instead of SQLite below the data folder.
-    #[arg(long, env = "ANABRANCH_POSTGRES", hide_env_values = true, value_name = "URL")]
-    pub(crate) postgres: Option<String>,
-    /// The endpoint of `s3://` namespaces; AWS itself when left out.
-    #[arg(long, env = "ANABRANCH_S3_ENDPOINT", value_name = "URL")]
-    pub(crate) s3_endpoint: Option<String>,
-    /// The region of `s3://` namespaces.
-    #[arg(long, env = "ANABRANCH_S3_REGION", default_value = "us-east-1")]
-    pub(crate) s3_region: String,
-    /// The access key for `s3://` namespaces; without it they are refused.
-    #[arg(long, env = "ANABRANCH_S3_ACCESS_KEY_ID", requires = "s3_secret_access_key")]
-    pub(crate) s3_access_key_id: Option<String>,
-    /// Its secret.
-    #[arg(long, env = "ANABRANCH_S3_SECRET_ACCESS_KEY", hide_env_values = true)]
-    pub(crate) s3_secret_access_key: Option<String>,
-    /// The administrator's access key; with its secret, instead of the pair that the first start makes.
-    #[arg(long, env = "ANABRANCH_ACCESS_KEY_ID", requires = "secret_access_key")]
-    pub(crate) access_key_id: Option<String>,
-    /// Its secret.
-    #[arg(long, env = "ANABRANCH_SECRET_ACCESS_KEY", hide_env_values = true)]
-    pub(crate) secret_access_key: Option<String>,
-    /// What the secrets of users are encrypted with: 64 hexadecimal digits, the same on all servers of one database.
-    /// When left out, the data folder keeps one that the first start makes.
-    #[arg(long, env = "ANABRANCH_SERVER_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
-    pub(crate) server_key: Option<Secret>,
-    /// Earlier server keys, so that one can be replaced: this start encrypts everything with the current one.
-    #[arg(
-        long,
-        env = "ANABRANCH_OLD_SERVER_KEYS",
-        hide_env_values = true,
-        value_name = "KEY",
-        value_delimiter = ',',
-        value_parser = secret
-    )]
-    pub(crate) old_server_keys: Vec<Secret>,
-}
+/// Files that are not connections: the database, segments, logs, backends' own connections.
+const FILES_RESERVED: usize = 512;
 
 /// A server that accepts requests from now on.
 pub(crate) struct Running {
@@ -70,95 +51,138 @@ pub(crate) struct Running {
     pub(crate) admin: KeyPair,
     /// Whether the pair was made by this start, and must be shown.
     pub(crate) admin_is_new: bool,
-    stop: tokio::sync::watch::Sender<bool>,
-    task: tokio::task::JoinHandle<anyhow::Result<()>>,
+    tls: Option<Arc<Tls>>,
+    stop: Stop,
+    shutdown_time: Duration,
+    listeners: TaskTracker,
     // The folder stays locked until the last request is answered.
     _folder: DataFolder,
 }
 
 impl Running {
-    /// Lets requests that have begun finish, and ends.
+    /// Takes nothing new, lets requests that have begun finish within their time, and ends.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        // Fails only if the server ended by itself; its task says why.
-        let _ = self.stop.send(true);
-        self.task.await.context("the server task broke off")?
+        self.stop.draining.cancel();
+        self.listeners.close();
+        if tokio::time::timeout(self.shutdown_time, self.listeners.wait()).await.is_err() {
+            tracing::warn!("requests that have begun do not end in time, and end with an error");
+            self.stop.ended.cancel();
+            self.listeners.wait().await;
+        }
+        Ok(())
+    }
+
+    /// Reads what may change while the server runs: the certificate.
+    fn reload(&self) {
+        match self.tls.as_ref().map(|tls| tls.reload()) {
+            Some(Ok(())) => tracing::info!("certificate and key were read again"),
+            Some(Err(error)) => {
+                tracing::error!(error = format!("{error:#}"), "the former certificate stays in use");
+            }
+            None => tracing::info!("SIGHUP: there is no certificate to read again"),
+        }
     }
 }
 
 /// Runs until the process is told to end.
-pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    let running = start(args).await?;
-    println!("anabranch listens on http://{}", running.address);
+pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let traces = logs::start(&settings.log, settings.trace.as_ref())?;
+    // From here on, so that no signal is lost between start and end.
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be waited for")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
+    let running = start(settings).await?;
+    let scheme = if running.tls.is_some() { "https" } else { "http" };
+    println!("anabranch listens on {scheme}://{}", running.address);
     if running.admin_is_new {
         println!("The administrator's key pair, shown this once:");
         println!("  access key id      {}", running.admin.access_key_id);
         println!("  secret access key  {}", running.admin.secret.expose());
     }
-    wait_for_signal().await?;
+    while wait_for_signal(&mut hangup, &mut terminate).await? == Told::Reload {
+        running.reload();
+    }
     tracing::info!("stopping: requests that have begun are finished");
-    running.stop().await
+    running.stop().await?;
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(|| traces.finish()).await.context("the last traces were not sent")?;
+    }
+    Ok(())
 }
 
 /// Starts a server and returns once it accepts requests.
-pub(crate) async fn start(args: ServeArgs) -> anyhow::Result<Running> {
-    let folder = DataFolder::open(&args.data)?;
-    let (admin, admin_is_new) = admin_key(&args, &folder)?;
-    let s3 = s3_access(&args)?;
-    let owner = wiring::Owner { admin: admin.clone(), server_keys: server_keys(&args, &folder)? };
-    let (app, authenticator) = wiring::app(&folder, args.postgres.as_deref(), s3, owner).await?;
-    let listener =
-        TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
-    let address = listener.local_addr().context("the listener has no address")?;
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let task = tokio::spawn(http::serve(listener, app, authenticator, stopped));
-    Ok(Running { address, admin, admin_is_new, stop, task, _folder: folder })
-}
-
-fn admin_key(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<(KeyPair, bool)> {
-    match (&args.access_key_id, &args.secret_access_key) {
-        (Some(id), Some(secret)) if !id.is_empty() && !secret.is_empty() => {
-            Ok((KeyPair::new(id.clone(), secret.clone()), false))
-        }
-        (None, None) => folder.admin_key(&SystemIds),
-        _ => bail!("ANABRANCH_ACCESS_KEY_ID and ANABRANCH_SECRET_ACCESS_KEY are set together or not at all"),
-    }
-}
-
-/// Taken as it is: a text that is no key is refused later, by a message that does not show it.
-fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
-    Ok(Secret::new(text))
-}
-
-fn server_keys(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<ServerKeys> {
-    let current = match args.server_key.as_ref().map(Secret::expose).filter(|key| !key.is_empty()) {
-        Some(key) => ServerKey::parse(key).context("ANABRANCH_SERVER_KEY cannot be read")?,
+pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
+    let limits = limits_of_process(settings.limits);
+    let folder = DataFolder::open(&settings.data)?;
+    let (admin, admin_is_new) = match &settings.admin {
+        Some(pair) => (pair.clone(), false),
+        None => folder.admin_key(&SystemIds)?,
+    };
+    let tls = settings.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
+    let metrics = Metrics::new()?;
+    let server_keys = match settings.server_key.clone() {
+        Some(current) => current,
         None => folder.server_key(&SystemIds)?,
     };
-    let old = args.old_server_keys.iter().map(Secret::expose).filter(|key| !key.is_empty());
-    let old: Result<_, _> = old.map(ServerKey::parse).collect();
-    Ok(ServerKeys { current, old: old.context("ANABRANCH_OLD_SERVER_KEYS cannot be read")? })
-}
-
-fn s3_access(args: &ServeArgs) -> anyhow::Result<Option<S3Access>> {
-    match (&args.s3_access_key_id, &args.s3_secret_access_key) {
-        (None, None) => Ok(None),
-        (Some(id), Some(secret)) => Ok(Some(S3Access {
-            endpoint: args.s3_endpoint.clone(),
-            region: args.s3_region.clone(),
-            access_key_id: id.clone(),
-            secret_access_key: Secret::new(secret.clone()),
-        })),
-        _ => bail!(
-            "ANABRANCH_S3_ACCESS_KEY_ID and ANABRANCH_S3_SECRET_ACCESS_KEY are set together or not at all"
-        ),
+    let server_keys = ServerKeys { current: server_keys, old: settings.old_server_keys.clone() };
+    let owner = wiring::Owner { admin: admin.clone(), server_keys };
+    let wired = wiring::app(&folder, &settings, &metrics, owner).await?;
+    let stop = Stop::default();
+    let router = http::router(http::Parts {
+        app: wired.app.clone(),
+        authenticator: wired.authenticator,
+        options: Options { secure_cookies: tls.is_some() },
+        gateway: settings.gateway,
+        limits,
+        metrics: metrics.clone(),
+        health: Health::new(wired.app, wired.namespaces, stop.clone()),
+        serves_metrics: settings.metrics_listen.is_none(),
+        stop: stop.clone(),
+    });
+    let listeners = TaskTracker::new();
+    let listen = |listener: TcpListener, tls: Option<Arc<Tls>>, router: Router| {
+        let connections = metrics.connections.clone();
+        let listening = Listening { listener, tls, router, limits, connections, stop: stop.clone() };
+        listeners.spawn(listening.run());
+    };
+    if let Some(address) = settings.metrics_listen {
+        listen(bind(address).await?, None, health::open_metrics(metrics.clone()));
     }
+    let listener = bind(settings.listen).await?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    listen(listener, tls.clone(), router);
+    let shutdown_time = limits.shutdown_time;
+    Ok(Running { address, admin, admin_is_new, tls, stop, shutdown_time, listeners, _folder: folder })
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// The limits, as far as the process can keep them.
+fn limits_of_process(limits: Limits) -> Limits {
+    let files = process::raise_file_limit();
+    let room = files.saturating_sub(FILES_RESERVED).max(files / 2).max(1);
+    if limits.connections > room {
+        tracing::info!(
+            connections = room,
+            files,
+            "limits.connections is lowered to what the process may open"
+        );
+    }
+    Limits { connections: limits.connections.min(room), ..limits }
+}
+
+/// What a signal asks for.
+#[derive(PartialEq, Eq)]
+enum Told {
+    Reload,
+    End,
+}
+
+async fn wait_for_signal(hangup: &mut Signal, terminate: &mut Signal) -> anyhow::Result<Told> {
     tokio::select! {
-        result = tokio::signal::ctrl_c() => result.context("SIGINT cannot be waited for"),
-        _ = terminate.recv() => Ok(()),
+        result = tokio::signal::ctrl_c() => result.map(|()| Told::End).context("SIGINT cannot be waited for"),
+        _ = terminate.recv() => Ok(Told::End),
+        _ = hangup.recv() => Ok(Told::Reload),
     }
 }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use anabranch_app::{App, AppParts};
 use anabranch_auth::{Authenticator, Directory, DirectoryParts, KeyPair, ServerKeys};
 use anabranch_delta::DeltaMerger;
-use anabranch_merge::{Registry, TableFormat, TextMerger};
+use anabranch_merge::{Merger, Registry, TableFormat, TextMerger};
 use anabranch_refs::{PostgresConfig, PostgresStore, RefsBackend, SqliteStore, StagingStore};
 use anabranch_repository::{Catalog, CatalogParts};
 use anabranch_types::Clock;
 use anyhow::Context;
 
 use super::data_folder::DataFolder;
-use super::namespaces::{Namespaces, S3Access};
+use super::metered::{MeteredMerger, MeteredRefs, MeteredStaging};
+use super::metrics::Metrics;
+use super::namespaces::Namespaces;
+use crate::config::{RefsSettings, Settings};
 use crate::system::{SystemClock, SystemIds};
-
-/// Decoded tree nodes kept in memory for each repository.
-const NODE_CACHE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Who everything belongs to: the administrator's pair, and what secrets are encrypted with.
 pub(super) struct Owner {
@@ -24,27 +24,39 @@ pub(super) struct Owner {
     pub(super) server_keys: ServerKeys,
 }
 
-/// The application over a data folder, and who may call it.
+/// What the doors stand on.
+pub(super) struct Wired {
+    pub(super) app: App,
+    /// Who may call it.
+    pub(super) authenticator: Arc<Authenticator>,
+    /// Where repositories keep their objects.
+    pub(super) namespaces: Arc<Namespaces>,
+}
+
+/// The application over a data folder.
 pub(super) async fn app(
     folder: &DataFolder,
-    postgres: Option<&str>,
-    s3: Option<S3Access>,
+    settings: &Settings,
+    metrics: &Metrics,
     owner: Owner,
-) -> anyhow::Result<(App, Arc<Authenticator>)> {
+) -> anyhow::Result<Wired> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids = Arc::new(SystemIds);
-    let (refs, staging) = state(folder, postgres, Arc::clone(&clock)).await?;
+    let (refs, staging) = state(folder, &settings.refs, metrics, Arc::clone(&clock)).await?;
+    let objects = settings.objects.clone();
+    let namespaces = Arc::new(Namespaces::new(folder.join("objects"), objects, metrics.backends.clone()));
+    let metered = |merger: Arc<dyn Merger>| Arc::new(MeteredMerger::new(merger, &metrics.merges));
     let registry = Registry::new()
-        .with_format(TableFormat::Delta, Arc::new(DeltaMerger::new()))
-        .with(Arc::new(TextMerger));
+        .with_format(TableFormat::Delta, metered(Arc::new(DeltaMerger::new())))
+        .with(metered(Arc::new(TextMerger)));
     let catalog = Catalog::new(CatalogParts {
         refs: Arc::clone(&refs),
         staging,
-        storages: Arc::new(Namespaces::new(folder.join("objects"), s3)),
+        storages: namespaces.clone(),
         registry: Arc::new(registry),
         clock: Arc::clone(&clock),
         ids: ids.clone(),
-        cache_bytes: NODE_CACHE_BYTES,
+        cache_bytes: settings.limits.cache_bytes,
     });
     let Owner { admin, server_keys } = owner;
     let parts = DirectoryParts {
@@ -55,32 +67,40 @@ pub(super) async fn app(
         admin,
     };
     let directory = Arc::new(Directory::open(parts).await.context("users and keys cannot be opened")?);
-    let authenticator = Arc::new(Authenticator::new(Arc::clone(&directory), Arc::clone(&clock)));
-    Ok((App::new(AppParts { catalog, refs, directory, clock, ids }), authenticator))
+    let authenticator = Authenticator::new(Arc::clone(&directory), Arc::clone(&clock));
+    let authenticator = Arc::new(authenticator.with_session_lifetime(settings.session_lifetime));
+    let app = App::new(AppParts { catalog, refs, directory, clock, ids });
+    Ok(Wired { app, authenticator, namespaces })
 }
 
 async fn state(
     folder: &DataFolder,
-    postgres: Option<&str>,
+    settings: &RefsSettings,
+    metrics: &Metrics,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<(Arc<dyn RefsBackend>, Arc<dyn StagingStore>)> {
-    match postgres {
+    let (name, refs, staging): (_, Arc<dyn RefsBackend>, Arc<dyn StagingStore>) = match &settings.postgres {
         Some(url) => {
-            let config =
-                PostgresConfig { url: url.to_owned(), schema: "anabranch".into(), connections_max: 20 };
-            let store = PostgresStore::open(&config, clock)
-                .await
-                .context("the Postgres database cannot be opened")?;
-            let store = Arc::new(store);
-            Ok((store.clone(), store))
+            let config = PostgresConfig {
+                url: url.expose().to_owned(),
+                schema: settings.schema.clone(),
+                connections_max: settings.connections,
+                wait: settings.wait,
+            };
+            let store = PostgresStore::open(&config, clock).await;
+            let store = Arc::new(store.context("the Postgres database cannot be opened")?);
+            ("postgres", store.clone(), store)
         }
         None => {
             let path = folder.join("refs.sqlite");
-            let store = SqliteStore::open(&path, clock)
-                .await
-                .with_context(|| format!("the database {} cannot be opened", path.display()))?;
+            let store = SqliteStore::open(&path, clock).await;
+            let store = store.with_context(|| format!("the database {} cannot be opened", path.display()))?;
             let store = Arc::new(store);
-            Ok((store.clone(), store))
+            ("sqlite", store.clone(), store)
         }
-    }
+    };
+    Ok((
+        Arc::new(MeteredRefs::new(refs, name, &metrics.backends)),
+        Arc::new(MeteredStaging::new(staging, name, &metrics.backends)),
+    ))
 }
