@@ -128,7 +128,7 @@ mod tests {
 
     fn token() -> String {
         let who = Principal::new("admin", crate::Role::Admin);
-        make(&signer("1"), &who, "AKID", NOW_MS).text.expose().to_owned()
+        make(&signer("1"), &who, "AKID", LIFETIME_S, NOW_MS).text.expose().to_owned()
     }
 
     fn answer(signer: &TokenKey, keys: &StaticKeys, token: &str, now_ms: i64) -> String {
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn debug_output_shows_no_token() {
         let who = Principal::new("admin", crate::Role::Admin);
-        let made = make(&signer("1"), &who, "AKID", NOW_MS);
+        let made = make(&signer("1"), &who, "AKID", LIFETIME_S, NOW_MS);
         assert!(!format!("{made:?} {:?}", signer("1")).contains(made.text.expose()));
     }
 }

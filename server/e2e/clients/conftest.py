@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -40,10 +41,11 @@ def free_port():
 class Server:
     """One daemon over one data folder. It can be killed and started again on the same port."""
 
-    def __init__(self, folder, *arguments, server_key=SERVER_KEY):
+    def __init__(self, folder, *arguments, server_key=SERVER_KEY, certificate=None):
         self.folder = pathlib.Path(folder)
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        self.certificate = certificate
         self.arguments = arguments
         self.server_key = server_key
         self.process = None
@@ -57,12 +59,13 @@ class Server:
             [binary(), "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.folder), *self.arguments],
             env=environment, stdout=self.log, stderr=self.log,
         )
+        trust = ssl.create_default_context(cafile=self.certificate) if self.certificate else None
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.said()}")
             try:
-                with urllib.request.urlopen(f"{self.url}/readyz", timeout=1) as answer:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=1, context=trust) as answer:
                     if answer.status == 200:
                         return self
             except (urllib.error.URLError, OSError):

@@ -7,6 +7,7 @@ import uuid
 
 import lakefs
 import pytest
+from botocore.exceptions import ClientError
 
 from conftest import Server
 
@@ -23,11 +24,12 @@ def databases():
 
 
 class Writer(threading.Thread):
-    """Uploads, commits and merges until the server is gone; remembers what was acknowledged."""
+    """Uploads through both doors, commits and merges until the server is gone; remembers what was acknowledged."""
 
     def __init__(self, server, repository, name):
         super().__init__(daemon=True)
         self.repository = lakefs.Repository(repository.id, client=server.lakefs_client())
+        self.s3 = server.s3()
         self.name = name
         self.objects = {}
         self.commits = []
@@ -42,7 +44,10 @@ class Writer(threading.Thread):
             while True:
                 path = f"{self.name}/{uuid.uuid4().hex}"
                 content = os.urandom(20 if number % 3 else 400_000)
-                branch.object(path).upload(data=content, mode="wb")
+                if number % 2:
+                    self.s3.put_object(Bucket=self.repository.id, Key=f"{self.name}/{path}", Body=content)
+                else:
+                    branch.object(path).upload(data=content, mode="wb")
                 self.objects[path] = content
                 self.acknowledged.release()
                 if number % 4 == 3:
@@ -51,7 +56,7 @@ class Writer(threading.Thread):
                     self.merges.append(branch.merge_into(self.repository.branch("main")))
                     self.acknowledged.release()
                 number += 1
-        except lakefs.exceptions.ServerException as error:
+        except (lakefs.exceptions.ServerException, ClientError) as error:
             # 5xx or 4xx while the server lives is a fault; a closed connection is the kill.
             self.unexpected = error
         except Exception:  # noqa: BLE001 -- whichever way the connection broke
