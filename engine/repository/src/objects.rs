@@ -192,6 +192,22 @@ impl Repository {
         self.inner.stage(branch, &[tombstone_of(path)]).await
     }
 
+    /// Deletes a path of a branch, uncommitted, if it holds what `condition` says.
+    ///
+    /// # Errors
+    /// As [`Repository::put`].
+    pub async fn delete_if(
+        &self,
+        branch: &BranchName,
+        path: &ObjectPath,
+        condition: WriteCondition,
+    ) -> Result<WriteAnswer, RepositoryError> {
+        match condition_of(condition) {
+            None => self.delete(branch, path).await.map(|()| WriteAnswer::Written),
+            Some(condition) => self.inner.stage_if(branch, path, tombstone_of(path), condition).await,
+        }
+    }
+
     /// Deletes many paths of a branch, uncommitted; groups as in [`Repository::put_many`].
     ///
     /// # Errors

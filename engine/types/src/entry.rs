@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::{Attribute, split_attribute};
+
 /// The name of an object in a repository's object storage, relative to its storage namespace. Cheap to clone.
 ///
 /// Objects that the server writes are `data/<slice>/<id>`, both parts 20 base32hex characters.
@@ -89,20 +91,45 @@ pub struct Entry {
     pub modified_ms: i64,
     /// The media type, as the client named it.
     pub content_type: String,
-    /// User metadata.
+    /// User metadata, and what the server keeps beside it: see [`Attribute`].
     pub metadata: BTreeMap<String, String>,
 }
 
 impl Entry {
-    /// Whether two entries hold the same thing: size, checksum, content type and user metadata.
+    /// Whether two entries hold the same thing: size, checksum, content type, user metadata and tags.
     ///
-    /// Address and time do not count, so that writing equal bytes again is no change.
+    /// Address and time do not count, so that writing equal bytes again is no change. Neither do further checksums of
+    /// the bytes: one client sends them, the next does not.
     pub fn same_content(&self, other: &Entry) -> bool {
         self.size == other.size
             && self.checksum == other.checksum
             && self.parts == other.parts
             && self.content_type == other.content_type
-            && self.metadata == other.metadata
+            && compared(&self.metadata).eq(compared(&other.metadata))
+    }
+
+    /// What users attached, without what the server keeps beside it.
+    pub fn user_metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        let user = self.metadata.iter().filter(|(name, _)| split_attribute(name).is_none());
+        user.map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The attributes of one kind, in order of name.
+    pub fn attributes(&self, kind: Attribute) -> impl Iterator<Item = (&str, &str)> {
+        self.metadata.iter().filter_map(move |(name, value)| match split_attribute(name) {
+            Some((found, name)) if found == kind => Some((name, &**value)),
+            _ => None,
+        })
+    }
+
+    /// Puts these attributes in place of all of their kind.
+    pub fn replace_attributes(
+        &mut self,
+        kind: Attribute,
+        attributes: impl IntoIterator<Item = (String, String)>,
+    ) {
+        self.metadata.retain(|name, _| split_attribute(name).is_none_or(|(found, _)| found != kind));
+        self.metadata.extend(attributes.into_iter().map(|(name, value)| (kind.named(&name), value)));
     }
 
     /// The entity tag without quotes, as S3 writes it: `<md5>` or `<md5>-<parts>`.
@@ -111,5 +138,46 @@ impl Entry {
             0 => self.checksum.to_hex(),
             parts => format!("{}-{parts}", self.checksum.to_hex()),
         }
+    }
+}
+
+/// What of the metadata tells contents apart.
+fn compared(metadata: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &String)> {
+    metadata.iter().filter(|(name, _)| !matches!(split_attribute(name), Some((Attribute::Checksum, _))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(metadata: &[(&str, &str)]) -> Entry {
+        Entry {
+            address: Address { object: ObjectKey::new("data/x"), offset: 0, length: 1 },
+            size: 1,
+            checksum: Checksum::from_md5([1; 16]),
+            parts: 0,
+            modified_ms: 0,
+            content_type: String::new(),
+            metadata: metadata.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        }
+    }
+
+    #[test]
+    fn a_further_checksum_is_no_change_and_a_tag_is_one() {
+        let plain = entry(&[("origin", "north")]);
+        assert!(plain.same_content(&entry(&[("origin", "north"), ("checksum:CRC32", "AAAAAA==")])));
+        assert!(entry(&[("checksum:SHA1", "x"), ("origin", "north")]).same_content(&plain));
+        assert!(!plain.same_content(&entry(&[("origin", "north"), ("tag:team", "blue")])));
+        assert!(!plain.same_content(&entry(&[("origin", "south")])));
+        assert!(!plain.same_content(&entry(&[])));
+    }
+
+    #[test]
+    fn attributes_are_set_and_read_by_kind() {
+        let mut entry = entry(&[("origin", "north"), ("http:expires", "never"), ("tag:old", "1")]);
+        entry.replace_attributes(Attribute::Tag, [("team".to_owned(), "blue".to_owned())]);
+        assert_eq!(entry.attributes(Attribute::Tag).collect::<Vec<_>>(), [("team", "blue")]);
+        assert_eq!(entry.attributes(Attribute::Header).collect::<Vec<_>>(), [("expires", "never")]);
+        assert_eq!(entry.user_metadata().collect::<Vec<_>>(), [("origin", "north")]);
     }
 }

@@ -3,6 +3,7 @@
 //! Every id is a newtype with a checked constructor, so that a value of one of these types is
 //! already validated wherever it turns up.
 
+mod attributes;
 mod clock;
 mod commit;
 mod entry;
@@ -12,6 +13,7 @@ mod path;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
 
+pub use attributes::{Attribute, split_attribute};
 pub use clock::{Clock, IdSource};
 pub use commit::{Commit, CommitDecodeError};
 pub use entry::{Address, Checksum, Entry, ObjectKey};
