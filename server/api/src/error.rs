@@ -88,10 +88,11 @@ pub(crate) fn status_of(error: &AppError) -> Option<StatusCode> {
             StatusCode::FORBIDDEN
         }
         AppError::NotFound { .. } => StatusCode::NOT_FOUND,
-        AppError::AlreadyExists { .. } => StatusCode::CONFLICT,
+        AppError::AlreadyExists { .. } | AppError::NotEmpty { .. } => StatusCode::CONFLICT,
         AppError::Invalid { .. }
         | AppError::NothingToCommit { .. }
         | AppError::InvalidPart { .. }
+        | AppError::PartTooSmall { .. }
         | AppError::Body(_) => StatusCode::BAD_REQUEST,
         AppError::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
         AppError::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,

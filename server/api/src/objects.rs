@@ -206,6 +206,7 @@ pub(crate) async fn upload(
         attributes: upload.attributes,
         condition,
         expected_md5: None,
+        checksum: None,
     };
     let object = app.put_object(&who, &repository, &branch, &query.path, input).await?;
     let namespace = namespace(&app, &who, &repository).await?;
@@ -241,6 +242,7 @@ pub(crate) async fn copy(
     let input = CopyInput {
         source,
         attributes: None,
+        tags: None,
         condition: anabranch_app::WriteCondition::None,
         source_matches: None,
     };

@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use md5::{Digest, Md5};
 
-use crate::{AppError, BodyError, BodyStream};
+use crate::checksum::{ChecksumHasher, ObjectChecksum};
+use crate::{AppError, BodyError, BodyStream, ChecksumAlgorithm};
 
 /// Bodies up to this size share segments that are synced once per group; larger ones are objects of their own.
 pub const SMALL_BYTES_MAX: usize = 256 * 1024;
@@ -18,13 +19,50 @@ pub(crate) struct Intake {
     pub(crate) address: Address,
     pub(crate) size: u64,
     pub(crate) checksum: Checksum,
+    /// The further checksum that was asked for.
+    pub(crate) further: Option<ObjectChecksum>,
 }
 
-/// What the client announced of its body.
+/// What the client announced of its body, and what it wants to be known of it.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Announced {
     pub(crate) size: Option<u64>,
     pub(crate) md5: Option<[u8; 16]>,
+    /// The algorithm of a checksum beside the MD5.
+    pub(crate) further: Option<ChecksumAlgorithm>,
+}
+
+/// The hashes that a body goes through on its way in.
+struct Hashes {
+    md5: Md5,
+    further: Option<(ChecksumAlgorithm, ChecksumHasher)>,
+}
+
+impl Hashes {
+    fn new(announced: Announced) -> Self {
+        let further = announced.further.map(|algorithm| (algorithm, ChecksumHasher::new(algorithm)));
+        Hashes { md5: Md5::new(), further }
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        self.md5.update(data);
+        if let Some((_, hasher)) = &mut self.further {
+            hasher.update(data);
+        }
+    }
+
+    /// Compares with what was announced.
+    fn finish(self, size: u64, announced: Announced) -> Result<Sums, AppError> {
+        let md5 = check(self.md5, size, announced)?;
+        let further =
+            self.further.map(|(algorithm, hasher)| ObjectChecksum { algorithm, value: hasher.finish() });
+        Ok(Sums { md5, further })
+    }
+}
+
+struct Sums {
+    md5: Checksum,
+    further: Option<ObjectChecksum>,
 }
 
 /// Reads `body` to its end and stores it. Memory is bounded by [`SMALL_BYTES_MAX`] plus one piece.
@@ -36,7 +74,7 @@ pub(crate) async fn take_in(
     if announced.size.is_some_and(|size| size > BODY_BYTES_MAX) {
         return Err(too_large());
     }
-    let mut hasher = Md5::new();
+    let mut hasher = Hashes::new(announced);
     let mut head = BytesMut::new();
     while let Some(piece) = body.next().await {
         let piece = piece?;
@@ -47,15 +85,15 @@ pub(crate) async fn take_in(
         }
     }
     let size = head.len() as u64;
-    let checksum = check(hasher, size, announced)?;
+    let sums = hasher.finish(size, announced)?;
     let address = repository.write_small(head.freeze()).await?;
-    Ok(Intake { address, size, checksum })
+    Ok(Intake { address, size, checksum: sums.md5, further: sums.further })
 }
 
 async fn take_in_large(
     repository: &Repository,
     head: Bytes,
-    mut hasher: Md5,
+    mut hasher: Hashes,
     mut body: BodyStream,
     announced: Announced,
 ) -> Result<Intake, AppError> {
@@ -78,8 +116,10 @@ async fn take_in_large(
         hasher.update(&piece);
         upload.write(piece).await?;
     }
-    match check(hasher, size, announced) {
-        Ok(checksum) => Ok(Intake { address: upload.finish().await?, size, checksum }),
+    match hasher.finish(size, announced) {
+        Ok(Sums { md5, further }) => {
+            Ok(Intake { address: upload.finish().await?, size, checksum: md5, further })
+        }
         Err(error) => {
             upload.abort().await?;
             Err(error)

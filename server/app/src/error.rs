@@ -109,6 +109,24 @@ pub enum AppError {
         /// What is wrong with which part.
         message: String,
     },
+    /// A part of a multipart upload that is smaller than all but the last may be.
+    #[error("upload {upload_id}: {message}")]
+    PartTooSmall {
+        /// The upload.
+        upload_id: String,
+        /// Which part.
+        message: String,
+    },
+    /// A repository that is only deleted when it is empty, and is not.
+    #[error(
+        "repository {repository} is not empty: it has {what}; `anabranch repo delete` deletes it with everything in it"
+    )]
+    NotEmpty {
+        /// The repository.
+        repository: String,
+        /// What it has.
+        what: String,
+    },
     /// What was stored is gone.
     #[error("{what} is gone: {reason}")]
     Gone {

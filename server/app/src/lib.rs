@@ -6,6 +6,7 @@
 mod app;
 mod body;
 mod branches;
+mod checksum;
 mod error;
 mod history;
 mod model;
@@ -22,9 +23,11 @@ pub use anabranch_repository::{
 };
 pub use app::{App, AppParts};
 pub use body::SMALL_BYTES_MAX;
+pub use checksum::{ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ObjectChecksum};
 pub use error::{AppError, BodyError};
 pub use model::{
-    BodyStream, ByteRange, CommitInput, CopyInput, CreateRepositoryInput, ListInput, MergeBase, MergeInput,
-    ObjectAttributes, ObjectRead, PartInfo, PickInput, PutInput, ReadStream, SourceObject, UploadInfo,
+    BodyStream, ByteRange, CommitInput, CompleteInput, CopyInput, CreateRepositoryInput, ListInput,
+    MergeBase, MergeInput, ObjectAttributes, ObjectRead, PartInfo, PickInput, PutInput, ReadStream,
+    SourceObject, UploadChecksum, UploadInfo, UploadInput, WantedPart,
 };
 pub use protection::ProtectionRules;

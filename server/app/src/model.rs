@@ -8,7 +8,7 @@ use anabranch_types::CommitId;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{AppError, BodyError};
+use crate::{AppError, BodyError, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 
 /// A request body, piece by piece.
 pub type BodyStream = BoxStream<'static, Result<Bytes, BodyError>>;
@@ -149,6 +149,8 @@ pub struct PutInput {
     pub condition: WriteCondition,
     /// The MD5 that the client announced; it must fit.
     pub expected_md5: Option<[u8; 16]>,
+    /// The algorithm of a further checksum that the object is to be known by.
+    pub checksum: Option<ChecksumAlgorithm>,
 }
 
 /// An object that is copied.
@@ -167,8 +169,10 @@ pub struct SourceObject {
 pub struct CopyInput {
     /// What is copied.
     pub source: SourceObject,
-    /// What the copy carries; none: what the source does.
+    /// What the copy carries, tags apart; none: what the source does.
     pub attributes: Option<ObjectAttributes>,
+    /// Its tags; none: those of the source.
+    pub tags: Option<BTreeMap<String, String>>,
     /// What the path must hold before.
     pub condition: WriteCondition,
     /// The entity tag that the source must have, where the client said one.
@@ -186,6 +190,58 @@ pub struct PartInfo {
     pub size: u64,
     /// When it arrived, in milliseconds since the Unix epoch.
     pub modified_ms: i64,
+    /// Its checksum, by the algorithm of the upload.
+    pub checksum: Option<ObjectChecksum>,
+}
+
+/// What the checksum of an upload's object will be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UploadChecksum {
+    /// The algorithm.
+    pub algorithm: ChecksumAlgorithm,
+    /// How it is made of the parts'.
+    pub kind: ChecksumKind,
+}
+
+impl Default for UploadChecksum {
+    fn default() -> Self {
+        UploadChecksum { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject }
+    }
+}
+
+/// A multipart upload to be begun.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UploadInput {
+    /// What its object will carry.
+    pub attributes: ObjectAttributes,
+    /// What the checksum of its object will be.
+    pub checksum: UploadChecksum,
+}
+
+/// The end of a multipart upload.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CompleteInput {
+    /// The parts that make the object.
+    pub parts: Vec<WantedPart>,
+    /// What the path must hold before.
+    pub condition: WriteCondition,
+    /// The checksum that the client says the object has; it must fit.
+    pub checksum: Option<ObjectChecksum>,
+    /// How the client says that the checksum is made; it must be what the upload was begun for.
+    pub kind: Option<ChecksumKind>,
+    /// The size that the client says the object has; it must fit.
+    pub size: Option<u64>,
+}
+
+/// A part, as the client names it at the end of an upload.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WantedPart {
+    /// Its number.
+    pub number: u32,
+    /// The entity tag that it must have.
+    pub etag: String,
+    /// The checksum that it must have, if the client says one.
+    pub checksum: Option<ObjectChecksum>,
 }
 
 /// A multipart upload on its way.

@@ -1,8 +1,10 @@
-//! Objects: stat, list, read, write, copy, delete.
+//! Objects: stat, list, read, write, copy, delete, tag.
+
+use std::collections::BTreeMap;
 
 use anabranch_auth::{Action, Principal};
 use anabranch_repository::{Listed, ObjectInfo, Paged, Repository, WriteAnswer, WriteCondition};
-use anabranch_types::{BranchName, Entry, ObjectPath};
+use anabranch_types::{Attribute, BranchName, Entry, ObjectPath, split_attribute};
 use futures::StreamExt;
 
 use crate::body::{Announced, take_in};
@@ -11,6 +13,10 @@ use crate::{App, AppError, ByteRange, CopyInput, ListInput, ObjectAttributes, Ob
 const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
 /// User metadata of one object: S3's limit is 2 KB; lakeFS clients put a little more.
 const METADATA_BYTES_MAX: usize = 8 * 1024;
+/// How often a change of tags is tried while others write the same object.
+const TAG_TRIES_MAX: usize = 10;
+/// What an entry's attributes may take, less what their encoding needs.
+const ATTRIBUTE_BYTES_MAX: usize = 8 * 1024 - 256;
 
 impl App {
     /// What a path of a ref holds.
@@ -74,9 +80,9 @@ impl App {
         let path = ObjectPath::new(path)?;
         let branch = writable(&repository, branch).await?;
         check_attributes(&path, &input.attributes)?;
-        let announced = Announced { size: input.size, md5: input.expected_md5 };
+        let announced = Announced { size: input.size, md5: input.expected_md5, further: input.checksum };
         let intake = take_in(&repository, input.body, announced).await?;
-        let entry = Entry {
+        let mut entry = Entry {
             size: intake.size,
             checksum: intake.checksum,
             parts: 0,
@@ -85,6 +91,9 @@ impl App {
             metadata: input.attributes.metadata,
             address: intake.address,
         };
+        if let Some(further) = intake.further {
+            further.attach(&mut entry);
+        }
         place(&repository, &branch, path, entry, input.condition).await
     }
 
@@ -112,14 +121,20 @@ impl App {
         if let Some(attributes) = input.attributes {
             check_attributes(&path, &attributes)?;
             entry.content_type = content_type(&attributes);
-            entry.metadata = attributes.metadata;
+            entry.metadata.retain(|name, _| {
+                matches!(split_attribute(name), Some((Attribute::Tag | Attribute::Checksum, _)))
+            });
+            entry.metadata.extend(attributes.metadata);
+        }
+        if let Some(tags) = input.tags {
+            set_tags(&path, &mut entry, tags)?;
         }
         if source.info().storage_namespace != target.info().storage_namespace {
             let body = source.read(&entry, None).await?;
             let body = body.map(|piece| {
                 piece.map_err(|error| crate::BodyError::Broken(format!("reading the source failed: {error}")))
             });
-            let announced = Announced { size: Some(entry.size), md5: None };
+            let announced = Announced { size: Some(entry.size), ..Announced::default() };
             entry.address = take_in(&target, body.boxed(), announced).await?.address;
         }
         entry.modified_ms = self.now_ms();
@@ -137,6 +152,53 @@ impl App {
         let repository = self.open_branch(who, Action::DeleteObject, repository, branch).await?;
         let branch = writable(&repository, branch).await?;
         Ok(repository.delete(&branch, &ObjectPath::new(path)?).await?)
+    }
+
+    /// Removes an object from a branch if it is what the caller thinks it is.
+    ///
+    /// # Errors
+    /// [`AppError::PreconditionFailed`] with what is there instead.
+    pub async fn delete_object_if(
+        &self,
+        who: &Principal,
+        repository: &str,
+        branch: &str,
+        path: &str,
+        condition: WriteCondition,
+    ) -> Result<(), AppError> {
+        let repository = self.open_branch(who, Action::DeleteObject, repository, branch).await?;
+        let branch = writable(&repository, branch).await?;
+        let path = ObjectPath::new(path)?;
+        match repository.delete_if(&branch, &path, condition).await? {
+            WriteAnswer::Written => Ok(()),
+            WriteAnswer::Refused { actual } => {
+                Err(AppError::PreconditionFailed { path: path.into_string(), actual })
+            }
+        }
+    }
+
+    /// Puts tags in place of those that an object of a branch has. No byte moves, and its time stays.
+    pub async fn set_object_tags(
+        &self,
+        who: &Principal,
+        repository: &str,
+        branch: &str,
+        path: &str,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), AppError> {
+        let repository = self.open_branch(who, Action::WriteObject, repository, branch).await?;
+        let path = ObjectPath::new(path)?;
+        let branch = writable(&repository, branch).await?;
+        for _ in 0..TAG_TRIES_MAX {
+            let mut entry = repository.stat(branch.as_str(), &path).await?.entry;
+            set_tags(&path, &mut entry, tags.clone())?;
+            // Whoever wrote other bytes meanwhile must not lose them to a change of tags.
+            let unchanged = WriteCondition::Matches(entry.etag());
+            if repository.put(&branch, &path, entry, unchanged).await? == WriteAnswer::Written {
+                return Ok(());
+            }
+        }
+        Err(AppError::Busy { branch: branch.to_string() })
     }
 
     /// Removes objects from a branch; paths that cannot exist are answered one by one.
@@ -224,6 +286,18 @@ pub(crate) fn check_attributes(path: &ObjectPath, attributes: &ObjectAttributes)
         return Err(AppError::TooLarge {
             what: format!("the content type of {path}"),
             limit: "255 bytes".into(),
+        });
+    }
+    Ok(())
+}
+
+fn set_tags(path: &ObjectPath, entry: &mut Entry, tags: BTreeMap<String, String>) -> Result<(), AppError> {
+    entry.replace_attributes(Attribute::Tag, tags);
+    let metadata: usize = entry.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if metadata + entry.content_type.len() > ATTRIBUTE_BYTES_MAX {
+        return Err(AppError::TooLarge {
+            what: format!("the metadata of {path} together with its tags"),
+            limit: format!("{ATTRIBUTE_BYTES_MAX} bytes"),
         });
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Repositories: create, look up, list, delete, check.
 
 use anabranch_auth::{Action, Principal, Resource, authorize};
-use anabranch_repository::{CreateRepository, FsckReport, Paged, Paging, RepositoryInfo};
+use anabranch_repository::{CreateRepository, FsckReport, LogRequest, Paged, Paging, RepositoryInfo};
 use anabranch_types::{BranchName, RepositoryName};
 
 use crate::app::permit;
@@ -63,6 +63,35 @@ impl App {
     /// Deletes a repository. Its objects stay in their storage.
     pub async fn delete_repository(&self, who: &Principal, repository: &str) -> Result<(), AppError> {
         let opened = self.open(who, Action::DeleteRepository, repository).await?;
+        Ok(self.catalog().delete_repository(&opened.info().name).await?)
+    }
+
+    /// Deletes a repository that holds no work: one branch, nothing on it or staged, no history beyond its first
+    /// commit, and no tags.
+    ///
+    /// # Errors
+    /// [`AppError::NotEmpty`] with what it has.
+    pub async fn delete_empty_repository(&self, who: &Principal, repository: &str) -> Result<(), AppError> {
+        let opened = self.open(who, Action::DeleteRepository, repository).await?;
+        let not_empty =
+            |what: &str| AppError::NotEmpty { repository: repository.to_owned(), what: what.to_owned() };
+        let two = Paging { prefix: String::new(), after: None, amount: 2 };
+        let branches = opened.list_branches(&two, true).await?.results;
+        if branches.len() > 1 {
+            return Err(not_empty("several branches"));
+        }
+        if !opened.list_tags(&two).await?.results.is_empty() {
+            return Err(not_empty("tags"));
+        }
+        for branch in branches {
+            if !opened.list(branch.name.as_str(), "", None, None, 1).await?.results.is_empty() {
+                return Err(not_empty("objects"));
+            }
+            let log = LogRequest { amount: 2, ..LogRequest::default() };
+            if opened.log(branch.name.as_str(), &log).await?.results.len() > 1 {
+                return Err(not_empty("commits"));
+            }
+        }
         Ok(self.catalog().delete_repository(&opened.info().name).await?)
     }
 

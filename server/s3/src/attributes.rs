@@ -1,20 +1,20 @@
 //! What an object carries beside its bytes: media type, user metadata, and the headers that S3 keeps.
 //!
 //! An entry has a media type and user metadata. The other headers that S3 gives back with an object
-//! (`Content-Encoding` and its like) are kept in the metadata under `http:NAME`, which no client can
-//! write as a metadata name, because a header's name has no colon.
+//! (`Content-Encoding` and its like) and its tags are kept in the metadata under names of their own, which no
+//! client of S3 can write as a metadata name, because a header's name has no colon.
 
 use std::collections::BTreeMap;
 
 use anabranch_app::ObjectAttributes;
-use anabranch_types::Entry;
+use anabranch_types::{Attribute, Entry};
 use s3s::dto::{Metadata, Timestamp, TimestampFormat};
 use s3s::{S3Result, s3_error};
 
+use crate::tags;
+
 /// User metadata of one object, names and values together: the limit of S3.
 const METADATA_BYTES_MAX: usize = 2048;
-
-const KEPT: &str = "http:";
 
 /// What a write request says about its object.
 #[derive(Default)]
@@ -26,6 +26,7 @@ pub(crate) struct Given {
     pub(crate) content_encoding: Option<String>,
     pub(crate) content_language: Option<String>,
     pub(crate) expires: Option<Timestamp>,
+    pub(crate) tagging: Option<String>,
 }
 
 /// Makes a [`Given`] of the input of any operation that writes an object.
@@ -39,6 +40,7 @@ macro_rules! given {
             content_encoding: $input.content_encoding.take(),
             content_language: $input.content_language.take(),
             expires: $input.expires.take(),
+            tagging: $input.tagging.take(),
         }
     };
 }
@@ -64,8 +66,12 @@ impl Given {
         ];
         for (name, value) in kept {
             if let Some(value) = value {
-                metadata.insert(format!("{KEPT}{name}"), value);
+                metadata.insert(Attribute::Header.named(name), value);
             }
+        }
+        if let Some(tagging) = &self.tagging {
+            let tags = tags::of_header(tagging, key)?;
+            metadata.extend(tags.into_iter().map(|(name, value)| (Attribute::Tag.named(&name), value)));
         }
         Ok(ObjectAttributes { content_type: self.content_type.unwrap_or_default(), metadata })
     }
@@ -89,20 +95,22 @@ fn format(time: &Timestamp, format: TimestampFormat) -> Option<String> {
 
 /// What a read answers about its object: the opposite of [`Given`].
 pub(crate) fn of_entry(entry: &Entry) -> Given {
-    let kept = |name: &str| entry.metadata.get(&format!("{KEPT}{name}")).cloned();
-    let user = entry.metadata.iter().filter(|(name, _)| !name.starts_with(KEPT));
+    let kept = |name: &str| entry.metadata.get(&Attribute::Header.named(name)).cloned();
     Given {
         content_type: Some(entry.content_type.clone()),
-        metadata: Some(user.map(|(name, value)| (name.clone(), value.clone())).collect()),
+        metadata: Some(
+            entry.user_metadata().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        ),
         cache_control: kept("cache-control"),
         content_disposition: kept("content-disposition"),
         content_encoding: kept("content-encoding"),
         content_language: kept("content-language"),
         expires: kept("expires").and_then(|text| Timestamp::parse(TimestampFormat::HttpDate, &text).ok()),
+        tagging: None,
     }
 }
 
-/// Refuses what would be a lie to accept: encryption, locks and tags that the server does not keep.
+/// Refuses what would be a lie to accept: encryption and locks that the server does not keep.
 macro_rules! refuse_unsupported {
     ($input:expr, $($field:ident = $name:literal),* $(,)?) => {
         $(if $input.$field.is_some() {

@@ -1,10 +1,12 @@
 //! The checksums that a client announces of its body, in headers or behind it.
 
+use anabranch_app::{ChecksumAlgorithm, ChecksumHasher, ObjectChecksum};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use s3s::S3ErrorCode;
-use s3s::crypto::{Checksum, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
+use s3s::crypto::{Checksum, Md5};
+use s3s::dto::ChecksumType;
 
 use crate::error::Refusal;
 
@@ -13,13 +15,14 @@ const PREFIX: &str = "x-amz-checksum-";
 /// Headers with the prefix that announce no value.
 const NO_VALUE: [&str; 3] = ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
 
+/// The algorithm of a checksum's header or trailer.
+fn algorithm_of(name: &str) -> Option<ChecksumAlgorithm> {
+    name.strip_prefix(PREFIX).and_then(ChecksumAlgorithm::parse)
+}
+
 /// One algorithm at work.
 enum Hasher {
-    Crc32(Crc32),
-    Crc32c(Crc32c),
-    Crc64Nvme(Crc64Nvme),
-    Sha1(Sha1),
-    Sha256(Sha256),
+    Further(ChecksumHasher),
     Md5(Md5),
 }
 
@@ -27,33 +30,20 @@ impl Hasher {
     fn of_header(name: &str) -> Option<Self> {
         match name {
             "content-md5" => Some(Hasher::Md5(Md5::new())),
-            "x-amz-checksum-crc32" => Some(Hasher::Crc32(Crc32::new())),
-            "x-amz-checksum-crc32c" => Some(Hasher::Crc32c(Crc32c::new())),
-            "x-amz-checksum-crc64nvme" => Some(Hasher::Crc64Nvme(Crc64Nvme::new())),
-            "x-amz-checksum-sha1" => Some(Hasher::Sha1(Sha1::new())),
-            "x-amz-checksum-sha256" => Some(Hasher::Sha256(Sha256::new())),
-            _ => None,
+            name => Some(Hasher::Further(ChecksumHasher::new(algorithm_of(name)?))),
         }
     }
 
     fn update(&mut self, data: &[u8]) {
         match self {
-            Hasher::Crc32(hasher) => hasher.update(data),
-            Hasher::Crc32c(hasher) => hasher.update(data),
-            Hasher::Crc64Nvme(hasher) => hasher.update(data),
-            Hasher::Sha1(hasher) => hasher.update(data),
-            Hasher::Sha256(hasher) => hasher.update(data),
+            Hasher::Further(hasher) => hasher.update(data),
             Hasher::Md5(hasher) => hasher.update(data),
         }
     }
 
     fn finish(self) -> String {
         match self {
-            Hasher::Crc32(hasher) => STANDARD.encode(hasher.finalize()),
-            Hasher::Crc32c(hasher) => STANDARD.encode(hasher.finalize()),
-            Hasher::Crc64Nvme(hasher) => STANDARD.encode(hasher.finalize()),
-            Hasher::Sha1(hasher) => STANDARD.encode(hasher.finalize()),
-            Hasher::Sha256(hasher) => STANDARD.encode(hasher.finalize()),
+            Hasher::Further(hasher) => hasher.finish(),
             Hasher::Md5(hasher) => STANDARD.encode(hasher.finalize()),
         }
     }
@@ -94,7 +84,17 @@ impl Checksums {
                 announced.push(Announced { header: name, expected: None, hasher });
             }
         }
+        let further = announced.iter().filter(|announced| algorithm_of(&announced.header).is_some()).count();
+        if further > 1 {
+            let message = "more than one x-amz-checksum-… is announced; choose one";
+            return Err(Refusal::new(S3ErrorCode::InvalidRequest, message));
+        }
         Ok(Checksums(announced))
+    }
+
+    /// The algorithm of the checksum that is announced beside the MD5.
+    pub(crate) fn algorithm(&self) -> Option<ChecksumAlgorithm> {
+        self.0.iter().find_map(|announced| algorithm_of(&announced.header))
     }
 
     /// Takes the next bytes of the body.
@@ -122,6 +122,57 @@ impl Checksums {
         }
         Ok(())
     }
+}
+
+/// Puts a checksum into the field of its algorithm.
+macro_rules! set_checksum {
+    ($output:expr, $checksum:expr) => {
+        if let Some(anabranch_app::ObjectChecksum { algorithm, value }) = $checksum {
+            match algorithm {
+                anabranch_app::ChecksumAlgorithm::Crc32 => $output.checksum_crc32 = Some(value),
+                anabranch_app::ChecksumAlgorithm::Crc32c => $output.checksum_crc32c = Some(value),
+                anabranch_app::ChecksumAlgorithm::Crc64Nvme => $output.checksum_crc64nvme = Some(value),
+                anabranch_app::ChecksumAlgorithm::Sha1 => $output.checksum_sha1 = Some(value),
+                anabranch_app::ChecksumAlgorithm::Sha256 => $output.checksum_sha256 = Some(value),
+            }
+        }
+    };
+}
+pub(crate) use set_checksum;
+
+/// As [`set_checksum`], for an answer that also says how the checksum was made.
+macro_rules! set_typed_checksum {
+    ($output:expr, $checksum:expr) => {
+        if let Some(checksum) = $checksum {
+            $output.checksum_type = Some($crate::checksum::type_of(&checksum));
+            $crate::checksum::set_checksum!($output, Some(checksum));
+        }
+    };
+}
+pub(crate) use set_typed_checksum;
+
+/// The checksum that is in the field of one of the algorithms.
+macro_rules! taken_checksum {
+    ($input:expr) => {
+        $crate::checksum::first([
+            (anabranch_app::ChecksumAlgorithm::Crc32, $input.checksum_crc32.take()),
+            (anabranch_app::ChecksumAlgorithm::Crc32c, $input.checksum_crc32c.take()),
+            (anabranch_app::ChecksumAlgorithm::Crc64Nvme, $input.checksum_crc64nvme.take()),
+            (anabranch_app::ChecksumAlgorithm::Sha1, $input.checksum_sha1.take()),
+            (anabranch_app::ChecksumAlgorithm::Sha256, $input.checksum_sha256.take()),
+        ])
+    };
+}
+pub(crate) use taken_checksum;
+
+pub(crate) fn type_of(checksum: &ObjectChecksum) -> ChecksumType {
+    ChecksumType::from(checksum.kind().name().to_owned())
+}
+
+pub(crate) fn first(fields: [(ChecksumAlgorithm, Option<String>); 5]) -> Option<ObjectChecksum> {
+    let mut there =
+        fields.into_iter().filter_map(|(algorithm, value)| Some(ObjectChecksum { algorithm, value: value? }));
+    there.next()
 }
 
 fn unknown(name: &str) -> Refusal {
@@ -187,6 +238,8 @@ mod tests {
         );
         let unknown = check(&[("x-amz-checksum-xxhash", "AA==")], NINE, &[]);
         assert!(unknown.starts_with("InvalidRequest: the checksum x-amz-checksum-xxhash"), "{unknown}");
+        let two = [("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-crc32c", "4waSgw==")];
+        assert!(check(&two, NINE, &[]).starts_with("InvalidRequest: more than one"));
         let algorithm = [("x-amz-checksum-algorithm", "CRC32"), ("x-amz-checksum-type", "FULL_OBJECT")];
         assert_eq!(check(&algorithm, NINE, &[]), "ok");
     }

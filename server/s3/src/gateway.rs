@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use anabranch_app::{App, AppError};
+use anabranch_app::{App, AppError, ChecksumAlgorithm};
 use anabranch_auth::Principal;
-use http::Extensions;
+use http::{Extensions, HeaderMap};
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
@@ -16,6 +16,8 @@ use crate::operations::*;
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
     pub(crate) request_id: String,
+    /// The algorithm of the checksum that the body is announced with.
+    pub(crate) checksum: Option<ChecksumAlgorithm>,
 }
 
 /// Where the name of the operation appears that a request turned out to be. Put into a request's extensions by whoever
@@ -47,6 +49,10 @@ pub(crate) struct Call<'a> {
     pub(crate) region: Option<&'a str>,
     pub(crate) who: Principal,
     pub(crate) request_id: String,
+    /// The algorithm of the checksum that the body is announced with; the body is checked against it.
+    pub(crate) checksum: Option<ChecksumAlgorithm>,
+    /// All headers, for what s3s does not read.
+    pub(crate) headers: HeaderMap,
 }
 
 impl Call<'_> {
@@ -63,7 +69,12 @@ impl Call<'_> {
 
 impl Gateway {
     /// A request that the door has not checked has no caller, and is not served.
-    fn call(&self, extensions: &mut Extensions, operation: &'static str) -> S3Result<Call<'_>> {
+    fn call(
+        &self,
+        extensions: &mut Extensions,
+        headers: HeaderMap,
+        operation: &'static str,
+    ) -> S3Result<Call<'_>> {
         if let Some(slot) = extensions.get::<OperationSlot>() {
             slot.set(operation);
         }
@@ -75,6 +86,8 @@ impl Gateway {
             region: self.region.as_deref(),
             who: caller.principal,
             request_id: caller.request_id,
+            checksum: caller.checksum,
+            headers,
         })
     }
 }
@@ -84,7 +97,8 @@ macro_rules! serve {
         #[async_trait::async_trait]
         impl S3 for Gateway {
             $(async fn $operation(&self, mut request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-                let call = self.call(&mut request.extensions, stringify!($operation))?;
+                let headers = std::mem::take(&mut request.headers);
+                let call = self.call(&mut request.extensions, headers, stringify!($operation))?;
                 match $operation::serve(&call, request.input).await {
                     Ok(output) => Ok(S3Response::new(output)),
                     Err(mut error) => {
@@ -117,4 +131,32 @@ serve! {
     abort_multipart_upload: AbortMultipartUploadInput -> AbortMultipartUploadOutput;
     list_parts: ListPartsInput -> ListPartsOutput;
     list_multipart_uploads: ListMultipartUploadsInput -> ListMultipartUploadsOutput;
+    create_bucket: CreateBucketInput -> CreateBucketOutput;
+    delete_bucket: DeleteBucketInput -> DeleteBucketOutput;
+    get_object_attributes: GetObjectAttributesInput -> GetObjectAttributesOutput;
+    get_object_tagging: GetObjectTaggingInput -> GetObjectTaggingOutput;
+    put_object_tagging: PutObjectTaggingInput -> PutObjectTaggingOutput;
+    delete_object_tagging: DeleteObjectTaggingInput -> DeleteObjectTaggingOutput;
+    get_bucket_acl: GetBucketAclInput -> GetBucketAclOutput;
+    get_object_acl: GetObjectAclInput -> GetObjectAclOutput;
+    get_bucket_accelerate_configuration:
+        GetBucketAccelerateConfigurationInput -> GetBucketAccelerateConfigurationOutput;
+    get_bucket_cors: GetBucketCorsInput -> GetBucketCorsOutput;
+    get_bucket_encryption: GetBucketEncryptionInput -> GetBucketEncryptionOutput;
+    get_bucket_lifecycle_configuration:
+        GetBucketLifecycleConfigurationInput -> GetBucketLifecycleConfigurationOutput;
+    get_bucket_logging: GetBucketLoggingInput -> GetBucketLoggingOutput;
+    get_bucket_notification_configuration:
+        GetBucketNotificationConfigurationInput -> GetBucketNotificationConfigurationOutput;
+    get_bucket_ownership_controls: GetBucketOwnershipControlsInput -> GetBucketOwnershipControlsOutput;
+    get_bucket_policy: GetBucketPolicyInput -> GetBucketPolicyOutput;
+    get_bucket_policy_status: GetBucketPolicyStatusInput -> GetBucketPolicyStatusOutput;
+    get_bucket_replication: GetBucketReplicationInput -> GetBucketReplicationOutput;
+    get_bucket_request_payment: GetBucketRequestPaymentInput -> GetBucketRequestPaymentOutput;
+    get_bucket_tagging: GetBucketTaggingInput -> GetBucketTaggingOutput;
+    get_bucket_website: GetBucketWebsiteInput -> GetBucketWebsiteOutput;
+    get_object_legal_hold: GetObjectLegalHoldInput -> GetObjectLegalHoldOutput;
+    get_object_lock_configuration: GetObjectLockConfigurationInput -> GetObjectLockConfigurationOutput;
+    get_object_retention: GetObjectRetentionInput -> GetObjectRetentionOutput;
+    get_public_access_block: GetPublicAccessBlockInput -> GetPublicAccessBlockOutput;
 }

@@ -19,6 +19,7 @@ mod listing;
 mod operations;
 mod recognise;
 mod service;
+mod tags;
 
 pub use gateway::OperationSlot;
 pub use recognise::is_s3_request;

@@ -6,11 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use anabranch_app::{AppError, ListInput, Listed, ObjectInfo, Paged, Paging};
+use anabranch_app::{AppError, ListInput, Listed, ObjectChecksum, ObjectInfo, Paged, Paging};
+use anabranch_types::Entry;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use s3s::dto::{CommonPrefix, ETag, EncodingType, Object, ObjectStorageClass};
+use s3s::dto::{ChecksumAlgorithm, CommonPrefix, ETag, EncodingType, Object, ObjectStorageClass, Owner};
 use s3s::{S3Result, s3_error};
 
+use crate::checksum::type_of;
 use crate::conditions::timestamp;
 use crate::gateway::Call;
 
@@ -252,7 +254,7 @@ impl Names {
 }
 
 /// The lines in S3's two lists.
-pub(crate) fn lists(page: &Page, names: Names) -> (Vec<Object>, Vec<CommonPrefix>) {
+pub(crate) fn lists(page: &Page, names: Names, owner: Option<&Owner>) -> (Vec<Object>, Vec<CommonPrefix>) {
     let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
     for line in &page.lines {
         match line {
@@ -263,11 +265,22 @@ pub(crate) fn lists(page: &Page, names: Names) -> (Vec<Object>, Vec<CommonPrefix
                 size: i64::try_from(info.entry.size).ok(),
                 last_modified: Some(timestamp(info.entry.modified_ms)),
                 storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
-                ..Object::default()
+                owner: owner.cloned(),
+                ..with_checksum(&info.entry)
             }),
         }
     }
     (objects, prefixes)
+}
+
+fn with_checksum(entry: &Entry) -> Object {
+    let checksum = ObjectChecksum::of_entry(entry);
+    Object {
+        checksum_type: checksum.as_ref().map(type_of),
+        checksum_algorithm: checksum
+            .map(|checksum| vec![ChecksumAlgorithm::from_static(checksum.algorithm.name())]),
+        ..Object::default()
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use s3s::config::{S3Config, StaticConfigProvider};
@@ -136,6 +136,8 @@ impl Shared {
             headers.insert("x-amz-request-id", id);
         }
         headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        // Whatever an object holds and however a link to it asks for it to be shown, no script of it runs as ours.
+        headers.insert(http::header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
         response
     }
 
@@ -155,28 +157,26 @@ impl Shared {
             .signature(&self.policy, signed, peer)
             .await
             .map_err(|error| error::of_signature(&error))?;
+        check_method(&parts.method)?;
         refuse_form_upload(&parts.headers)?;
         parts.uri = strip_signature(&parts.uri, &mut parts.headers)
             .ok_or_else(|| s3_error!(InvalidURI, "the target cannot be read"))?;
         let length = announced_length(&parts.headers, &verified.payload).map_err(S3Error::from)?;
-        check_length(&parts.method, &parts.headers, length)?;
+        check_length(&parts, length)?;
         let checksums = announced_checksums(&parts)?;
+        let algorithm = checksums.algorithm();
         let framed = matches!(verified.payload, Payload::Chunked { .. });
         let checked = checked(body, verified, length, checksums, verdict);
         if framed {
             unframe(&mut parts.headers, length.unwrap_or_default());
         }
-        let echoed = echoed_checksums(&parts.method, &parts.headers);
-        let caller = Caller { principal, request_id: request_id.to_owned() };
+        let caller = Caller { principal, request_id: request_id.to_owned(), checksum: algorithm };
         parts.extensions.insert(caller);
         let answer = self.s3s.call(Request::from_parts(parts, checked)).await;
-        let mut response = answer.map_err(|failure| {
+        let response = answer.map_err(|failure| {
             tracing::error!(request_id, error = ?failure, "an S3 answer could not be written");
             s3_error!(InternalError, "the answer could not be written; the server's log names the reason")
         })?;
-        if response.status() == StatusCode::OK {
-            response.headers_mut().extend(echoed);
-        }
         Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()))
     }
 }
@@ -204,6 +204,15 @@ fn check_size(headers: &HeaderMap) -> S3Result<()> {
     Ok(())
 }
 
+fn check_method(method: &Method) -> S3Result<()> {
+    const OF_S3: [Method; 6] =
+        [Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::DELETE, Method::OPTIONS];
+    if OF_S3.contains(method) {
+        return Ok(());
+    }
+    Err(s3_error!(MethodNotAllowed, "S3 has no operation with the method {method}"))
+}
+
 /// Uploads by HTML forms carry a signature of their own in the form, which nothing here checks.
 fn refuse_form_upload(headers: &HeaderMap) -> S3Result<()> {
     let form = headers
@@ -215,14 +224,22 @@ fn refuse_form_upload(headers: &HeaderMap) -> S3Result<()> {
     Ok(())
 }
 
-fn check_length(method: &Method, headers: &HeaderMap, length: Option<u64>) -> S3Result<()> {
+fn check_length(parts: &http::request::Parts, length: Option<u64>) -> S3Result<()> {
+    let of_object = parts.method == Method::PUT && is_object_body(parts.uri.query().unwrap_or_default());
+    if let Some(length) = length.filter(|length| !of_object && *length > XML_BYTES_MAX as u64) {
+        return Err(s3_error!(
+            MaxMessageLengthExceeded,
+            "the message has {length} bytes; at most {XML_BYTES_MAX} are accepted"
+        ));
+    }
     if let Some(length) = length.filter(|length| *length > OBJECT_BYTES_MAX) {
         return Err(s3_error!(
             EntityTooLarge,
             "the body has {length} bytes; one request takes at most {OBJECT_BYTES_MAX}: use a multipart upload"
         ));
     }
-    if method == Method::PUT && length.is_none() && headers.contains_key(TRANSFER_ENCODING) {
+    let takes_body = [Method::PUT, Method::POST].contains(&parts.method);
+    if takes_body && length.is_none() && parts.headers.contains_key(TRANSFER_ENCODING) {
         return Err(s3_error!(MissingContentLength, "the header content-length is missing"));
     }
     Ok(())
@@ -236,8 +253,15 @@ fn announced_checksums(parts: &http::request::Parts) -> S3Result<Checksums> {
         // Completing an upload announces the checksum of the object, not of this body.
         return Ok(Checksums::default());
     }
-    let by_application = parts.method == Method::PUT;
+    let by_application = parts.method == Method::PUT && is_object_body(query);
     Checksums::announced(&parts.headers, !by_application).map_err(S3Error::from)
+}
+
+/// Whether the body of a PUT is that of an object or a part, and not a message about one.
+fn is_object_body(query: &str) -> bool {
+    const OF_BODIES: [&str; 3] = ["partNumber", "uploadId", "x-id"];
+    let names = query.split('&').filter(|pair| !pair.is_empty());
+    names.map(|pair| pair.split('=').next().unwrap_or_default()).all(|name| OF_BODIES.contains(&name))
 }
 
 /// After the framing is taken off, the headers speak of the object.
@@ -250,15 +274,6 @@ fn unframe(headers: &mut HeaderMap, length: u64) {
     if encoding.is_some_and(|value| value.trim().eq_ignore_ascii_case("aws-chunked")) {
         headers.remove(CONTENT_ENCODING);
     }
-}
-
-/// S3 answers an upload with the checksums that it has verified.
-fn echoed_checksums(method: &Method, headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    let sums = headers.iter().filter(|(name, _)| {
-        let kind = name.as_str().strip_prefix("x-amz-checksum-");
-        method == Method::PUT && kind.is_some_and(|kind| !["algorithm", "mode", "type"].contains(&kind))
-    });
-    sums.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 impl std::fmt::Debug for S3Door {

@@ -45,6 +45,7 @@ impl ObjectStats {
     /// What is known of `object`, in the repository whose objects lie at `namespace`.
     pub(crate) fn new(object: ObjectInfo, namespace: &str, with_metadata: bool) -> Self {
         let entry = object.entry;
+        let user = entry.user_metadata().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         ObjectStats {
             path: object.path.into_string(),
             path_type: PathType::Object,
@@ -52,7 +53,7 @@ impl ObjectStats {
             checksum: entry.etag(),
             size_bytes: Some(entry.size),
             mtime: seconds(entry.modified_ms),
-            metadata: with_metadata.then_some(entry.metadata),
+            metadata: with_metadata.then_some(user),
             content_type: Some(entry.content_type),
         }
     }

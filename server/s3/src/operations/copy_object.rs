@@ -1,16 +1,19 @@
 //! CopyObject: within a repository, a new entry for the same bytes.
 
-use anabranch_app::{CopyInput, SourceObject};
+use anabranch_app::{CopyInput, ObjectChecksum, SourceObject};
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETagCondition, MetadataDirective,
+    TaggingDirective,
 };
 use s3s::{S3Result, s3_error};
 
 use super::get_object::{judge, last_modified, refuse_version};
+use super::put_object::conditional;
 use crate::attributes::{given, refuse_unsupported};
-use crate::conditions::{ReadConditions, etag};
+use crate::checksum::set_typed_checksum;
+use crate::conditions::{self, ReadConditions, etag};
 use crate::gateway::Call;
-use crate::key;
+use crate::{key, tags};
 
 pub(crate) async fn serve(call: &Call<'_>, mut input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
     refuse_unsupported!(
@@ -20,24 +23,19 @@ pub(crate) async fn serve(call: &Call<'_>, mut input: CopyObjectInput) -> S3Resu
         copy_source_sse_customer_algorithm = "x-amz-copy-source-server-side-encryption-customer-algorithm",
         object_lock_mode = "x-amz-object-lock-mode",
         object_lock_legal_hold_status = "x-amz-object-lock-legal-hold",
-        tagging = "x-amz-tagging",
     );
     let target = key::of_write(&input.bucket, &input.key)?;
     let source = source(&input.copy_source, &input.key)?;
-    let replace = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
-        None | Some("COPY") => false,
-        Some("REPLACE") => true,
-        Some(other) => {
-            return Err(s3_error!(
-                InvalidArgument,
-                "x-amz-metadata-directive {other:?} is neither COPY nor REPLACE"
-            ));
-        }
-    };
+    let metadata_directive = input.metadata_directive.as_ref().map(MetadataDirective::as_str);
+    let replace = replaces("x-amz-metadata-directive", metadata_directive)?;
+    let tagging_directive = input.tagging_directive.as_ref().map(TaggingDirective::as_str);
+    let replace_tags = replaces("x-amz-tagging-directive", tagging_directive)?;
+    let tagging = input.tagging.take().unwrap_or_default();
+    let tags = replace_tags.then(|| tags::of_header(&tagging, &input.key)).transpose()?;
     let itself = source.repository == input.bucket
         && source.reference == target.reference
         && source.path == target.path;
-    if itself && !replace {
+    if itself && !replace && !replace_tags {
         return Err(s3_error!(
             InvalidRequest,
             "key {:?} would be copied to itself unchanged; set x-amz-metadata-directive to REPLACE",
@@ -51,24 +49,46 @@ pub(crate) async fn serve(call: &Call<'_>, mut input: CopyObjectInput) -> S3Resu
         if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
     };
     check_source(call, &source, &conditions).await?;
+    let if_match = condition_in(call, "if-match")?;
+    let if_none_match = condition_in(call, "if-none-match")?;
     let attributes = if replace { Some(given!(input).into_attributes(&input.key)?) } else { None };
     let copy = CopyInput {
         source,
         attributes,
-        condition: anabranch_app::WriteCondition::None,
+        tags,
+        condition: conditions::of_write(if_match.as_ref(), if_none_match.as_ref(), &input.key)?,
         source_matches: exact(input.copy_source_if_match.as_ref()),
     };
     let info = call
         .app
         .copy_object(&call.who, &input.bucket, target.reference, target.path, copy)
         .await
-        .map_err(call.about(&input.bucket, &input.key))?;
-    let result = CopyObjectResult {
+        .map_err(|error| conditional(call, error, &input.bucket, &input.key, if_match.as_ref()))?;
+    let mut result = CopyObjectResult {
         e_tag: Some(etag(&info.entry)),
         last_modified: Some(last_modified(&info)),
         ..CopyObjectResult::default()
     };
+    set_typed_checksum!(result, ObjectChecksum::of_entry(&info.entry));
     Ok(CopyObjectOutput { copy_object_result: Some(result), ..CopyObjectOutput::default() })
+}
+
+/// Whether a directive says that what comes with the request takes the place of what the source has.
+fn replaces(header: &str, directive: Option<&str>) -> S3Result<bool> {
+    match directive {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(s3_error!(InvalidArgument, "{header} {other:?} is neither COPY nor REPLACE")),
+    }
+}
+
+/// A condition on the target, which s3s does not read for copies.
+fn condition_in(call: &Call<'_>, name: &str) -> S3Result<Option<ETagCondition>> {
+    let Some(value) = call.headers.get(name) else { return Ok(None) };
+    match ETagCondition::parse_http_header(value.as_bytes()) {
+        Ok(condition) => Ok(Some(condition)),
+        Err(_) => Err(s3_error!(InvalidArgument, "the header {name} is neither * nor an entity tag")),
+    }
 }
 
 /// The object that `x-amz-copy-source` names.

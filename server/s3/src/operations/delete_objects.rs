@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_app::AppError;
+use anabranch_app::{AppError, WriteCondition};
 use s3s::dto::{DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error};
 use s3s::{S3Error, S3Result, s3_error};
 
@@ -29,6 +29,13 @@ pub(crate) async fn serve(call: &Call<'_>, input: DeleteObjectsInput) -> S3Resul
     for object in &wanted {
         if let Err(error) = refuse_version(object.version_id.as_deref(), &object.key) {
             refused.insert(object.key.clone(), error);
+        } else if let (Some(etag), Some(target)) = (&object.e_tag, key::split(&object.key)) {
+            let condition = WriteCondition::Matches(etag.value().to_owned());
+            let deleted =
+                call.app.delete_object_if(&call.who, bucket, target.reference, target.path, condition).await;
+            if let Err(error) = deleted {
+                refused.insert(object.key.clone(), call.about(bucket, &object.key)(error));
+            }
         } else if let Some(target) = key::split(&object.key) {
             by_ref.entry(target.reference).or_default().push(target.path.to_owned());
         }

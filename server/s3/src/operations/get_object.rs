@@ -1,13 +1,15 @@
 //! GetObject: reads an object or a range of it, under conditions.
 
-use anabranch_app::{AppError, ByteRange, ObjectInfo};
+use anabranch_app::{AppError, ByteRange, ObjectChecksum, ObjectInfo};
+use anabranch_types::Attribute;
 use futures::TryStreamExt;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use s3s::dto::{GetObjectInput, GetObjectOutput, Range, StreamingBlob, Timestamp};
+use s3s::dto::{ChecksumMode, GetObjectInput, GetObjectOutput, Range, StreamingBlob, Timestamp};
 use s3s::{Body, S3Error, S3Result, s3_error};
 
 use crate::attributes::of_entry;
+use crate::checksum::set_typed_checksum;
 use crate::conditions::{ReadConditions, etag, timestamp};
 use crate::gateway::Call;
 use crate::key;
@@ -41,22 +43,34 @@ pub(crate) async fn serve(call: &Call<'_>, input: GetObjectInput) -> S3Result<Ge
     let content_range = range
         .map(|_| format!("bytes {}-{}/{}", read.range.start, read.range.end.saturating_sub(1), entry.size));
     let length = read.range.end.saturating_sub(read.range.start);
-    Ok(GetObjectOutput {
+    let tag_count = i32::try_from(entry.attributes(Attribute::Tag).count()).ok().filter(|count| *count > 0);
+    let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         content_length: i64::try_from(length).ok(),
         content_range,
         content_type: given.content_type,
         cache_control: given.cache_control,
-        content_disposition: given.content_disposition,
+        // Saved and not shown, unless the writer or the request says otherwise.
+        content_disposition: Some(given.content_disposition.unwrap_or_else(|| "attachment".to_owned())),
         content_encoding: given.content_encoding,
         content_language: given.content_language,
         expires: given.expires,
         metadata: given.metadata,
         e_tag: Some(etag(entry)),
         last_modified: Some(last_modified(&read.info)),
-        body: Some(blob(read.body, call.request_id.clone())),
+        tag_count,
         ..GetObjectOutput::default()
-    })
+    };
+    if is_enabled(input.checksum_mode.as_ref()) && length == entry.size {
+        set_typed_checksum!(output, ObjectChecksum::of_entry(entry));
+    }
+    output.body = Some(blob(read.body, call.request_id.clone()));
+    Ok(output)
+}
+
+/// Whether the client wants to know the object's checksum.
+pub(crate) fn is_enabled(mode: Option<&ChecksumMode>) -> bool {
+    mode.is_some_and(|mode| mode.as_str().eq_ignore_ascii_case("ENABLED"))
 }
 
 /// The answer's body. What breaks off on the way is logged, because the status is sent already.

@@ -1,10 +1,12 @@
 //! HeadObject: what is known about an object, under conditions.
 
+use anabranch_app::ObjectChecksum;
 use s3s::S3Result;
 use s3s::dto::{HeadObjectInput, HeadObjectOutput};
 
-use super::get_object::{check_part_number, judge, last_modified, refuse_version};
+use super::get_object::{check_part_number, is_enabled, judge, last_modified, refuse_version};
 use crate::attributes::of_entry;
+use crate::checksum::set_typed_checksum;
 use crate::conditions::{ReadConditions, etag};
 use crate::gateway::Call;
 use crate::key;
@@ -26,7 +28,7 @@ pub(crate) async fn serve(call: &Call<'_>, input: HeadObjectInput) -> S3Result<H
     judge(&conditions, &info, &input.key)?;
     check_part_number(input.part_number, &info, &input.key)?;
     let given = of_entry(&info.entry);
-    Ok(HeadObjectOutput {
+    let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         content_length: i64::try_from(info.entry.size).ok(),
         content_type: given.content_type,
@@ -39,5 +41,9 @@ pub(crate) async fn serve(call: &Call<'_>, input: HeadObjectInput) -> S3Result<H
         e_tag: Some(etag(&info.entry)),
         last_modified: Some(last_modified(&info)),
         ..HeadObjectOutput::default()
-    })
+    };
+    if is_enabled(input.checksum_mode.as_ref()) {
+        set_typed_checksum!(output, ObjectChecksum::of_entry(&info.entry));
+    }
+    Ok(output)
 }

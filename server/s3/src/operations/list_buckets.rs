@@ -35,11 +35,16 @@ pub(crate) async fn serve(call: &Call<'_>, input: ListBucketsInput) -> S3Result<
         }
         after = Some(page.next);
     }
-    let name = call.who.name().to_owned();
     Ok(ListBucketsOutput {
         buckets: Some(buckets),
         continuation_token: next,
-        owner: Some(Owner { display_name: Some(name.clone()), id: Some(name) }),
+        owner: Some(owner(call)),
         prefix: input.prefix,
     })
+}
+
+/// S3 shows an owner of buckets and objects. Here that is whoever asks: there is no other.
+pub(crate) fn owner(call: &Call<'_>) -> Owner {
+    let name = call.who.name().to_owned();
+    Owner { display_name: Some(name.clone()), id: Some(name) }
 }

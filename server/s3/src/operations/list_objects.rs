@@ -3,6 +3,7 @@
 use s3s::S3Result;
 use s3s::dto::{ListObjectsInput, ListObjectsOutput};
 
+use super::list_buckets::owner;
 use crate::gateway::Call;
 use crate::listing::{self, Names, Query};
 
@@ -16,7 +17,7 @@ pub(crate) async fn serve(call: &Call<'_>, input: ListObjectsInput) -> S3Result<
         max: usize::try_from(max).unwrap_or_default(),
     };
     let page = listing::list(call, &input.bucket, &query).await?;
-    let (contents, common_prefixes) = listing::lists(&page, names);
+    let (contents, common_prefixes) = listing::lists(&page, names, Some(&owner(call)));
     let next = page.lines.last().filter(|_| page.more).map(|line| names.write(line.text()));
     Ok(ListObjectsOutput {
         name: Some(input.bucket),

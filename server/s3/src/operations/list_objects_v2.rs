@@ -3,6 +3,7 @@
 use s3s::dto::{ListObjectsV2Input, ListObjectsV2Output};
 use s3s::{S3Result, s3_error};
 
+use super::list_buckets::owner;
 use crate::gateway::Call;
 use crate::listing::{self, Names, Query};
 
@@ -20,7 +21,8 @@ pub(crate) async fn serve(call: &Call<'_>, input: ListObjectsV2Input) -> S3Resul
         max: usize::try_from(max).unwrap_or_default(),
     };
     let page = listing::list(call, &input.bucket, &query).await?;
-    let (contents, common_prefixes) = listing::lists(&page, names);
+    let owner = input.fetch_owner.unwrap_or(false).then(|| owner(call));
+    let (contents, common_prefixes) = listing::lists(&page, names, owner.as_ref());
     let next = page.lines.last().filter(|_| page.more).map(|line| hex::encode(line.text()));
     Ok(ListObjectsV2Output {
         name: Some(input.bucket),

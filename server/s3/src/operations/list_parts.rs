@@ -1,8 +1,10 @@
 //! ListParts: the parts of an upload that have arrived.
 
+use anabranch_app::PartInfo;
 use s3s::S3Result;
-use s3s::dto::{ETag, ListPartsInput, ListPartsOutput, Part};
+use s3s::dto::{ChecksumAlgorithm, ETag, ListPartsInput, ListPartsOutput, Part};
 
+use crate::checksum::set_checksum;
 use crate::conditions::timestamp;
 use crate::gateway::Call;
 use crate::key;
@@ -28,15 +30,11 @@ pub(crate) async fn serve(call: &Call<'_>, input: ListPartsInput) -> S3Result<Li
         .await
         .map_err(call.about(&input.bucket, &input.key))?;
     let last = parts.last().and_then(|part| i32::try_from(part.number).ok());
-    let parts = parts.into_iter().map(|part| Part {
-        e_tag: Some(ETag::Strong(part.etag)),
-        last_modified: Some(timestamp(part.modified_ms)),
-        part_number: i32::try_from(part.number).ok(),
-        size: i64::try_from(part.size).ok(),
-        ..Part::default()
-    });
+    let algorithm = parts.iter().find_map(|part| part.checksum.as_ref()).map(|checksum| checksum.algorithm);
+    let parts = parts.into_iter().map(shown);
     Ok(ListPartsOutput {
         bucket: Some(input.bucket),
+        checksum_algorithm: algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm.name())),
         is_truncated: Some(more),
         key: Some(input.key),
         max_parts: Some(max),
@@ -46,4 +44,16 @@ pub(crate) async fn serve(call: &Call<'_>, input: ListPartsInput) -> S3Result<Li
         upload_id: Some(input.upload_id),
         ..ListPartsOutput::default()
     })
+}
+
+fn shown(part: PartInfo) -> Part {
+    let mut line = Part {
+        e_tag: Some(ETag::Strong(part.etag)),
+        last_modified: Some(timestamp(part.modified_ms)),
+        part_number: i32::try_from(part.number).ok(),
+        size: i64::try_from(part.size).ok(),
+        ..Part::default()
+    };
+    set_checksum!(line, part.checksum);
+    line
 }

@@ -1,11 +1,12 @@
 //! PutObject: writes to a branch, conditionally if asked.
 
-use anabranch_app::{AppError, PutInput};
+use anabranch_app::{AppError, ObjectChecksum, PutInput};
 use s3s::S3Result;
 use s3s::dto::{ETag, ETagCondition, PutObjectInput, PutObjectOutput};
 
 use super::incoming;
 use crate::attributes::{given, refuse_unsupported};
+use crate::checksum::set_typed_checksum;
 use crate::conditions::{self, etag};
 use crate::gateway::Call;
 use crate::key;
@@ -20,7 +21,6 @@ pub(crate) async fn serve(call: &Call<'_>, mut input: PutObjectInput) -> S3Resul
         sse_customer_algorithm = "x-amz-server-side-encryption-customer-algorithm",
         object_lock_mode = "x-amz-object-lock-mode",
         object_lock_legal_hold_status = "x-amz-object-lock-legal-hold",
-        tagging = "x-amz-tagging",
         write_offset_bytes = "x-amz-write-offset-bytes",
         website_redirect_location = "x-amz-website-redirect-location",
     );
@@ -41,11 +41,14 @@ pub(crate) async fn serve(call: &Call<'_>, mut input: PutObjectInput) -> S3Resul
         attributes,
         condition,
         expected_md5: incoming::md5(input.content_md5.as_deref(), &input.key)?,
+        checksum: call.checksum,
     };
     let written = call.app.put_object(&call.who, &input.bucket, target.reference, target.path, put).await;
     let info = written
         .map_err(|error| conditional(call, error, &input.bucket, &input.key, input.if_match.as_ref()))?;
-    Ok(PutObjectOutput { e_tag: Some(etag(&info.entry)), ..PutObjectOutput::default() })
+    let mut output = PutObjectOutput { e_tag: Some(etag(&info.entry)), ..PutObjectOutput::default() };
+    set_typed_checksum!(output, ObjectChecksum::of_entry(&info.entry));
+    Ok(output)
 }
 
 /// The branch, if the write is the empty marker of a branch's own folder. File systems write one for every

@@ -5,6 +5,7 @@ use s3s::{S3Result, s3_error};
 
 use super::incoming;
 use crate::attributes::refuse_unsupported;
+use crate::checksum::set_checksum;
 use crate::gateway::Call;
 use crate::key;
 
@@ -26,7 +27,9 @@ pub(crate) async fn serve(call: &Call<'_>, input: UploadPartInput) -> S3Result<U
         )
         .await
         .map_err(call.about(&input.bucket, &input.key))?;
-    Ok(UploadPartOutput { e_tag: Some(ETag::Strong(part.etag)), ..UploadPartOutput::default() })
+    let mut output = UploadPartOutput { e_tag: Some(ETag::Strong(part.etag)), ..UploadPartOutput::default() };
+    set_checksum!(output, part.checksum);
+    Ok(output)
 }
 
 /// The number of a part, between 1 and 10,000.

@@ -7,6 +7,7 @@ use s3s::{S3Result, s3_error};
 use super::copy_object::{check_source, source};
 use super::upload_part::part_number;
 use crate::attributes::refuse_unsupported;
+use crate::checksum::set_checksum;
 use crate::conditions::{ReadConditions, timestamp};
 use crate::gateway::Call;
 use crate::key;
@@ -41,11 +42,12 @@ pub(crate) async fn serve(call: &Call<'_>, input: UploadPartCopyInput) -> S3Resu
         )
         .await
         .map_err(call.about(&input.bucket, &input.key))?;
-    let result = CopyPartResult {
+    let mut result = CopyPartResult {
         e_tag: Some(ETag::Strong(part.etag)),
         last_modified: Some(timestamp(part.modified_ms)),
         ..CopyPartResult::default()
     };
+    set_checksum!(result, part.checksum);
     Ok(UploadPartCopyOutput { copy_part_result: Some(result), ..UploadPartCopyOutput::default() })
 }
 

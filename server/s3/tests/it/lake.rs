@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_app::{App, AppParts, CommitInput, CreateRepositoryInput};
+use anabranch_app::{App, AppParts, CommitInput, CreateRepositoryInput, MergeAnswer, MergeInput};
 use anabranch_auth::sigv4::Policy;
 use anabranch_auth::sigv4::sign::{Signer, chunked_body, payload_digest};
 use anabranch_auth::{
@@ -17,6 +17,7 @@ use anabranch_storage::{ObjectStorage, StorageError, open_memory};
 use anabranch_types::test_support::{ManualClock, SeededIds};
 use anabranch_types::{Clock, RepositoryName};
 use bytes::Bytes;
+use futures::TryStreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use tower::Service;
@@ -24,13 +25,14 @@ use tower::Service;
 /// 2026-01-02T03:04:05Z.
 pub(crate) const NOW_MS: i64 = 1_767_323_045_000;
 
+/// One storage in memory for all repositories of a test.
 #[derive(Debug)]
-struct Memory;
+struct Memory(Arc<dyn ObjectStorage>);
 
 #[async_trait::async_trait]
 impl StorageOpener for Memory {
-    async fn open(&self, namespace: &str) -> Result<Arc<dyn ObjectStorage>, StorageError> {
-        Ok(open_memory(namespace.trim_start_matches("mem://")))
+    async fn open(&self, _: &str) -> Result<Arc<dyn ObjectStorage>, StorageError> {
+        Ok(self.0.clone())
     }
 
     fn resolve(&self, _: Option<&str>, repository: &RepositoryName) -> Result<String, RepositoryError> {
@@ -43,6 +45,7 @@ pub(crate) struct Lake {
     pub(crate) app: App,
     pub(crate) door: S3Door,
     pub(crate) clock: Arc<ManualClock>,
+    storage: Arc<dyn ObjectStorage>,
     pub(crate) signer: Signer,
 }
 
@@ -101,11 +104,12 @@ impl Lake {
     pub(crate) async fn with(policy: Policy, domains: &[&str]) -> Self {
         let clock = Arc::new(ManualClock::at(NOW_MS));
         let ids = Arc::new(SeededIds::new(7));
+        let storage = open_memory("lake");
         let store = Arc::new(MemoryStore::new(clock.clone() as Arc<dyn Clock>));
         let catalog = Catalog::new(CatalogParts {
             refs: store.clone(),
             staging: store.clone(),
-            storages: Arc::new(Memory),
+            storages: Arc::new(Memory(storage.clone())),
             registry: Arc::new(Registry::new()),
             clock: clock.clone(),
             ids: ids.clone(),
@@ -139,7 +143,7 @@ impl Lake {
             domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
             policy,
         });
-        let lake = Lake { app, door, clock, signer: Signer { key, region: "us-east-1".to_owned() } };
+        let lake = Lake { app, door, clock, storage, signer: Signer { key, region: "us-east-1".to_owned() } };
         lake.make_repository().await;
         lake
     }
@@ -163,6 +167,18 @@ impl Lake {
 
     pub(crate) async fn tag(&self, name: &str, reference: &str) {
         self.app.create_tag(&admin(), "sales", name, reference, false).await.expect("a tag");
+    }
+
+    pub(crate) async fn merge(&self, source: &str, destination: &str) {
+        let input = MergeInput::default();
+        let answer = self.app.merge(&admin(), "sales", source, destination, input).await.expect("a merge");
+        assert!(matches!(answer, MergeAnswer::Merged { .. }), "{answer:?}");
+    }
+
+    /// How many bytes lie in stored objects of at least so many bytes.
+    pub(crate) async fn stored_bytes(&self, at_least: u64) -> u64 {
+        let objects: Vec<_> = self.storage.list("data/", None).try_collect().await.expect("a listing");
+        objects.iter().map(|object| object.size).filter(|size| *size >= at_least).sum()
     }
 
     /// Sends a request as it is.

@@ -2,8 +2,10 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod attributes;
 mod bodies;
 mod buckets;
+mod hostile;
 mod keys;
 mod lake;
 mod listing;
@@ -11,3 +13,4 @@ mod multipart;
 mod not_served;
 mod permissions;
 mod signatures;
+mod tags;

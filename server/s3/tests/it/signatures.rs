@@ -114,6 +114,10 @@ async fn a_reader_reads_and_writes_nothing() {
         ("DELETE", "/sales/main/a", b""),
         ("POST", "/sales?delete", b"<Delete><Object><Key>main/a</Key></Object></Delete>"),
         ("POST", "/sales/main/b?uploads", b""),
+        ("PUT", "/sales/main/a?tagging", b"<Tagging><TagSet></TagSet></Tagging>"),
+        ("DELETE", "/sales/main/a?tagging", b""),
+        ("PUT", "/another-bucket", b""),
+        ("DELETE", "/sales", b""),
     ] {
         assert_eq!(call(method, target, body).await, "403 AccessDenied", "{method} {target}");
     }
