@@ -32,7 +32,12 @@ async fn main() {
         }
         ["postgres", url] => {
             let schema = format!("throughput_{}", std::process::id());
-            let config = PostgresConfig { url: url.to_owned(), schema, connections_max: 64, wait: std::time::Duration::from_secs(10) };
+            let config = PostgresConfig {
+                url: url.to_owned(),
+                schema,
+                connections_max: 64,
+                wait: std::time::Duration::from_secs(10),
+            };
             let store = Arc::new(PostgresStore::open(&config, clock).await.unwrap());
             measure(store.clone(), store).await;
         }

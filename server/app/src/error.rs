@@ -164,6 +164,11 @@ pub enum AppError {
 }
 
 impl AppError {
+    /// So many tries found the branch moved each time.
+    pub(crate) fn busy(branch: impl std::fmt::Display, tries: usize) -> Self {
+        AppError::Busy { kind: "branch", name: branch.to_string(), limit: format!("{tries} tries") }
+    }
+
     /// A failure of the server itself, or of what it stands on.
     pub fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         match is_temporary(&source) {

@@ -198,7 +198,7 @@ impl App {
                 return Ok(());
             }
         }
-        Err(AppError::Busy { branch: branch.to_string() })
+        Err(AppError::busy(&branch, TAG_TRIES_MAX))
     }
 
     /// Removes objects from a branch; paths that cannot exist are answered one by one.

@@ -46,7 +46,7 @@ pub async fn all(storage: &dyn ObjectStorage) {
     segments(storage).await;
 }
 
-fn key(text: impl Into<std::sync::Arc<str>>) -> ObjectKey {
+fn key(text: impl Into<String>) -> ObjectKey {
     ObjectKey::new(text)
 }
 

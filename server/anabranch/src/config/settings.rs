@@ -273,7 +273,8 @@ impl Reader<'_> {
         let keys: Result<Vec<_>, _> = texts.map(ServerKey::parse).collect();
         keys.unwrap_or_else(|_| {
             // The key is secret, so it is not repeated.
-            self.wrong.push(format!("{name}: give 64 hexadecimal digits, as `openssl rand -hex 32` makes them"));
+            self.wrong
+                .push(format!("{name}: give 64 hexadecimal digits, as `openssl rand -hex 32` makes them"));
             Vec::new()
         })
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anabranch_app::App;
 use anabranch_auth::{Authenticator, Peer, basic};
-use axum::{Extension, Router};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use tokio::sync::Mutex;

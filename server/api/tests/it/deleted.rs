@@ -41,7 +41,8 @@ const LOG: &str = "t/_delta_log/00000000000000000000.json";
 /// Merges `dev` into `release` and sends `requests` meanwhile.
 async fn check(requests: &'static [&'static str], expected: Expect) {
     let meddler = Arc::new(Meddler { server: OnceLock::new(), requests });
-    let server = Server::with_registry(Registry::new().with_format(TableFormat::Delta, meddler.clone())).await;
+    let server =
+        Server::with_registry(Registry::new().with_format(TableFormat::Delta, meddler.clone())).await;
     assert!(meddler.server.set(server.clone()).is_ok());
     server.post("/repositories", r#"{"name": "sales"}"#).await;
     server.put("main", LOG, "base").await;

@@ -245,7 +245,7 @@ impl App {
             };
         }
         discard(repository, vec![address]).await?;
-        Err(AppError::Busy { branch: upload.record.branch })
+        Err(AppError::busy(upload.record.branch, TRIES_MAX))
     }
 
     /// Marks an upload as given up, removes its parts, and then its record: what a crash leaves is found again.
@@ -267,7 +267,7 @@ impl App {
             let Some(read) = self.read_record(repository, &key).await? else { return Ok(()) };
             upload = read;
         }
-        Err(AppError::Busy { branch: upload.record.branch })
+        Err(AppError::busy(upload.record.branch, TRIES_MAX))
     }
 
     /// Gives some uploads up that are older than their lifetime: those whose ids follow that of a new one. Ids are
