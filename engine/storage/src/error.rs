@@ -59,6 +59,14 @@ pub enum StorageError {
         /// Why.
         reason: String,
     },
+    /// An object outside this server's storages that may not be read, or no longer can.
+    #[error("{address} cannot be read: {reason}")]
+    Withdrawn {
+        /// Its URL.
+        address: String,
+        /// Why, and what is allowed.
+        reason: String,
+    },
     /// Anything else that the storage said.
     #[error("{action} of {key} in {storage} failed")]
     Failed {
@@ -94,6 +102,9 @@ impl StorageError {
             },
             StorageError::Gone { storage, reason } => {
                 StorageError::Gone { storage: storage.clone(), reason: reason.clone() }
+            }
+            StorageError::Withdrawn { address, reason } => {
+                StorageError::Withdrawn { address: address.clone(), reason: reason.clone() }
             }
             StorageError::Failed { action, key, storage, .. } => StorageError::Failed {
                 action,

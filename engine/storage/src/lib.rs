@@ -5,9 +5,12 @@ mod key;
 #[cfg(feature = "local")]
 mod local;
 mod memory;
+#[cfg(feature = "local")]
+mod plain_folder;
 #[cfg(feature = "s3")]
 mod s3;
 mod segment;
+mod source;
 mod store;
 
 #[cfg(any(test, feature = "test-support"))]
@@ -18,14 +21,17 @@ pub mod counting;
 pub mod fault;
 
 pub use error::StorageError;
-pub use key::{KEY_BYTES_MAX, check_key, new_object_key};
+pub use key::{KEY_BYTES_MAX, KeyParts, check_key, new_object_key};
 #[cfg(feature = "local")]
 pub use local::{LocalStorage, open_local};
 pub use memory::{MemoryStorage, open_memory};
+#[cfg(feature = "local")]
+pub use plain_folder::PlainFolder;
 #[cfg(feature = "s3")]
-pub use s3::{S3Config, S3Storage, open_s3};
+pub use s3::{S3Config, S3Source, S3Storage, open_s3};
 pub use segment::SegmentWriter;
+pub use source::{ImportSource, SourceObject};
 pub use store::{
     ETag, ListedObject, ObjectStorage, ObjectStorageExt, ObjectUpload, PutMode, PutOutcome, Segment,
-    StoredObject,
+    SignedFor, StoredObject,
 };

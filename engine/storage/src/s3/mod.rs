@@ -1,6 +1,7 @@
 //! Objects in S3, or in what speaks its protocol, on the `object_store` crate.
 
 mod put;
+mod source;
 mod upload;
 
 use std::ops::Range;
@@ -14,11 +15,14 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
 use object_store::path::Path;
+use object_store::signer::Signer;
 use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig};
 
+pub use source::S3Source;
+
 use crate::{
-    ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, StorageError, StoredObject,
-    check_key,
+    ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, SignedFor, StorageError,
+    StoredObject, check_key,
 };
 
 /// How many bytes a piece of a stream has at most.
@@ -191,6 +195,23 @@ impl S3Storage {
         Ok(result.into_stream().map_err(move |error| storage.read_failed(&key, error)).boxed())
     }
 
+    /// An address for one object, with this storage's credentials in its signature.
+    async fn sign(
+        &self,
+        path: &Path,
+        purpose: SignedFor,
+        lifetime: Duration,
+    ) -> Result<String, object_store::Error> {
+        let method = match purpose {
+            SignedFor::Read => "GET",
+            SignedFor::Write => "PUT",
+        };
+        let method = method
+            .parse()
+            .map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
+        Ok(self.client.signed_url(method, path, lifetime).await?.to_string())
+    }
+
     async fn require_inside(&self, key: &ObjectKey, range: &Range<u64>) -> Result<(), StorageError> {
         let size = self.head(key).await?.size;
         if range.start > range.end || range.end > size {
@@ -297,6 +318,17 @@ impl ObjectStorage for S3Storage {
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn ObjectUpload>, StorageError> {
         let path = self.path(key)?;
         Ok(Box::new(upload::S3Upload::new(self.clone(), key.clone(), path)))
+    }
+
+    async fn signed_url(
+        &self,
+        key: &ObjectKey,
+        purpose: SignedFor,
+        lifetime: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        let path = self.path(key)?;
+        let url = self.sign(&path, purpose, lifetime).await;
+        url.map(Some).map_err(|error| self.failed("signing an address", key, error))
     }
 }
 

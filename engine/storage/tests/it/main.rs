@@ -11,6 +11,7 @@ mod kill;
 mod local;
 mod memory;
 mod model;
+mod plain_folder;
 mod s3;
 mod segments;
 mod wrappers;
