@@ -14,3 +14,4 @@ mod damage;
 mod lake;
 mod lost;
 mod model;
+mod namespaces;
