@@ -1,6 +1,8 @@
 //! Health, facts about the server, and who is calling.
 
+use anabranch_app::App;
 use axum::Json;
+use axum::extract::State;
 use http::StatusCode;
 
 use crate::authenticate::Caller;
@@ -20,8 +22,8 @@ pub(crate) async fn health_check() -> StatusCode {
     get, path = "/config", operation_id = "getConfig", tag = "server",
     responses((status = 200, body = Config), (status = "4XX", body = Error))
 )]
-pub(crate) async fn get_config(_: Caller) -> Json<Config> {
-    Json(Config::of_this_server())
+pub(crate) async fn get_config(State(app): State<App>, _: Caller) -> Json<Config> {
+    Json(Config::of_this_server(app.facts()))
 }
 
 /// Which version this is.
@@ -38,8 +40,8 @@ pub(crate) async fn get_version(_: Caller) -> Json<VersionConfig> {
     get, path = "/config/storage", operation_id = "getStorageConfig", tag = "server",
     responses((status = 200, body = StorageConfig), (status = "4XX", body = Error))
 )]
-pub(crate) async fn get_storage_config(_: Caller) -> Json<StorageConfig> {
-    Json(StorageConfig::of_this_server())
+pub(crate) async fn get_storage_config(State(app): State<App>, _: Caller) -> Json<StorageConfig> {
+    Json(StorageConfig::of_this_server(app.facts()))
 }
 
 /// Who is calling.

@@ -84,9 +84,11 @@ impl ApiError {
 /// The status of an error of the application; none for the server's own failures.
 pub(crate) fn status_of(error: &AppError) -> Option<StatusCode> {
     Some(match error {
-        AppError::Denied { .. } | AppError::ReadOnlyRef { .. } => StatusCode::FORBIDDEN,
+        AppError::Denied { .. } | AppError::ReadOnlyRef { .. } | AppError::BadLink { .. } => {
+            StatusCode::FORBIDDEN
+        }
         AppError::NotFound { .. } => StatusCode::NOT_FOUND,
-        AppError::AlreadyExists { .. } => StatusCode::CONFLICT,
+        AppError::AlreadyExists { .. } | AppError::Conflict { .. } => StatusCode::CONFLICT,
         AppError::Invalid { .. }
         | AppError::NothingToCommit { .. }
         | AppError::InvalidPart { .. }

@@ -14,10 +14,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::ApiError;
-use crate::{authenticate, branches, commits, config, merges, objects, refs, repositories, request_id, tags};
+use crate::{
+    authenticate, branches, commits, config, imports, links, merges, objects, refs, repositories, request_id,
+    staging, tags,
+};
 
 /// Where the operations are.
-const BASE: &str = "/api/v1";
+pub(crate) const BASE: &str = "/api/v1";
 
 /// Serves the REST interface below `/api/v1`.
 ///
@@ -52,9 +55,13 @@ pub fn openapi() -> OpenApi {
     document
 }
 
-/// What is served without credentials.
+/// What is served without credentials, or with a signed address alone.
 fn open() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(config::health_check))
+    OpenApiRouter::new().routes(routes!(config::health_check)).routes(routes!(
+        links::read,
+        links::head,
+        links::write
+    ))
 }
 
 /// What needs credentials: everything else.
@@ -66,7 +73,7 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(config::get_current_user))
         .routes(routes!(repositories::list, repositories::create))
         .routes(routes!(repositories::get, repositories::delete))
-        .routes(routes!(repositories::metadata))
+        .routes(routes!(repositories::metadata, repositories::set_metadata, repositories::delete_metadata))
         .routes(routes!(repositories::fsck))
         .routes(routes!(branches::list, branches::create))
         .routes(routes!(branches::get, branches::delete, branches::reset))
@@ -85,7 +92,11 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(objects::stat))
         .routes(routes!(objects::underlying_properties))
         .routes(routes!(objects::list))
-        .routes(routes!(objects::upload, objects::delete))
+        .routes(routes!(objects::upload, objects::delete, staging::stage))
+        .routes(routes!(staging::preflight))
+        .routes(routes!(staging::user_metadata))
+        .routes(routes!(staging::address, staging::link))
+        .routes(routes!(imports::start, imports::status, imports::cancel))
         .routes(routes!(objects::copy))
         .routes(routes!(objects::delete_many))
 }

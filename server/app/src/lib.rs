@@ -8,9 +8,13 @@ mod body;
 mod branches;
 mod error;
 mod history;
+mod imports;
+mod links;
 mod model;
 mod objects;
 mod repositories;
+mod staging;
+mod transactions;
 mod uploads;
 
 pub use anabranch_repository::{
@@ -18,10 +22,15 @@ pub use anabranch_repository::{
     MergeSummary, ObjectInfo, Paged, Paging, RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableDiff,
     TableSummary, TagInfo, WriteCondition,
 };
-pub use app::{App, AppParts};
+pub use app::{App, AppParts, AppSettings, SampleObject, ServerFacts};
 pub use body::SMALL_BYTES_MAX;
 pub use error::{AppError, BodyError};
+pub use imports::{ImportSourceInput, ImportStatus};
+pub use links::{Link, LinkKey, LinkPurpose, physical_address};
 pub use model::{
-    BodyStream, ByteRange, CommitInput, CopyInput, CreateRepositoryInput, ListInput, MergeBase, MergeInput,
-    ObjectAttributes, ObjectRead, PartInfo, PickInput, PutInput, ReadStream, SourceObject, UploadInfo,
+    BodyStream, ByteRange, CommitInput, CopyInput, CreateRepositoryInput, LinkInput, ListInput, MergeBase,
+    MergeInput, ObjectAttributes, ObjectRead, PartInfo, PickInput, PutInput, ReadStream, SourceObject,
+    UploadInfo,
 };
+pub use staging::{Signed, SignedAddress, StagingPlace};
+pub use transactions::TRANSACTION_LIFETIME_MS;

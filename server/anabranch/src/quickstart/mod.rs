@@ -39,6 +39,9 @@ pub(crate) async fn run(args: QuickstartArgs) -> anyhow::Result<()> {
         s3_region: "us-east-1".into(),
         s3_access_key_id: None,
         s3_secret_access_key: None,
+        allow_namespaces: Vec::new(),
+        import_sources: Vec::new(),
+        public_url: None,
         access_key_id: None,
         secret_access_key: None,
     })

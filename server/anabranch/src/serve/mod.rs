@@ -1,5 +1,6 @@
 //! `anabranch serve`: opens the data folder, wires backends, mergers and doors, and answers requests.
 
+mod chores;
 pub(crate) mod data_folder;
 mod http;
 mod namespaces;
@@ -9,13 +10,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anabranch_app::LinkKey;
 use anabranch_auth::{KeyPair, Secret, StaticKeys};
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
 use crate::system::SystemIds;
 use data_folder::DataFolder;
-use namespaces::S3Access;
+use namespaces::{AllowLists, S3Access};
 
 /// Starts the server.
 #[derive(clap::Args, Clone, Debug)]
@@ -41,6 +43,27 @@ pub(crate) struct ServeArgs {
     /// Its secret.
     #[arg(long, env = "ANABRANCH_S3_SECRET_ACCESS_KEY", hide_env_values = true)]
     pub(crate) s3_secret_access_key: Option<String>,
+    /// A prefix below which repositories may lie, as `s3://BUCKET/PREFIX`; may be given several times. Without one only
+    /// `local://` and `mem://` namespaces are taken.
+    #[arg(
+        long = "allow-namespace",
+        env = "ANABRANCH_ALLOW_NAMESPACES",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub(crate) allow_namespaces: Vec<String>,
+    /// A prefix below which objects may be imported from, as `s3://BUCKET/PREFIX` or `local:///FOLDER`; may be given
+    /// several times.
+    #[arg(
+        long = "import-source",
+        env = "ANABRANCH_IMPORT_SOURCES",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub(crate) import_sources: Vec<String>,
+    /// What clients reach this server by; signed addresses begin with it. Left out: what each request came to.
+    #[arg(long, env = "ANABRANCH_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<String>,
     /// The administrator's access key; with its secret, instead of the pair that the first start makes.
     #[arg(long, env = "ANABRANCH_ACCESS_KEY_ID", requires = "secret_access_key")]
     pub(crate) access_key_id: Option<String>,
@@ -59,6 +82,7 @@ pub(crate) struct Running {
     pub(crate) admin_is_new: bool,
     stop: tokio::sync::watch::Sender<bool>,
     task: tokio::task::JoinHandle<anyhow::Result<()>>,
+    chores: tokio::task::JoinHandle<()>,
     // The folder stays locked until the last request is answered.
     _folder: DataFolder,
 }
@@ -68,6 +92,7 @@ impl Running {
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         // Fails only if the server ended by itself; its task says why.
         let _ = self.stop.send(true);
+        self.chores.abort();
         self.task.await.context("the server task broke off")?
     }
 }
@@ -91,14 +116,25 @@ pub(crate) async fn start(args: ServeArgs) -> anyhow::Result<Running> {
     let folder = DataFolder::open(&args.data)?;
     let (admin, admin_is_new) = admin_key(&args, &folder)?;
     let s3 = s3_access(&args)?;
-    let app = wiring::app(&folder, args.postgres.as_deref(), s3).await?;
+    let allowed = AllowLists::checked(args.allow_namespaces.clone(), args.import_sources.clone())?;
+    let app = wiring::app(wiring::Wiring {
+        folder: &folder,
+        postgres: args.postgres.as_deref(),
+        s3,
+        allowed,
+        public_url: args.public_url.clone(),
+        // All servers of an installation have the same administrator.
+        link_key: LinkKey::derived_from(admin.secret.expose().as_bytes()),
+    })
+    .await?;
+    let chores = tokio::spawn(chores::run(app.clone()));
     let keys = Arc::new(StaticKeys::admin(admin.clone()));
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let task = tokio::spawn(http::serve(listener, app, keys, stopped));
-    Ok(Running { address, admin, admin_is_new, stop, task, _folder: folder })
+    Ok(Running { address, admin, admin_is_new, stop, task, chores, _folder: folder })
 }
 
 fn admin_key(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<(KeyPair, bool)> {

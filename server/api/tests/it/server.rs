@@ -1,14 +1,15 @@
 //! A server in memory, and `check`: one request in, its answer as text out.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use anabranch_app::{App, AppParts};
+use anabranch_app::{App, AppParts, AppSettings, LinkKey, SampleObject, ServerFacts};
 use anabranch_auth::{Identity, KeyPair, Keys, Principal, Role, StaticKeys};
 use anabranch_merge::Registry;
 use anabranch_refs::MemoryStore;
 use anabranch_repository::{Catalog, CatalogParts, RepositoryError, StorageOpener};
-use anabranch_storage::{ObjectStorage, StorageError, open_memory};
+use anabranch_storage::{ImportSource, ObjectStorage, PlainFolder, StorageError, open_memory};
 use anabranch_types::RepositoryName;
 use anabranch_types::test_support::{ManualClock, SeededIds};
 use async_trait::async_trait;
@@ -28,17 +29,32 @@ pub(crate) const NOW_MS: i64 = 1_795_369_318_000;
 
 /// Every namespace is a memory of its own.
 #[derive(Debug, Default)]
-struct Memories(Mutex<BTreeMap<String, Arc<dyn ObjectStorage>>>);
+struct Memories {
+    memories: Mutex<BTreeMap<String, Arc<dyn ObjectStorage>>>,
+    /// The one folder that may be imported from.
+    source: Option<PathBuf>,
+}
 
 #[async_trait]
 impl StorageOpener for Memories {
     async fn open(&self, namespace: &str) -> Result<Arc<dyn ObjectStorage>, StorageError> {
-        let mut memories = self.0.lock().unwrap();
+        let mut memories = self.memories.lock().unwrap();
         Ok(memories.entry(namespace.to_owned()).or_insert_with(|| open_memory(namespace)).clone())
     }
 
     fn resolve(&self, requested: Option<&str>, name: &RepositoryName) -> Result<String, RepositoryError> {
         Ok(requested.map_or_else(|| format!("mem://{name}"), str::to_owned))
+    }
+
+    fn source(&self, address: &str) -> Result<(Arc<dyn ImportSource>, String), StorageError> {
+        let folder = self.source.clone().unwrap_or_default();
+        match address.strip_prefix(&format!("local://{}/", folder.display())) {
+            Some(key) => Ok((Arc::new(PlainFolder::open(&folder)?), key.to_owned())),
+            None => Err(StorageError::Withdrawn {
+                address: address.to_owned(),
+                reason: format!("this server imports from local://{}", folder.display()),
+            }),
+        }
     }
 }
 
@@ -46,6 +62,8 @@ impl StorageOpener for Memories {
 pub(crate) struct Server {
     router: Router,
     clock: Arc<ManualClock>,
+    /// What the router stands on.
+    pub(crate) app: App,
 }
 
 impl Server {
@@ -59,20 +77,43 @@ impl Server {
     }
 
     pub(crate) fn with_keys(keys: Arc<dyn Keys>) -> Self {
+        Server::over(keys, None)
+    }
+
+    /// A server that imports from a folder.
+    pub(crate) fn with_source(folder: PathBuf) -> Self {
+        let admin = Identity {
+            key: KeyPair::new("admin", "secret"),
+            principal: Principal::new("admin", Role::Admin),
+        };
+        Server::over(Arc::new(StaticKeys::new(vec![admin])), Some(folder))
+    }
+
+    fn over(keys: Arc<dyn Keys>, source: Option<PathBuf>) -> Self {
         let clock = Arc::new(ManualClock::at(NOW_MS));
         let ids = Arc::new(SeededIds::new(1));
         let refs = Arc::new(MemoryStore::new(clock.clone()));
         let catalog = Catalog::new(CatalogParts {
             refs: refs.clone(),
             staging: refs.clone(),
-            storages: Arc::new(Memories::default()),
+            storages: Arc::new(Memories { source, ..Memories::default() }),
             registry: Arc::new(Registry::new()),
             clock: clock.clone(),
             ids: ids.clone(),
             cache_bytes: 1 << 20,
         });
-        let app = App::new(AppParts { catalog, refs, clock: clock.clone(), ids: ids.clone() });
-        Server { router: anabranch_api::router(app, keys, ids), clock }
+        let settings = AppSettings {
+            link_key: LinkKey::derived_from(b"for tests"),
+            facts: ServerFacts::default(),
+            samples: &[SampleObject {
+                path: "README.md",
+                content_type: "text/markdown",
+                bytes: b"# A sample",
+            }],
+        };
+        let parts = AppParts { catalog, refs, clock: clock.clone(), ids: ids.clone() };
+        let app = App::with_settings(parts, settings);
+        Server { router: anabranch_api::router(app.clone(), keys, ids), clock, app }
     }
 
     /// A server with the repository `sales`, whose `main` has one commit with `a.txt` and `dir/b.txt`.
