@@ -4,8 +4,8 @@ use anabranch_app::ImportSourceInput;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Commit, CommitCreation, Error, PathType, seconds};
-use crate::time::utc;
+use super::{Commit, CommitCreation, Error, PathType};
+use crate::time::date_time;
 
 /// What is to be imported.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -72,7 +72,7 @@ impl From<anabranch_app::ImportStatus> for ImportStatus {
         let commit = status.commit.map(Commit::from);
         ImportStatus {
             completed: status.completed,
-            update_time: utc(seconds(status.updated_ms)),
+            update_time: date_time(status.updated_ms),
             ingested_objects: status.ingested,
             metarange_id: commit.as_ref().map(|commit| commit.meta_range_id.clone()),
             commit,

@@ -63,6 +63,7 @@ async fn a_folder_becomes_one_commit_and_no_byte_moves() {
     let status = import(&server, &creation("common_prefix", &url(folder.path(), "raw"), "in")).await;
     assert_eq!((&status["completed"], &status["ingested_objects"]), (&json!(true), &json!(3)), "{status}");
     assert_eq!(status["commit"]["message"], "imported");
+    assert_eq!(status["update_time"], "2026-11-22T17:41:59Z");
     assert_eq!(status["commit"]["metadata"], json!({"by": "me"}));
     let log = server.json("/repositories/sales/refs/main/commits").await;
     let messages: Vec<_> =
