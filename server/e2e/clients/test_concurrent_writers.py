@@ -119,7 +119,10 @@ def test_six_processes_over_lakefs_paths(server, repository):
     main = repository.branch("main")
     before = len(list(main.log()))
     run(table, options, [list(range(start, start + 20)) for start in range(1, 121, 20)])
-    assert len(list(main.log())) - before == 120, "a commit for each write"
+    versions = [f"t/_delta_log/{version:020}.json" for version in range(1, 121)]
+    assert len(list(main.log(objects=versions))) == 120, "a commit for each write"
+    checkpoints = [entry.path for entry in main.objects(prefix="t/_delta_log/") if ".checkpoint." in entry.path]
+    assert len(list(main.log())) - before == 120 + len(checkpoints), "and one for each checkpoint, by delta-rs itself"
     read = DeltaTable(table, storage_options=options)
     assert read.version() == 120
     assert rows_of(read.to_pyarrow_table(), ["id"]) == [(number,) for number in range(121)]
