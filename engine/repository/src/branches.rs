@@ -5,8 +5,11 @@ use anabranch_types::{BranchName, CommitId};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::ledger::Swap;
-use crate::paging::{page_amount, paged};
-use crate::record::{BRANCH_KEY, BranchRecord, Incarnation, index_after, index_key, parse_index_key};
+use crate::paging::{PAGE_MAX, page_amount, paged};
+use crate::record::{
+    BRANCH_KEY, BranchRecord, Incarnation, index_after, index_entry, index_key, index_value, made_ms,
+    parse_index_key,
+};
 use crate::repository::Inner;
 use crate::staging_view::TRIES_MAX;
 use crate::{BranchInfo, Paged, Paging, Repository, RepositoryError};
@@ -81,11 +84,61 @@ impl Repository {
                 self.name()
             )));
         }
-        self.inner.remove_branch(name).await
+        self.inner.remove_branch(name, None).await
+    }
+}
+
+impl Repository {
+    /// Deletes the branches whose name begins with `prefix` and that were made before `before_ms`, and answers their
+    /// names. What was made again under a name meanwhile stays, and so does the default branch.
+    pub async fn expire_branches(
+        &self,
+        prefix: &str,
+        before_ms: i64,
+    ) -> Result<Vec<BranchName>, RepositoryError> {
+        let index = self.inner.partitions.branch_index();
+        let mut range = ScanRange { prefix: prefix.to_owned(), after: None };
+        let mut expired = Vec::new();
+        loop {
+            let page = self.inner.ledger.scan("looking for old branches", &index, &range, PAGE_MAX).await?;
+            for (key, row) in &page.rows {
+                let old = made_ms(&row.value).is_some_and(|made_ms| made_ms < before_ms);
+                let Some((name, incarnation)) = index_entry(key).filter(|_| old) else { continue };
+                if name != self.inner.info.default_branch
+                    && self.inner.expire(&name, incarnation, key).await?
+                {
+                    expired.push(name);
+                }
+            }
+            match page.rows.into_iter().next_back() {
+                Some((last, _)) if page.more => range.after = Some(last),
+                _ => return Ok(expired),
+            }
+        }
     }
 }
 
 impl Inner {
+    /// Deletes this incarnation of a branch, and its entry of the index; answers whether it was there.
+    async fn expire(
+        &self,
+        name: &BranchName,
+        incarnation: Incarnation,
+        key: &str,
+    ) -> Result<bool, RepositoryError> {
+        let found = self.find_branch(name).await?;
+        if found.is_some_and(|branch| branch.record.incarnation == incarnation) {
+            return match self.remove_branch(name, Some(incarnation)).await {
+                Ok(()) => Ok(true),
+                Err(RepositoryError::NotFound { .. }) => Ok(false),
+                Err(error) => Err(error),
+            };
+        }
+        let index = self.partitions.branch_index();
+        self.ledger.delete("unlisting a branch", &index, key, Expect::Any, self.ids.as_ref()).await?;
+        Ok(false)
+    }
+
     /// Writes the index entry, then the record. See [`crate::record`] for why in this order.
     pub(crate) async fn insert_branch(
         &self,
@@ -106,7 +159,8 @@ impl Inner {
         let index = self.partitions.branch_index();
         let key = index_key(name.as_str(), incarnation);
         let ids = self.ids.as_ref();
-        self.ledger.put("listing a new branch", &index, &key, Expect::Any, (Vec::new(), None), ids).await?;
+        let made = index_value(self.clock.now_ms());
+        self.ledger.put("listing a new branch", &index, &key, Expect::Any, (made, None), ids).await?;
         let value = (record.encode(), Some(record.fence_mark()));
         let partition = self.partitions.branch(name);
         match self.ledger.put("making a branch", &partition, BRANCH_KEY, Expect::Absent, value, ids).await? {
@@ -123,11 +177,19 @@ impl Inner {
         Ok(branch.map(|branch| BranchInfo { name, head: branch.record.head, hidden: branch.record.hidden }))
     }
 
-    async fn remove_branch(&self, name: &BranchName) -> Result<(), RepositoryError> {
+    /// Removes a branch; with `only`, unless another has its name by now.
+    async fn remove_branch(
+        &self,
+        name: &BranchName,
+        only: Option<Incarnation>,
+    ) -> Result<(), RepositoryError> {
         let partition = self.partitions.branch(name);
         let ids = self.ids.as_ref();
         for _ in 0..TRIES_MAX {
             let branch = self.load_branch(name).await?;
+            if only.is_some_and(|only| only != branch.record.incarnation) {
+                return Err(RepositoryError::not_found("branch", name));
+            }
             let expect = Expect::Is(branch.version);
             match self.ledger.delete("deleting a branch", &partition, BRANCH_KEY, expect, ids).await? {
                 Swap::Lost(_) => continue,

@@ -1,19 +1,21 @@
 //! The repositories of a server: making, finding, listing and deleting them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anabranch_merge::Registry;
 use anabranch_refs::{Expect, RefsBackend, ScanRange, StagingStore, VALUE_BYTES_MAX, Version, Versioned};
-use anabranch_storage::{ObjectStorage, StorageError};
+use anabranch_storage::{ImportSource, ObjectStorage, StorageError};
 use anabranch_types::{Clock, IdSource, RepositoryName};
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
+use crate::claims::{self, Claimed};
 use crate::ledger::{Ledger, Swap};
 use crate::paging::{page_amount, paged};
-use crate::record::{self, RepositoryRecord, RepositoryUid};
+use crate::record::{self, RepositoryRecord, RepositoryUid, is_repository_key};
+use crate::staging_view::TRIES_MAX;
 use crate::{CreateRepository, Paged, Paging, Repository, RepositoryError, RepositoryInfo};
 
 /// Opens the object storage of a repository. The binary implements it: only it names concrete storages.
@@ -33,6 +35,18 @@ pub trait StorageOpener: Send + Sync + fmt::Debug {
         requested: Option<&str>,
         repository: &RepositoryName,
     ) -> Result<String, RepositoryError>;
+
+    /// The source of imports that holds `address`, a URL of an object or of a prefix, and its key there.
+    ///
+    /// # Errors
+    /// [`StorageError::Withdrawn`] for an address that this server may not read, saying which it may. Asked again
+    /// at every read of an imported object.
+    fn source(&self, address: &str) -> Result<(Arc<dyn ImportSource>, String), StorageError> {
+        Err(StorageError::Withdrawn {
+            address: address.to_owned(),
+            reason: "this server reads no sources of imports".to_owned(),
+        })
+    }
 }
 
 /// What a [`Catalog`] works with.
@@ -86,7 +100,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`RepositoryError::AlreadyExists`] for a name that is taken, [`RepositoryError::Invalid`] for a namespace that
-    /// this server does not take.
+    /// this server does not take, or that equals, holds or lies inside another repository's.
     pub async fn create_repository(
         &self,
         request: CreateRepository,
@@ -106,29 +120,39 @@ impl Catalog {
             default_branch,
             metadata,
         };
-        let value = record.encode();
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(RepositoryError::invalid(format!(
-                "the metadata of repository {name} takes more than {VALUE_BYTES_MAX} bytes"
-            )));
+        checked_value(&name, &record)?;
+        // Looked at before anything is written there; decided when the name is taken.
+        if let Some(holder) = self.namespace_holder(&record.storage_namespace).await? {
+            return Err(if holder == name {
+                exists()
+            } else {
+                claims::taken(&record.storage_namespace, &holder)
+            });
         }
         let repository = self.inner.open(&name, &record).await?;
         repository.inner.insert_first_commit().await?;
         // The name comes last: until then nobody sees what a crash leaves behind.
-        let ids = parts.ids.as_ref();
-        let (action, partition) = ("making a repository", record::repositories());
-        match self
-            .inner
-            .ledger
-            .put(action, &partition, name.as_str(), Expect::Absent, (value, None), ids)
-            .await?
-        {
-            Swap::Done(_) => Ok(record.info(&name)),
-            Swap::Lost(_) => {
+        match claims::insert(&self.inner.ledger, parts.ids.as_ref(), &name, &record).await {
+            Ok(Claimed::Done) => Ok(record.info(&name)),
+            Ok(Claimed::NameTaken) => {
                 self.inner.close(record.uid);
                 Err(exists())
             }
+            Err(error) => {
+                self.inner.close(record.uid);
+                Err(error)
+            }
         }
+    }
+
+    /// The source of imports that holds `address`, and its key there. See [`StorageOpener::source`].
+    pub fn source(&self, address: &str) -> Result<(Arc<dyn ImportSource>, String), StorageError> {
+        self.inner.parts.storages.source(address)
+    }
+
+    /// The repository whose objects `namespace` equals, holds or lies inside.
+    pub async fn namespace_holder(&self, namespace: &str) -> Result<Option<RepositoryName>, RepositoryError> {
+        claims::holder(&self.inner.ledger, self.inner.parts.ids.as_ref(), namespace).await
     }
 
     /// A handle of the repository. Cheap; reads the repository's record, so that a deleted one is noticed.
@@ -151,41 +175,74 @@ impl Catalog {
         Ok(record.info(name))
     }
 
+    /// Changes what is attached to a repository, and answers all of it.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NotFound`]; [`RepositoryError::Invalid`] when it becomes too large.
+    pub async fn change_metadata(
+        &self,
+        name: &RepositoryName,
+        change: impl Fn(&mut BTreeMap<String, String>) + Send + Sync,
+    ) -> Result<BTreeMap<String, String>, RepositoryError> {
+        let parts = &self.inner.parts;
+        for _ in 0..TRIES_MAX {
+            let found = self.inner.find(name).await?;
+            let (mut record, version) =
+                found.ok_or_else(|| RepositoryError::not_found("repository", name))?;
+            change(&mut record.metadata);
+            let value = checked_value(name, &record)?;
+            let (action, partition, expect) =
+                ("changing a repository", record::repositories(), Expect::Is(version));
+            let put = self.inner.ledger.put(
+                action,
+                &partition,
+                name.as_str(),
+                expect,
+                (value, None),
+                parts.ids.as_ref(),
+            );
+            if let Swap::Done(_) = put.await? {
+                return Ok(record.metadata);
+            }
+        }
+        Err(RepositoryError::Busy { branch: format!("of repository {name}"), tries: TRIES_MAX })
+    }
+
     /// A page of repositories, in order of name.
     pub async fn list_repositories(&self, paging: &Paging) -> Result<Paged<RepositoryInfo>, RepositoryError> {
         let after = paging.after.clone().filter(|after| !after.is_empty());
         let range = ScanRange { prefix: paging.prefix.clone(), after };
         let amount = page_amount(paging.amount);
+        // One more is read than is shown, because claims follow the names.
         let partition = record::repositories();
-        let page = self.inner.ledger.scan("listing repositories", &partition, &range, amount).await?;
-        let last = page.rows.last().map(|(name, _)| name.clone()).unwrap_or_default();
+        let page = self.inner.ledger.scan("listing repositories", &partition, &range, amount + 1).await?;
+        let mut rows: Vec<_> = page.rows.into_iter().filter(|(key, _)| is_repository_key(key)).collect();
+        let more = rows.len() > amount;
+        rows.truncate(amount);
+        let last = rows.last().map(|(name, _)| name.clone()).unwrap_or_default();
         let info = |(name, row): (String, Versioned)| {
             let record = decode(&name, &row.value)?;
             let name =
                 RepositoryName::new(name).map_err(|why| RepositoryError::damaged("a repository", why))?;
             Ok(record.info(&name))
         };
-        let results: Result<Vec<_>, RepositoryError> = page.rows.into_iter().map(info).collect();
-        Ok(paged(results?, page.more, last))
+        let results: Result<Vec<_>, RepositoryError> = rows.into_iter().map(info).collect();
+        Ok(paged(results?, more, last))
     }
 
-    /// Deletes a repository: its name is free at once. Its objects stay where they are.
+    /// Deletes a repository: its name and its namespace are free at once. Its objects stay where they are.
     ///
     /// # Errors
     /// [`RepositoryError::NotFound`].
     pub async fn delete_repository(&self, name: &RepositoryName) -> Result<(), RepositoryError> {
         let found = self.inner.find(name).await?;
         let (record, version) = found.ok_or_else(|| RepositoryError::not_found("repository", name))?;
-        let (partition, expect) = (record::repositories(), Expect::Is(version));
         let ids = self.inner.parts.ids.as_ref();
-        let action = "deleting a repository";
-        match self.inner.ledger.delete(action, &partition, name.as_str(), expect, ids).await? {
-            Swap::Done(_) => {
-                self.inner.close(record.uid);
-                Ok(())
-            }
-            Swap::Lost(_) => Err(RepositoryError::not_found("repository", name)),
+        if !claims::remove(&self.inner.ledger, ids, name, &record, version).await? {
+            return Err(RepositoryError::not_found("repository", name));
         }
+        self.inner.close(record.uid);
+        Ok(())
     }
 }
 
@@ -219,6 +276,17 @@ impl Inner {
 
     fn handles(&self) -> MutexGuard<'_, HashMap<RepositoryUid, Arc<OnceCell<Repository>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The value of a record, if the ref-store takes it.
+fn checked_value(name: &RepositoryName, record: &RepositoryRecord) -> Result<Vec<u8>, RepositoryError> {
+    let value = record.encode();
+    match value.len() > VALUE_BYTES_MAX {
+        false => Ok(value),
+        true => Err(RepositoryError::invalid(format!(
+            "the metadata of repository {name} takes more than {VALUE_BYTES_MAX} bytes"
+        ))),
     }
 }
 

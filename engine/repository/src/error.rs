@@ -162,6 +162,7 @@ impl RepositoryError {
             StorageError::Gone { reason, .. } => {
                 RepositoryError::Gone { what: format!("repository {repository}"), reason }
             }
+            StorageError::Withdrawn { address, reason } => RepositoryError::Gone { what: address, reason },
             source => RepositoryError::Storage { repository, source },
         }
     }

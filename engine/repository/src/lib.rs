@@ -5,6 +5,7 @@ mod blobs;
 mod branches;
 mod catalog;
 mod chain;
+mod claims;
 mod commit;
 mod commits;
 mod delta;
@@ -22,6 +23,7 @@ mod log;
 mod merge;
 mod model;
 mod objects;
+mod outside;
 mod paging;
 mod pick;
 mod record;
@@ -44,4 +46,5 @@ pub use model::{
     RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableSummary, TagInfo, WriteAnswer, WriteCondition,
 };
 pub use objects::{ByteStream, RepositoryUpload};
+pub use outside::is_outside;
 pub use repository::Repository;

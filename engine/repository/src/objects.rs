@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use anabranch_refs::StagedRow;
-use anabranch_storage::{ObjectUpload, new_object_key};
+use anabranch_storage::{ObjectUpload, StorageError, new_object_key};
 use anabranch_types::{Address, BranchName, Entry, ObjectKey, ObjectPath, RepositoryName};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
@@ -140,7 +140,7 @@ impl Repository {
             Ok(object) if object.size == address.length => {
                 storage.delete(&address.object).await.map_err(RepositoryError::storage(self.name()))
             }
-            Ok(_) | Err(anabranch_storage::StorageError::NotFound { .. }) => Ok(()),
+            Ok(_) | Err(StorageError::NotFound { .. }) => Ok(()),
             Err(error) => Err(RepositoryError::storage(self.name())(error)),
         }
     }
@@ -265,7 +265,14 @@ impl Inner {
         }
         let bytes = self.storage.get_stream(&address.object, Some(range)).await;
         let repository = self.info.name.clone();
-        let bytes = bytes.map_err(RepositoryError::storage(&repository))?;
+        let bytes = bytes.map_err(|error| match error {
+            // Somebody else removed it: no server of ours deletes what an entry points to.
+            StorageError::NotFound { key, storage } => RepositoryError::Gone {
+                what: format!("object {key}"),
+                reason: format!("{storage} no longer holds it"),
+            },
+            error => RepositoryError::storage(&repository)(error),
+        })?;
         Ok(bytes.map_err(move |error| RepositoryError::storage(&repository)(error)).boxed())
     }
 }

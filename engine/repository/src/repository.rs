@@ -18,6 +18,7 @@ use crate::catalog::CatalogParts;
 use crate::commits::CommitCache;
 use crate::group::Groups;
 use crate::ledger::Ledger;
+use crate::outside::WithOutside;
 use crate::record::{Partitions, RepositoryRecord};
 use crate::staging_view::FenceHints;
 
@@ -57,6 +58,8 @@ impl Repository {
         record: &RepositoryRecord,
         storage: Arc<dyn ObjectStorage>,
     ) -> Repository {
+        let storage: Arc<dyn ObjectStorage> =
+            Arc::new(WithOutside::new(storage, Arc::clone(&parts.storages)));
         let packs = Arc::new(Packs { storage: Arc::clone(&storage) });
         let cache_bytes = usize::try_from(parts.cache_bytes).unwrap_or(usize::MAX);
         let segments =
@@ -90,7 +93,7 @@ impl Repository {
         &self.inner.info
     }
 
-    /// Where its objects are.
+    /// Where its objects are, imported ones included.
     pub fn storage(&self) -> &Arc<dyn ObjectStorage> {
         &self.inner.storage
     }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anabranch_types::ObjectKey;
 use async_trait::async_trait;
@@ -11,7 +12,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use crate::{
-    ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, Segment, StorageError, StoredObject,
+    ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, Segment, SignedFor, StorageError,
+    StoredObject,
 };
 
 /// How much was asked for since the counts were taken last.
@@ -149,6 +151,15 @@ impl ObjectStorage for CountingStorage {
         add(&self.counters.uploads, 1);
         let inner = self.inner.upload(key).await?;
         Ok(Box::new(CountingUpload { inner, counters: Arc::clone(&self.counters) }))
+    }
+
+    async fn signed_url(
+        &self,
+        key: &ObjectKey,
+        purpose: SignedFor,
+        lifetime: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        self.inner.signed_url(key, purpose, lifetime).await
     }
 
     async fn open_segment(

@@ -71,6 +71,14 @@ pub enum StorageError {
         /// What the storage, or the network, said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An object outside this server's storages that may not be read, or no longer can.
+    #[error("{address} cannot be read: {reason}")]
+    Withdrawn {
+        /// Its URL.
+        address: String,
+        /// Why, and what is allowed.
+        reason: String,
+    },
     /// Anything else that the storage said.
     #[error("{action} of {key} in {storage} failed")]
     Failed {
@@ -113,6 +121,9 @@ impl StorageError {
                 storage: storage.clone(),
                 source: Box::new(SharedSource(Arc::clone(this))),
             },
+            StorageError::Withdrawn { address, reason } => {
+                StorageError::Withdrawn { address: address.clone(), reason: reason.clone() }
+            }
             StorageError::Failed { action, key, storage, .. } => StorageError::Failed {
                 action,
                 key: key.clone(),

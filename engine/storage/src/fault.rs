@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anabranch_types::ObjectKey;
 use async_trait::async_trait;
@@ -11,7 +12,8 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::{
-    ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, Segment, StorageError, StoredObject,
+    ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, Segment, SignedFor, StorageError,
+    StoredObject,
 };
 
 /// What a call can be.
@@ -221,6 +223,15 @@ impl ObjectStorage for FaultyStorage {
             }
             fault => Err(error(fault, false, "beginning the upload", key.as_str(), self.name())),
         }
+    }
+
+    async fn signed_url(
+        &self,
+        key: &ObjectKey,
+        purpose: SignedFor,
+        lifetime: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        self.inner.signed_url(key, purpose, lifetime).await
     }
 
     async fn open_segment(

@@ -1,6 +1,7 @@
 //! The trait that every object storage implements.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use anabranch_types::{Address, ObjectKey};
 use async_trait::async_trait;
@@ -49,6 +50,15 @@ pub struct StoredObject {
     pub size: u64,
     /// Its version.
     pub etag: ETag,
+}
+
+/// What a signed address permits whoever holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SignedFor {
+    /// To read the object.
+    Read,
+    /// To write the object, whole.
+    Write,
 }
 
 /// Objects by key. Keys are relative to the storage (a repository's namespace, or the server's own).
@@ -104,6 +114,20 @@ pub trait ObjectStorage: Send + Sync + std::fmt::Debug {
         capacity: u64,
     ) -> Result<Option<Box<dyn Segment>>, StorageError> {
         let _ = (key, capacity);
+        Ok(None)
+    }
+
+    /// An address at which whoever holds it may read or write this one object for `lifetime`, without other
+    /// credentials. Whether there is such an object is not looked at.
+    ///
+    /// `None` says that the storage gives none: the bytes then go through the server.
+    async fn signed_url(
+        &self,
+        key: &ObjectKey,
+        purpose: SignedFor,
+        lifetime: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        let _ = (key, purpose, lifetime);
         Ok(None)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct CommitQuery {
 #[utoipa::path(
     post, path = "/repositories/{repository}/branches/{branch}/commits", operation_id = "commit", tag = "commits",
     params(("repository" = String, Path), ("branch" = String, Path), CommitQuery), request_body = CommitCreation,
-    responses((status = 201, body = Commit), (status = "4XX", body = Error))
+    responses((status = 201, body = Commit), (status = 501, body = Error), (status = "4XX", body = Error))
 )]
 pub(crate) async fn create(
     State(app): State<App>,

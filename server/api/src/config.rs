@@ -28,7 +28,7 @@ pub(crate) async fn get_config(
     Caller(who): Caller,
 ) -> Result<Json<Config>, ApiError> {
     app.may_read_server(&who)?;
-    Ok(Json(Config::of_this_server()))
+    Ok(Json(Config::of_this_server(app.facts())))
 }
 
 /// Which version this is.
@@ -54,5 +54,5 @@ pub(crate) async fn get_storage_config(
     Caller(who): Caller,
 ) -> Result<Json<StorageConfig>, ApiError> {
     app.may_read_server(&who)?;
-    Ok(Json(StorageConfig::of_this_server()))
+    Ok(Json(StorageConfig::of_this_server(app.facts())))
 }

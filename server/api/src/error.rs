@@ -84,11 +84,14 @@ impl ApiError {
 /// The status of an error of the application; none for the server's own failures.
 pub(crate) fn status_of(error: &AppError) -> Option<StatusCode> {
     Some(match error {
-        AppError::Denied { .. } | AppError::Protected { .. } | AppError::ReadOnlyRef { .. } => {
-            StatusCode::FORBIDDEN
-        }
+        AppError::Denied { .. }
+        | AppError::Protected { .. }
+        | AppError::ReadOnlyRef { .. }
+        | AppError::BadLink { .. } => StatusCode::FORBIDDEN,
         AppError::NotFound { .. } => StatusCode::NOT_FOUND,
-        AppError::AlreadyExists { .. } | AppError::NotEmpty { .. } => StatusCode::CONFLICT,
+        AppError::AlreadyExists { .. } | AppError::NotEmpty { .. } | AppError::Conflict { .. } => {
+            StatusCode::CONFLICT
+        }
         AppError::Invalid { .. }
         | AppError::NothingToCommit { .. }
         | AppError::InvalidPart { .. }

@@ -1,10 +1,13 @@
 //! Objects: stat, list, read, write, copy, delete.
 
-use anabranch_app::{App, AppError, ByteRange, CopyInput, ListInput, PutInput, SourceObject};
+use anabranch_app::{App, AppError, ByteRange, CopyInput, ListInput, Listed, Paged, PutInput, SourceObject};
 use anabranch_auth::Principal;
+use anabranch_types::Entry;
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::response::IntoResponse;
 use http::StatusCode;
+use http::header::LOCATION;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -12,16 +15,17 @@ use crate::authenticate::Caller;
 use crate::download;
 use crate::error::{ApiError, status_of};
 use crate::extract::{JsonBody, PathOf, QueryOf, flag};
+use crate::links::Reached;
 use crate::page::{AMOUNT_MAX, amount, non_empty, page};
 use crate::request_id::chain;
 use crate::upload;
 use crate::wire::{
     Error, ObjectCopyCreation, ObjectError, ObjectErrorList, ObjectStats, ObjectStatsList, PathList,
-    UnderlyingObjectProperties,
+    PathType, UnderlyingObjectProperties,
 };
 
 /// The namespace in which the physical addresses of a repository lie.
-async fn namespace(app: &App, who: &Principal, repository: &str) -> Result<String, AppError> {
+pub(crate) async fn namespace(app: &App, who: &Principal, repository: &str) -> Result<String, AppError> {
     Ok(app.repository(who, repository).await?.storage_namespace)
 }
 
@@ -29,7 +33,17 @@ async fn namespace(app: &App, who: &Principal, repository: &str) -> Result<Strin
 #[into_params(parameter_in = Query)]
 pub(crate) struct ObjectQuery {
     /// The path of the object.
+    pub(crate) path: String,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct GetQuery {
+    /// The path of the object.
     path: String,
+    /// Whether to answer with a redirection to a signed address of the bytes.
+    #[serde(default, deserialize_with = "flag")]
+    presign: Option<bool>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -40,6 +54,9 @@ pub(crate) struct StatQuery {
     /// Whether user metadata is answered; left out: yes.
     #[serde(default, deserialize_with = "flag")]
     user_metadata: Option<bool>,
+    /// Whether the physical address is a signed URL at which the bytes can be read without credentials.
+    #[serde(default, deserialize_with = "flag")]
+    presign: Option<bool>,
 }
 
 /// What is known of an object.
@@ -51,12 +68,21 @@ pub(crate) struct StatQuery {
 pub(crate) async fn stat(
     State(app): State<App>,
     Caller(who): Caller,
+    reached: Reached,
     PathOf((repository, reference)): PathOf<(String, String)>,
     QueryOf(query): QueryOf<StatQuery>,
 ) -> Result<Json<ObjectStats>, ApiError> {
     let object = app.stat(&who, &repository, &reference, &query.path).await?;
     let namespace = namespace(&app, &who, &repository).await?;
-    Ok(Json(ObjectStats::new(object, &namespace, query.user_metadata.unwrap_or(true))))
+    let signed = match query.presign.unwrap_or(false) {
+        true => app.sign_reads(&who, &repository, &[&object.entry]).await?.pop(),
+        false => None,
+    };
+    let stats = ObjectStats::new(object, &namespace, query.user_metadata.unwrap_or(true));
+    Ok(Json(match signed {
+        Some(signed) => stats.signed(reached.url(&signed), signed.expires_ms),
+        None => stats,
+    }))
 }
 
 /// What the underlying store says of an object: nothing beyond its existence.
@@ -82,6 +108,9 @@ pub(crate) struct ListQuery {
     /// Whether user metadata is answered; left out: yes.
     #[serde(default, deserialize_with = "flag")]
     user_metadata: Option<bool>,
+    /// Whether physical addresses are signed URLs at which the bytes can be read without credentials.
+    #[serde(default, deserialize_with = "flag")]
+    presign: Option<bool>,
     /// The path or common prefix after which the page begins.
     after: Option<String>,
     /// How many results, up to 1,000; -1: as many as a page holds.
@@ -101,6 +130,7 @@ pub(crate) struct ListQuery {
 pub(crate) async fn list(
     State(app): State<App>,
     Caller(who): Caller,
+    reached: Reached,
     PathOf((repository, reference)): PathOf<(String, String)>,
     QueryOf(query): QueryOf<ListQuery>,
 ) -> Result<Json<ObjectStatsList>, ApiError> {
@@ -113,31 +143,61 @@ pub(crate) async fn list(
     let paged = app.list_objects(&who, &repository, &reference, input).await?;
     let namespace = namespace(&app, &who, &repository).await?;
     let with_metadata = query.user_metadata.unwrap_or(true);
-    let (pagination, results) = page(paged, |line| ObjectStats::listed(line, &namespace, with_metadata));
-    Ok(Json(ObjectStatsList { pagination, results }))
+    let mut signed = match query.presign.unwrap_or(false) {
+        true => app.sign_reads(&who, &repository, &entries(&paged)).await?.into_iter(),
+        false => Vec::new().into_iter(),
+    };
+    let (pagination, lines) = page(paged, |line| ObjectStats::listed(line, &namespace, with_metadata));
+    let sign = |stats: ObjectStats| match stats.path_type {
+        PathType::CommonPrefix => stats,
+        PathType::Object => match signed.next() {
+            Some(signed) => stats.signed(reached.url(&signed), signed.expires_ms),
+            None => stats,
+        },
+    };
+    Ok(Json(ObjectStatsList { pagination, results: lines.into_iter().map(sign).collect() }))
+}
+
+fn entries(paged: &Paged<Listed>) -> Vec<&Entry> {
+    let entry = |line| match line {
+        &Listed::Object(ref object) => Some(&object.entry),
+        Listed::CommonPrefix(_) => None,
+    };
+    paged.results.iter().filter_map(entry).collect()
 }
 
 /// Reads an object, or a range of it.
 #[utoipa::path(
     get, path = "/repositories/{repository}/refs/{ref}/objects", operation_id = "getObject", tag = "objects",
     params(
-        ("repository" = String, Path), ("ref" = String, Path), ObjectQuery,
+        ("repository" = String, Path), ("ref" = String, Path), GetQuery,
         ("Range" = Option<String>, Header, description = "One range of bytes."),
         ("If-None-Match" = Option<String>, Header, description = "Answer 304 if the object has this entity tag.")
     ),
     responses(
         (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 206, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 304), (status = "4XX", body = Error)
+        (status = 302, description = "`Location` is a signed address of the bytes."), (status = 304),
+        (status = "4XX", body = Error)
     )
 )]
 pub(crate) async fn get(
     State(app): State<App>,
     Caller(who): Caller,
+    reached: Reached,
     PathOf((repository, reference)): PathOf<(String, String)>,
-    QueryOf(query): QueryOf<ObjectQuery>,
+    QueryOf(query): QueryOf<GetQuery>,
     request: Request,
 ) -> Result<axum::response::Response, ApiError> {
+    if query.presign.unwrap_or(false) {
+        let object = app.stat(&who, &repository, &reference, &query.path).await?;
+        if download::is_fresh(request.headers(), &object.entry) {
+            return Ok(download::not_modified(&object.entry));
+        }
+        let signed = app.sign_reads(&who, &repository, &[&object.entry]).await?;
+        let url = signed.first().map(|signed| reached.url(signed)).unwrap_or_default();
+        return Ok((StatusCode::FOUND, [(LOCATION, url)]).into_response());
+    }
     let range = download::range(request.headers());
     let read = app.get_object(&who, &repository, &reference, &query.path, range).await?;
     if download::is_fresh(request.headers(), &read.info.entry) {

@@ -11,7 +11,10 @@ use crate::authenticate::Caller;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, PathOf, QueryOf, flag};
 use crate::page::{non_empty, page, paging};
-use crate::wire::{Error, FsckReport, Metadata, Repository, RepositoryCreation, RepositoryList};
+use crate::wire::{
+    Error, FsckReport, Metadata, Repository, RepositoryCreation, RepositoryList, RepositoryMetadataKeys,
+    RepositoryMetadataSet,
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -29,7 +32,7 @@ pub(crate) struct ListQuery {
 /// Lists repositories in order of name.
 #[utoipa::path(
     get, path = "/repositories", operation_id = "listRepositories", tag = "repositories", params(ListQuery),
-    responses((status = 200, body = RepositoryList), (status = "4XX", body = Error))
+    responses((status = 200, body = RepositoryList), (status = 501, body = Error), (status = "4XX", body = Error))
 )]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -56,7 +59,7 @@ pub(crate) struct CreateQuery {
 #[utoipa::path(
     post, path = "/repositories", operation_id = "createRepository", tag = "repositories", params(CreateQuery),
     request_body = RepositoryCreation,
-    responses((status = 201, body = Repository), (status = "4XX", body = Error))
+    responses((status = 201, body = Repository), (status = 501, body = Error), (status = "4XX", body = Error))
 )]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -66,14 +69,16 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Repository>), ApiError> {
     let unsupported = [
         (query.bare.unwrap_or(false), "bare repositories are"),
-        (creation.sample_data.unwrap_or(false), "sample_data is"),
         (creation.read_only.unwrap_or(false), "read_only is"),
         (creation.storage_id.as_deref().is_some_and(|id| !id.is_empty()), "storage_id is"),
     ];
     if let Some((_, what)) = unsupported.iter().find(|(asked, _)| *asked) {
         return Err(ApiError::not_implemented(format!("{what} not supported: leave it out")));
     }
-    let info = app.create_repository(&who, creation.into()).await?;
+    let info = match creation.sample_data.unwrap_or(false) {
+        true => app.create_sample_repository(&who, creation.into()).await?,
+        false => app.create_repository(&who, creation.into()).await?,
+    };
     Ok((StatusCode::CREATED, Json(info.into())))
 }
 
@@ -117,7 +122,39 @@ pub(crate) async fn metadata(
     Caller(who): Caller,
     PathOf(repository): PathOf<String>,
 ) -> Result<Json<Metadata>, ApiError> {
-    Ok(Json(app.repository(&who, &repository).await?.metadata))
+    Ok(Json(app.repository_metadata(&who, &repository).await?))
+}
+
+/// Attaches names and values to a repository.
+#[utoipa::path(
+    post, path = "/repositories/{repository}/metadata", operation_id = "setRepositoryMetadata", tag = "repositories",
+    params(("repository" = String, Path)), request_body = RepositoryMetadataSet,
+    responses((status = 204), (status = "4XX", body = Error))
+)]
+pub(crate) async fn set_metadata(
+    State(app): State<App>,
+    Caller(who): Caller,
+    PathOf(repository): PathOf<String>,
+    JsonBody(set): JsonBody<RepositoryMetadataSet>,
+) -> Result<StatusCode, ApiError> {
+    app.change_repository_metadata(&who, &repository, set.metadata, Vec::new()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes names and their values away from a repository. Those that are not there are no errors.
+#[utoipa::path(
+    delete, path = "/repositories/{repository}/metadata", operation_id = "deleteRepositoryMetadata",
+    tag = "repositories", params(("repository" = String, Path)), request_body = RepositoryMetadataKeys,
+    responses((status = 204), (status = "4XX", body = Error))
+)]
+pub(crate) async fn delete_metadata(
+    State(app): State<App>,
+    Caller(who): Caller,
+    PathOf(repository): PathOf<String>,
+    JsonBody(keys): JsonBody<RepositoryMetadataKeys>,
+) -> Result<StatusCode, ApiError> {
+    app.change_repository_metadata(&who, &repository, Metadata::new(), keys.keys).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Walks and verifies everything that the refs of a repository reach. Changes nothing. Of our own.

@@ -19,12 +19,12 @@ use utoipa_axum::routes;
 use crate::error::ApiError;
 use crate::login::Door;
 use crate::{
-    authenticate, branch_protection, branches, commits, config, groups, login, merges, objects, policies,
-    refs, repositories, request_id, tags, users,
+    authenticate, branch_protection, branches, commits, config, groups, imports, links, login, merges,
+    objects, policies, refs, repositories, request_id, staging, tags, users,
 };
 
 /// Where the operations are.
-const BASE: &str = "/api/v1";
+pub(crate) const BASE: &str = "/api/v1";
 
 /// How a caller proves who it is: with a key pair, or with the token of a login in a header or a cookie.
 const SCHEMES: [&str; 3] = ["basic_auth", "jwt_token", "cookie_auth"];
@@ -78,13 +78,15 @@ pub fn openapi() -> OpenApi {
     document
 }
 
-/// What is served without credentials: nothing that tells or changes anything but the caller's own cookie.
+/// What is served without credentials, or with a signed address alone: nothing that tells or changes anything but the
+/// caller's own cookie and what an address was signed for.
 fn open() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(config::health_check))
         .routes(routes!(login::login))
         .routes(routes!(login::logout))
         .routes(routes!(login::setup_state, login::setup))
+        .routes(routes!(links::read, links::head, links::write))
 }
 
 /// What needs credentials: everything else.
@@ -114,7 +116,7 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(branch_protection::list, branch_protection::add, branch_protection::remove))
         .routes(routes!(repositories::list, repositories::create))
         .routes(routes!(repositories::get, repositories::delete))
-        .routes(routes!(repositories::metadata))
+        .routes(routes!(repositories::metadata, repositories::set_metadata, repositories::delete_metadata))
         .routes(routes!(repositories::fsck))
         .routes(routes!(branches::list, branches::create))
         .routes(routes!(branches::get, branches::delete, branches::reset))
@@ -133,7 +135,11 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(objects::stat))
         .routes(routes!(objects::underlying_properties))
         .routes(routes!(objects::list))
-        .routes(routes!(objects::upload, objects::delete))
+        .routes(routes!(objects::upload, objects::delete, staging::stage))
+        .routes(routes!(staging::preflight))
+        .routes(routes!(staging::user_metadata))
+        .routes(routes!(staging::address, staging::link))
+        .routes(routes!(imports::start, imports::status, imports::cancel))
         .routes(routes!(objects::copy))
         .routes(routes!(objects::delete_many))
 }

@@ -40,6 +40,12 @@ pub(crate) fn http_date(milliseconds: i64) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
+/// Milliseconds since the Unix epoch as JSON has a time: `2026-11-22T17:41:58Z`.
+pub(crate) fn date_time(milliseconds: i64) -> String {
+    let text = utc(milliseconds.div_euclid(1000));
+    text.replacen(' ', "T", 1).replacen(" UTC", "Z", 1)
+}
+
 /// A time in seconds since the Unix epoch, for people: `2026-11-22 17:41:58 UTC`.
 pub fn utc(seconds: i64) -> String {
     let (year, month, day) = civil_from_days(seconds.div_euclid(DAY_MS / 1000));

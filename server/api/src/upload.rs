@@ -36,13 +36,16 @@ pub(crate) async fn begin(headers: &HeaderMap, body: Body) -> Result<Upload, Api
         let (body, content_type) = form_content(content_type, body).await?;
         return Ok(Upload { body, size: None, attributes: ObjectAttributes { content_type, metadata } });
     }
-    let body =
-        body.into_data_stream().map(|piece| piece.map_err(|error| BodyError::Broken(error.to_string())));
     Ok(Upload {
-        body: body.boxed(),
+        body: plain_body(body).boxed(),
         size: announced_size(headers)?,
         attributes: ObjectAttributes { content_type: content_type.to_owned(), metadata },
     })
+}
+
+/// The body as it is.
+pub(crate) fn plain_body(body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
+    body.into_data_stream().map(|piece| piece.map_err(|error| BodyError::Broken(error.to_string())))
 }
 
 /// What the path must hold before the write.

@@ -7,8 +7,9 @@ use anabranch_refs::RefsBackend;
 use anabranch_repository::{Catalog, Repository};
 use anabranch_types::{BranchName, Clock, IdSource, RepositoryName};
 
-use crate::AppError;
 use crate::protection::RulesCache;
+use crate::staging::Written;
+use crate::{AppError, LinkKey};
 
 /// How long a commit, merge, revert or cherry-pick is tried anew while other servers move the branch.
 const REQUEST_TIME_MS: i64 = 60_000;
@@ -27,17 +28,64 @@ pub struct AppParts {
     pub ids: Arc<dyn IdSource>,
 }
 
+/// What an operator decides about an application.
+pub struct AppSettings {
+    /// What signed addresses are signed with: the same on all servers of an installation.
+    pub link_key: LinkKey,
+    /// What clients are told about this server.
+    pub facts: ServerFacts,
+    /// What a new repository holds if its maker asks for sample data.
+    pub samples: &'static [SampleObject],
+}
+
+/// An object of the sample data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SampleObject {
+    /// Its path.
+    pub path: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its bytes.
+    pub bytes: &'static [u8],
+}
+
+/// What clients are told about this server.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ServerFacts {
+    /// What clients reach this server by, without a `/` at the end; none: what each request came to.
+    pub public_url: Option<String>,
+    /// Whether this server speaks TLS itself.
+    pub tls: bool,
+    /// Below which `s3://` and other prefixes repositories may lie, beside `local://NAME`; empty: below none.
+    pub namespaces: Vec<String>,
+    /// From which prefixes may be imported.
+    pub import_sources: Vec<String>,
+}
+
 /// The use cases. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     pub(crate) parts: Arc<AppParts>,
+    pub(crate) settings: Arc<AppSettings>,
     pub(crate) rules: Arc<RulesCache>,
+    pub(crate) written: Arc<Written>,
 }
 
 impl App {
-    /// The application over these parts.
+    /// The application over these parts. What it signs is good for this process alone.
     pub fn new(parts: AppParts) -> Self {
-        App { parts: Arc::new(parts), rules: Arc::default() }
+        let link_key = LinkKey::derived_from(&parts.ids.id16());
+        App::with_settings(parts, AppSettings { link_key, facts: ServerFacts::default(), samples: &[] })
+    }
+
+    /// The application over these parts, as its operator wants it.
+    pub fn with_settings(parts: AppParts, settings: AppSettings) -> Self {
+        App {
+            parts: Arc::new(parts),
+            settings: Arc::new(settings),
+            rules: Arc::default(),
+            written: Arc::default(),
+        }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -91,6 +139,11 @@ impl App {
     /// Whether the caller may know what server this is; an error if not.
     pub fn may_read_server(&self, who: &Principal) -> Result<(), AppError> {
         permit(who, Action::ReadServer, &Resource::Server)
+    }
+
+    /// What clients are told about this server.
+    pub fn facts(&self) -> &ServerFacts {
+        &self.settings.facts
     }
 
     /// Whether requests can be served: the ref-store answers.

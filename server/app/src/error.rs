@@ -59,6 +59,12 @@ pub enum AppError {
         /// Its name.
         name: String,
     },
+    /// What was asked for does not fit what has happened already.
+    #[error("{message}")]
+    Conflict {
+        /// What, and what to do.
+        message: String,
+    },
     /// The request cannot be meant.
     #[error("{message}")]
     Invalid {
@@ -150,6 +156,12 @@ pub enum AppError {
     Contended {
         /// What.
         what: String,
+    },
+    /// A signed address that this server did not sign, or that has ended.
+    #[error("the signed address is refused: {reason}. Ask for a new one")]
+    BadLink {
+        /// Why.
+        reason: String,
     },
     /// The client's body failed.
     #[error(transparent)]

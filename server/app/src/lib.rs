@@ -9,10 +9,14 @@ mod branches;
 mod checksum;
 mod error;
 mod history;
+mod imports;
+mod links;
 mod model;
 mod objects;
 mod protection;
 mod repositories;
+mod staging;
+mod transactions;
 mod uploads;
 mod users;
 
@@ -21,13 +25,17 @@ pub use anabranch_repository::{
     MergeSummary, ObjectInfo, Paged, Paging, RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableDiff,
     TableSummary, TagInfo, WriteCondition,
 };
-pub use app::{App, AppParts};
+pub use app::{App, AppParts, AppSettings, SampleObject, ServerFacts};
 pub use body::SMALL_BYTES_MAX;
 pub use checksum::{ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ObjectChecksum};
 pub use error::{AppError, BodyError};
+pub use imports::{ImportSourceInput, ImportStatus};
+pub use links::{Link, LinkKey, LinkPurpose, physical_address};
 pub use model::{
-    BodyStream, ByteRange, CommitInput, CompleteInput, CopyInput, CreateRepositoryInput, ListInput,
-    MergeBase, MergeInput, ObjectAttributes, ObjectRead, PartInfo, PickInput, PutInput, ReadStream,
-    SourceObject, UploadChecksum, UploadInfo, UploadInput, WantedPart,
+    BodyStream, ByteRange, CommitInput, CompleteInput, CopyInput, CreateRepositoryInput, LinkInput,
+    ListInput, MergeBase, MergeInput, ObjectAttributes, ObjectRead, PartInfo, PickInput, PutInput,
+    ReadStream, SourceObject, UploadChecksum, UploadInfo, UploadInput, WantedPart,
 };
 pub use protection::ProtectionRules;
+pub use staging::{Signed, SignedAddress, StagingPlace};
+pub use transactions::TRANSACTION_LIFETIME_MS;

@@ -153,6 +153,21 @@ pub struct PutInput {
     pub checksum: Option<ChecksumAlgorithm>,
 }
 
+/// What a client wrote to the store itself, to be put at a path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LinkInput {
+    /// The address that it was given.
+    pub physical_address: String,
+    /// The entity tag that the store answered.
+    pub checksum: String,
+    /// How many bytes it wrote.
+    pub size: u64,
+    /// What the object carries.
+    pub attributes: ObjectAttributes,
+    /// What its path must hold before.
+    pub condition: WriteCondition,
+}
+
 /// An object that is copied.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SourceObject {

@@ -1,10 +1,17 @@
 //! Repositories: create, look up, list, delete, check.
 
+use std::collections::BTreeMap;
+
 use anabranch_auth::{Action, Principal, Resource, authorize};
-use anabranch_repository::{CreateRepository, FsckReport, LogRequest, Paged, Paging, RepositoryInfo};
-use anabranch_types::{BranchName, RepositoryName};
+use anabranch_repository::{
+    Actor, CommitRequest, CreateRepository, FsckReport, LogRequest, Paged, Paging, RepositoryInfo,
+};
+use anabranch_types::{BranchName, Entry, ObjectPath, RepositoryName};
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
 
 use crate::app::permit;
+use crate::body::{Announced, take_in};
 use crate::{App, AppError, CreateRepositoryInput};
 
 /// How many pages of the catalog one listing looks at.
@@ -25,6 +32,68 @@ impl App {
             metadata: input.metadata,
         };
         Ok(self.catalog().create_repository(request).await?)
+    }
+
+    /// Makes a repository whose default branch begins with a commit of the sample data.
+    pub async fn create_sample_repository(
+        &self,
+        who: &Principal,
+        input: CreateRepositoryInput,
+    ) -> Result<RepositoryInfo, AppError> {
+        let info = self.create_repository(who, input).await?;
+        let repository = self.catalog().repository(&info.name).await?;
+        let mut entries = Vec::with_capacity(self.settings.samples.len());
+        for sample in self.settings.samples {
+            let body = stream::once(async { Ok(Bytes::from_static(sample.bytes)) }).boxed();
+            let intake = take_in(&repository, body, Announced::default()).await?;
+            let entry = Entry {
+                address: intake.address,
+                size: intake.size,
+                checksum: intake.checksum,
+                parts: 0,
+                modified_ms: self.now_ms(),
+                content_type: sample.content_type.to_owned(),
+                metadata: BTreeMap::new(),
+            };
+            entries.push((ObjectPath::new(sample.path)?, entry));
+        }
+        repository.put_many(&info.default_branch, entries).await?;
+        let commit = CommitRequest {
+            message: "Add sample data".into(),
+            committer: Actor(who.name().to_owned()),
+            metadata: BTreeMap::new(),
+            allow_empty: true,
+            created_ms: None,
+        };
+        repository.commit(&info.default_branch, commit).await?;
+        Ok(info)
+    }
+
+    /// What is attached to a repository.
+    pub async fn repository_metadata(
+        &self,
+        who: &Principal,
+        repository: &str,
+    ) -> Result<BTreeMap<String, String>, AppError> {
+        let opened = self.open(who, Action::ReadRepository, repository).await?;
+        // A handle knows what was attached when it was opened.
+        Ok(self.catalog().repository_info(opened.name()).await?.metadata)
+    }
+
+    /// Attaches `set` to a repository and takes `removed` away, and answers what is attached then.
+    pub async fn change_repository_metadata(
+        &self,
+        who: &Principal,
+        repository: &str,
+        set: BTreeMap<String, String>,
+        removed: Vec<String>,
+    ) -> Result<BTreeMap<String, String>, AppError> {
+        let opened = self.open(who, Action::ChangeRepository, repository).await?;
+        let change = |all: &mut BTreeMap<String, String>| {
+            all.extend(set.clone());
+            all.retain(|name, _| !removed.contains(name));
+        };
+        Ok(self.catalog().change_metadata(opened.name(), change).await?)
     }
 
     /// Looks a repository up.

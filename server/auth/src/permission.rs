@@ -42,6 +42,8 @@ actions! {
     CreateRepository = "repository:create", Admin;
     /// Read what a repository is.
     ReadRepository = "repository:read", ReadOnly;
+    /// Change what is attached to a repository.
+    ChangeRepository = "repository:change", ReadWrite;
     /// Delete a repository and everything in it.
     DeleteRepository = "repository:delete", Admin;
     /// Walk and verify everything that a repository stores.

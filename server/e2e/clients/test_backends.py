@@ -1,6 +1,7 @@
 """The main job where nothing lies on the server's own disk: refs in Postgres, objects in S3 or Azure."""
 
 import base64
+import hashlib
 import hmac
 import os
 import urllib.request
@@ -8,7 +9,9 @@ import uuid
 from email.utils import formatdate
 
 import boto3
+import lakefs
 import pyarrow as pa
+import pytest
 from deltalake import write_deltalake
 
 from conftest import Server
@@ -24,7 +27,8 @@ def test_postgres_and_s3(tmp_path):
     store.create_bucket(Bucket=bucket)
     server = Server(
         tmp_path / "data", "--postgres", database, "--s3-endpoint", endpoint,
-        "--s3-access-key-id", "any", "--s3-secret-access-key", "any",
+        "--s3-access-key-id", "any", "--s3-secret-access-key", "any", "--objects-allow", f"s3://{bucket}/lake",
+        "--objects-allow-import", f"s3://{bucket}/raw",
     ).start()
     repository = server.repository(namespace=f"s3://{bucket}/lake")
 
@@ -44,6 +48,8 @@ def test_postgres_and_s3(tmp_path):
     main.object("big.bin").upload(data=big, mode="wb")
     dev.merge_into(main)
     assert agreed(server, repository, "main", "t", ["id"], tmp_path / "copy") == [(1,), (2,), (3,)]
+    signed_by_the_bucket(main)
+    imported_from_the_bucket(main, store, bucket)
     server.stop()
     assert not (tmp_path / "data" / "objects").exists(), "no object lies on the server's disk"
     assert store.list_objects_v2(Bucket=bucket, Prefix="lake/")["KeyCount"] > 0
@@ -52,6 +58,33 @@ def test_postgres_and_s3(tmp_path):
     checked = server.run("fsck", repository.id)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     server.stop()
+
+
+def signed_by_the_bucket(main):
+    """Large objects, and those that clients wrote themselves, are read and written past the server."""
+    endpoint = os.environ["ANABRANCH_TEST_S3_ENDPOINT"]
+    assert main.object("big.bin").stat(pre_sign=True).physical_address.startswith(endpoint)
+    small = main.object("small.txt").upload("small", pre_sign=True)
+    assert small.stat(pre_sign=True).physical_address.startswith(endpoint)
+    assert small.reader(mode="r", pre_sign=True).read() == "small"
+    shared = main.object("shared.txt").upload("shared", pre_sign=False)
+    assert "/api/v1/links/" in shared.stat(pre_sign=True).physical_address
+    assert shared.reader(mode="r", pre_sign=True).read() == "shared"
+    main.commit("signed")
+
+
+def imported_from_the_bucket(main, store, bucket):
+    for name in ("a.csv", "deep/b.csv"):
+        store.put_object(Bucket=bucket, Key=f"raw/{name}", Body=name.encode())
+    store.put_object(Bucket=bucket, Key="rawest/c.csv", Body=b"not this one")
+    status = main.import_data("imported").prefix(f"s3://{bucket}/raw/", "in/").run()
+    assert status.ingested_objects == 2, status
+    assert main.object("in/deep/b.csv").reader(mode="r").read() == "deep/b.csv"
+    stat = main.object("in/a.csv").stat()
+    assert stat.checksum == hashlib.md5(b"a.csv").hexdigest() and stat.physical_address == f"s3://{bucket}/raw/a.csv"
+    for refused in (f"s3://{bucket}/lake/", f"s3://{bucket}/", f"s3://{bucket}/rawest/"):
+        with pytest.raises(lakefs.exceptions.BadRequestException):
+            main.import_data("no").prefix(refused, "x/").run()
 
 
 def test_azure(tmp_path):

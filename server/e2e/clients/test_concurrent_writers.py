@@ -110,3 +110,21 @@ def test_two_processes_over_lakefs_paths(server, repository):
     assert rows_of(read.to_pyarrow_table(), ["id"]) == [(number,) for number in range(start)]
     assert relay.count >= 1, "at least one writer lost a race, was answered 409, and tried again"
     relay.listener.close()
+
+
+def test_six_processes_over_lakefs_paths(server, repository):
+    """A commit for each of 120 writes and every row once, whoever was first."""
+    table, options = f"lakefs://{repository.id}/main/t", server.lakefs_options()
+    write_deltalake(table, pa.table({"id": pa.array([0], pa.int64())}), storage_options=options)
+    main = repository.branch("main")
+    before = len(list(main.log()))
+    run(table, options, [list(range(start, start + 20)) for start in range(1, 121, 20)])
+    versions = [f"t/_delta_log/{version:020}.json" for version in range(1, 121)]
+    assert len(list(main.log(objects=versions))) == 120, "a commit for each write"
+    checkpoints = [entry.path for entry in main.objects(prefix="t/_delta_log/") if ".checkpoint." in entry.path]
+    assert len(list(main.log())) - before == 120 + len(checkpoints), "and one for each checkpoint, by delta-rs itself"
+    read = DeltaTable(table, storage_options=options)
+    assert read.version() == 120
+    assert rows_of(read.to_pyarrow_table(), ["id"]) == [(number,) for number in range(121)]
+    left = [branch.id for branch in repository.branches()]
+    assert left == ["main"], "the writers' own branches are gone"

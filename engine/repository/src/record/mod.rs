@@ -3,7 +3,9 @@
 //! | partition | key | value |
 //! |---|---|---|
 //! | `repositories` | name | [`RepositoryRecord`] |
-//! | `repo/<uid>/branches` | `<name>!<incarnation>` | nothing: says that such a branch may exist |
+//! | `repositories` | `~namespace/<namespace>/` | [`ClaimRecord`]: whose objects are there |
+//! | `repositories` | `~claims` | nothing: written anew with each claim |
+//! | `repo/<uid>/branches` | `<name>!<incarnation>` | when it was made (i64, little-endian; nothing in older ones): says that such a branch may exist |
 //! | `repo/<uid>/branch/<name>` | `branch` | [`BranchRecord`], with the fence of its staging area |
 //! | `repo/<uid>/tags` | name | [`TagRecord`] |
 //! | `repo/<uid>/copies` | token | nothing: fences a staging area while a reset fills it |
@@ -15,6 +17,7 @@
 //! branch; they are durable before the head that needs them moves, and one that no head needs is harmless.
 
 mod branch;
+mod claim;
 mod repository;
 mod tag;
 mod wire;
@@ -23,6 +26,7 @@ use anabranch_refs::Partition;
 use anabranch_types::BranchName;
 
 pub(crate) use branch::{BranchRecord, Incarnation};
+pub(crate) use claim::{CLAIMS_KEY, ClaimRecord, claim_key, is_repository_key, outer_claim_keys};
 pub(crate) use repository::{RepositoryRecord, RepositoryUid};
 pub(crate) use tag::TagRecord;
 pub(crate) use wire::RecordError;
@@ -76,6 +80,16 @@ pub(crate) fn index_key(name: &str, incarnation: Incarnation) -> String {
     format!("{name}{INDEX_SEPARATOR}{}", hex::encode(incarnation.0))
 }
 
+/// The value of a branch in the index.
+pub(crate) fn index_value(made_ms: i64) -> Vec<u8> {
+    made_ms.to_le_bytes().to_vec()
+}
+
+/// When a branch of the index was made; none where that was not noted yet.
+pub(crate) fn made_ms(value: &[u8]) -> Option<i64> {
+    value.try_into().ok().map(i64::from_le_bytes)
+}
+
 /// The position in the index after every incarnation of a branch of this name.
 pub(crate) fn index_after(name: &str) -> String {
     // Hexadecimal digits end with `f`.
@@ -86,6 +100,13 @@ pub(crate) fn index_after(name: &str) -> String {
 pub(crate) fn parse_index_key(key: &str) -> Option<BranchName> {
     let (name, _incarnation) = key.split_once(INDEX_SEPARATOR)?;
     BranchName::new(name).ok()
+}
+
+/// The name and the incarnation in a key of the index; none for a foreign key.
+pub(crate) fn index_entry(key: &str) -> Option<(BranchName, Incarnation)> {
+    let (name, incarnation) = key.split_once(INDEX_SEPARATOR)?;
+    let incarnation = hex::decode(incarnation).ok()?.try_into().ok()?;
+    Some((BranchName::new(name).ok()?, Incarnation(incarnation)))
 }
 
 #[cfg(test)]

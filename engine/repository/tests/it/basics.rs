@@ -209,3 +209,41 @@ async fn names_are_taken_once_listed_in_order_and_free_again() {
     let lake = disk.create().await;
     assert!(contents(&lake, "main", 10).await.is_empty());
 }
+
+#[tokio::test]
+async fn branches_that_clients_left_behind_expire_by_age_and_name() {
+    let disk = Disk::new();
+    let lake = disk.create().await;
+    for name in ["delta-tx-1", "delta-tx-2", "other"] {
+        lake.create_branch(&branch(name), "main", name == "delta-tx-1").await.unwrap();
+    }
+    put(&lake, "delta-tx-1", "x", 1).await;
+    disk.clock.advance(1_000);
+    lake.create_branch(&branch("delta-tx-new"), "main", false).await.unwrap();
+    lake.delete_branch(&branch("delta-tx-2")).await.unwrap();
+    lake.create_branch(&branch("delta-tx-2"), "main", false).await.unwrap();
+    let before_ms = 1_700_000_000_500;
+    assert_eq!(lake.expire_branches("delta-tx-", before_ms).await.unwrap(), [branch("delta-tx-1")]);
+    assert!(lake.expire_branches("delta-tx-", before_ms).await.unwrap().is_empty());
+    let left = lake.list_branches(&paging(10), true).await.unwrap();
+    let names: Vec<_> = left.results.iter().map(|branch| branch.name.as_str()).collect();
+    assert_eq!(names, ["delta-tx-2", "delta-tx-new", "main", "other"]);
+    assert!(lake.expire_branches("main", i64::MAX).await.unwrap().is_empty(), "the default branch stays");
+    assert!(lake.fsck().await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn what_is_attached_to_a_repository_can_be_changed() {
+    let disk = Disk::new();
+    disk.create().await;
+    let catalog = disk.catalog();
+    let name = lake_name();
+    catalog.change_metadata(&name, |all| drop(all.insert("a".into(), "1".into()))).await.unwrap();
+    let all = catalog.change_metadata(&name, |all| drop(all.insert("b".into(), "2".into()))).await.unwrap();
+    assert_eq!(all.into_iter().collect::<Vec<_>>(), [("a".into(), "1".into()), ("b".into(), "2".into())]);
+    catalog.change_metadata(&lake_name(), |all| drop(all.remove("a"))).await.unwrap();
+    assert_eq!(catalog.repository_info(&lake_name()).await.unwrap().metadata.len(), 1);
+    let large =
+        catalog.change_metadata(&lake_name(), |all| drop(all.insert("x".into(), "y".repeat(70_000)))).await;
+    assert!(matches!(large, Err(RepositoryError::Invalid { .. })), "{large:?}");
+}

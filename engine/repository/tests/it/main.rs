@@ -17,3 +17,4 @@ mod interference;
 mod lake;
 mod lost;
 mod model;
+mod namespaces;

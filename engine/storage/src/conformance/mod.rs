@@ -47,7 +47,7 @@ pub async fn all(storage: &dyn ObjectStorage) {
 }
 
 fn key(text: impl Into<String>) -> ObjectKey {
-    ObjectKey::new(text)
+    ObjectKey::new(text.into())
 }
 
 async fn put(storage: &dyn ObjectStorage, key: &ObjectKey, body: &'static str) -> ETag {

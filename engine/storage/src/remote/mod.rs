@@ -2,6 +2,7 @@
 //! one is in `s3.rs` and `azure.rs`.
 
 mod put;
+mod source;
 mod upload;
 
 use std::ops::Range;
@@ -17,10 +18,13 @@ use object_store::path::Path;
 use object_store::{
     Attribute, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig,
 };
+use object_store::signer::Signer;
+
+pub use source::RemoteSource;
 
 use crate::{
-    ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, StorageError, StoredObject,
-    check_key,
+    ETag, ListedObject, ObjectStorage, ObjectUpload, PutMode, PutOutcome, SignedFor, StorageError,
+    StoredObject, check_key,
 };
 
 /// How many bytes a piece of a stream has at most.
@@ -41,6 +45,8 @@ pub struct RemoteStorage {
     prefix: Arc<str>,
     /// Sends again what can be sent twice.
     client: Arc<dyn ObjectStore>,
+    /// Signs addresses for others.
+    signer: Arc<dyn Signer>,
     /// Sends once, so that a refusal is known to be the answer to the first request.
     once: Arc<dyn ObjectStore>,
     /// The metadata of an object that holds the id of the write that made it.
@@ -74,7 +80,7 @@ pub(crate) fn client_options(allow_http: bool) -> ClientOptions {
 
 impl RemoteStorage {
     /// A storage of this kind. Sends nothing yet; reads no environment variable and no file.
-    pub(crate) fn new<S: ObjectStore>(
+    pub(crate) fn new<S: ObjectStore + Signer>(
         kind: &Kind<'_>,
         ids: Arc<dyn IdSource>,
         client: impl Fn(RetryConfig) -> Result<S, object_store::Error>,
@@ -84,7 +90,7 @@ impl RemoteStorage {
         if !kind.prefix.is_empty() {
             check_key(&ObjectKey::new(kind.prefix))?;
         }
-        let client = |max_retries| -> Result<Arc<dyn ObjectStore>, StorageError> {
+        let client = |max_retries| -> Result<Arc<S>, StorageError> {
             let retry = RetryConfig { max_retries, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
             match client(retry) {
                 Ok(client) => Ok(Arc::new(client)),
@@ -96,8 +102,10 @@ impl RemoteStorage {
                 }),
             }
         };
+        let retrying = client(RetryConfig::default().max_retries)?;
         Ok(RemoteStorage {
-            client: client(RetryConfig::default().max_retries)?,
+            client: retrying.clone(),
+            signer: retrying,
             once: client(0)?,
             prefix: format!("{}{separator}", kind.prefix).into(),
             name: name.into(),
@@ -180,6 +188,23 @@ impl RemoteStorage {
         };
         let (storage, key) = (self.clone(), key.clone());
         Ok(result.into_stream().map_err(move |error| storage.read_failed(&key, error)).boxed())
+    }
+
+    /// An address for one object, with this storage's credentials in its signature.
+    async fn sign(
+        &self,
+        path: &Path,
+        purpose: SignedFor,
+        lifetime: Duration,
+    ) -> Result<String, object_store::Error> {
+        let method = match purpose {
+            SignedFor::Read => "GET",
+            SignedFor::Write => "PUT",
+        };
+        let method = method
+            .parse()
+            .map_err(|error| object_store::Error::Generic { store: "bucket", source: Box::new(error) })?;
+        Ok(self.signer.signed_url(method, path, lifetime).await?.to_string())
     }
 
     async fn require_inside(&self, key: &ObjectKey, range: &Range<u64>) -> Result<(), StorageError> {
@@ -288,6 +313,17 @@ impl ObjectStorage for RemoteStorage {
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn ObjectUpload>, StorageError> {
         let path = self.path(key)?;
         Ok(Box::new(upload::RemoteUpload::new(self.clone(), key.clone(), path)))
+    }
+
+    async fn signed_url(
+        &self,
+        key: &ObjectKey,
+        purpose: SignedFor,
+        lifetime: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        let path = self.path(key)?;
+        let url = self.sign(&path, purpose, lifetime).await;
+        url.map(Some).map_err(|error| self.failed("signing an address", key, error))
     }
 }
 

@@ -12,6 +12,7 @@ mod kill;
 mod local;
 mod memory;
 mod model;
+mod plain_folder;
 mod proxy;
 mod s3;
 mod segments;

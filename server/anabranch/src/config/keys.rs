@@ -106,6 +106,8 @@ keys! {
     "listen": Kind::Address, = "127.0.0.1:8000", "Where the server listens.";
     "data": Kind::Path, = "anabranch-data",
         "The folder of this server: made if it is absent, locked while the server runs. SQLite and `local://` namespaces live below it.";
+    "public_url": Kind::Text,
+        "What clients reach the server by, as `https://lake.example.org`; signed addresses begin with it. What each request came to when left out.";
     "access_key_id": Kind::Text,
         "The administrator's access key; with its secret, instead of the pair that the first start makes. Several servers of one installation need it, or users made with `anabranch user`.";
     "secret_access_key": Kind::Secret, "Its secret.";
@@ -126,7 +128,7 @@ keys! {
     "objects.allow": Kind::List, = "local://, mem://, s3://, az://, gs://",
         "What storage namespaces of new repositories must begin with. `s3://lake/` allows the whole bucket, `s3://lake/teams/` one folder of it.";
     "objects.allow_import": Kind::List, = "",
-        "What sources of imports must begin with; nothing can be imported from elsewhere.";
+        "What sources of imports must lie below: `s3://raw/2026`, or `local:///srv/raw` for files of this machine; nothing can be imported from elsewhere.";
 
     "s3.endpoint": Kind::Text, "The endpoint of `s3://` namespaces; AWS itself when left out.";
     "s3.region": Kind::Text, = "us-east-1", "The region of `s3://` namespaces.";

@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// Its own folder.
     pub(crate) data: PathBuf,
+    /// What clients reach it by, if that is given: without a `/` at the end.
+    pub(crate) public_url: Option<String>,
     /// The administrator's key pair, if it is given.
     pub(crate) admin: Option<KeyPair>,
     /// The key for secrets at rest, sessions and addresses, if it is given.
@@ -61,10 +63,8 @@ pub(crate) struct ObjectsSettings {
     /// What the namespace of a repository begins with when none is given: `local://`, or ending in `/`.
     pub(crate) default_namespace: String,
     /// What namespaces must begin with.
-    #[expect(dead_code, reason = "judged once namespaces have an allow-list")]
     pub(crate) allow: Vec<String>,
     /// What sources of imports must begin with.
-    #[expect(dead_code, reason = "judged once imports are served")]
     pub(crate) allow_import: Vec<String>,
     /// How `s3://` is reached.
     pub(crate) s3: Option<S3Access>,
@@ -174,6 +174,7 @@ impl Settings {
         let settings = Settings {
             listen: reader.address("listen").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8000))),
             data: reader.text("data").into(),
+            public_url: reader.optional("public_url").map(|url| url.trim_end_matches('/').to_owned()),
             admin,
             server_key: reader.server_keys("server_key").into_iter().next(),
             old_server_keys: reader.server_keys("old_server_keys"),

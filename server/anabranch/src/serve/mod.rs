@@ -1,5 +1,6 @@
 //! `anabranch serve`: opens the data folder, wires backends, mergers and doors, and answers requests.
 
+mod chores;
 pub(crate) mod data_folder;
 mod door;
 mod guard;
@@ -29,6 +30,7 @@ use anyhow::Context;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Limits, Settings};
@@ -55,6 +57,7 @@ pub(crate) struct Running {
     stop: Stop,
     shutdown_time: Duration,
     listeners: TaskTracker,
+    chores: JoinHandle<()>,
     // The folder stays locked until the last request is answered.
     _folder: DataFolder,
 }
@@ -63,6 +66,7 @@ impl Running {
     /// Takes nothing new, lets requests that have begun finish within their time, and ends.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.stop.draining.cancel();
+        self.chores.abort();
         self.listeners.close();
         if tokio::time::timeout(self.shutdown_time, self.listeners.wait()).await.is_err() {
             tracing::warn!("requests that have begun do not end in time, and end with an error");
@@ -126,6 +130,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let server_keys = ServerKeys { current: server_keys, old: settings.old_server_keys.clone() };
     let owner = wiring::Owner { admin: admin.clone(), server_keys };
     let wired = wiring::app(&folder, &settings, &metrics, owner).await?;
+    let chores = tokio::spawn(chores::run(wired.app.clone()));
     let stop = Stop::default();
     let router = http::router(http::Parts {
         app: wired.app.clone(),
@@ -151,7 +156,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let address = listener.local_addr().context("the listener has no address")?;
     listen(listener, tls.clone(), router);
     let shutdown_time = limits.shutdown_time;
-    Ok(Running { address, admin, admin_is_new, tls, stop, shutdown_time, listeners, _folder: folder })
+    Ok(Running { address, admin, admin_is_new, tls, stop, shutdown_time, listeners, chores, _folder: folder })
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_app::{App, AppParts};
+use anabranch_app::{App, AppParts, AppSettings, LinkKey, SampleObject, ServerFacts};
 use anabranch_auth::{Authenticator, Directory, DirectoryParts, KeyPair, ServerKeys};
 use anabranch_delta::DeltaMerger;
 use anabranch_merge::{Merger, Registry, TableFormat, TextMerger};
@@ -33,6 +33,25 @@ pub(super) struct Wired {
     pub(super) namespaces: Arc<Namespaces>,
 }
 
+/// What a repository begins with if its maker asks for sample data.
+static SAMPLES: [SampleObject; 3] = [
+    SampleObject {
+        path: "README.md",
+        content_type: "text/markdown",
+        bytes: include_bytes!("../../../../testdata/sample/README.md"),
+    },
+    SampleObject {
+        path: "data/lakes.source.md",
+        content_type: "text/markdown",
+        bytes: include_bytes!("../../../../testdata/sample/data/lakes.source.md"),
+    },
+    SampleObject {
+        path: "lakes.parquet",
+        content_type: "application/vnd.apache.parquet",
+        bytes: include_bytes!("../../../../testdata/sample/lakes.parquet"),
+    },
+];
+
 /// The application over a data folder.
 pub(super) async fn app(
     folder: &DataFolder,
@@ -59,6 +78,8 @@ pub(super) async fn app(
         cache_bytes: settings.limits.cache_bytes,
     });
     let Owner { admin, server_keys } = owner;
+    // All servers of an installation share the server key, so each honours what another one signed.
+    let link_key = LinkKey::derived_from(server_keys.current.to_hex().expose().as_bytes());
     let parts = DirectoryParts {
         refs: Arc::clone(&refs),
         clock: Arc::clone(&clock),
@@ -69,7 +90,8 @@ pub(super) async fn app(
     let directory = Arc::new(Directory::open(parts).await.context("users and keys cannot be opened")?);
     let authenticator = Authenticator::new(Arc::clone(&directory), Arc::clone(&clock));
     let authenticator = Arc::new(authenticator.with_session_lifetime(settings.session_lifetime));
-    let app = App::new(AppParts { catalog, refs, directory, clock, ids });
+    let parts = AppParts { catalog, refs, directory, clock, ids };
+    let app = App::with_settings(parts, AppSettings { link_key, facts: facts(settings), samples: &SAMPLES });
     Ok(Wired { app, authenticator, namespaces })
 }
 
@@ -103,4 +125,18 @@ async fn state(
         Arc::new(MeteredRefs::new(refs, name, &metrics.backends)),
         Arc::new(MeteredStaging::new(staging, name, &metrics.backends)),
     ))
+}
+
+/// What clients are told of this server.
+fn facts(settings: &Settings) -> ServerFacts {
+    let objects = &settings.objects;
+    // A prefix without a bucket says nothing that a client could write to.
+    let is_place = |prefix: &&String| prefix.split_once("://").is_some_and(|(kind, rest)| kind == "s3" && !rest.is_empty());
+    let namespaces = objects.allow.iter().chain([&objects.default_namespace]).filter(is_place).cloned().collect();
+    ServerFacts {
+        public_url: settings.public_url.clone(),
+        tls: settings.tls.is_some(),
+        namespaces: if objects.s3.is_some() { namespaces } else { Vec::new() },
+        import_sources: objects.allow_import.clone(),
+    }
 }

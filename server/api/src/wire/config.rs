@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anabranch_app::ServerFacts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -58,10 +59,10 @@ pub struct StorageConfig {
 
 impl Config {
     /// The facts of this server.
-    pub(crate) fn of_this_server() -> Self {
+    pub(crate) fn of_this_server(facts: &ServerFacts) -> Self {
         Config {
             version_config: VersionConfig::of_this_server(),
-            storage_config: StorageConfig::of_this_server(),
+            storage_config: StorageConfig::of_this_server(facts),
             capabilities_config: BTreeMap::new(),
         }
     }
@@ -81,17 +82,33 @@ impl VersionConfig {
 
 impl StorageConfig {
     /// What the storage of this server can do.
-    pub(crate) fn of_this_server() -> Self {
+    ///
+    /// Addresses are signed by every storage, but clients take `pre_sign_support` as advice to read and write that way:
+    /// it pays where the store is another machine.
+    pub(crate) fn of_this_server(facts: &ServerFacts) -> Self {
+        let bucket = facts.namespaces.iter().find(|prefix| prefix.starts_with("s3://"));
+        let example = bucket.map(|prefix| format!("{}/my-repository", prefix.trim_end_matches('/')));
+        let sources = facts.import_sources.iter().map(|prefix| escaped(prefix.trim_end_matches('/')));
+        let sources: Vec<_> = sources.collect();
         StorageConfig {
-            blockstore_type: "local".into(),
-            blockstore_namespace_example: "local://my-repository".into(),
+            blockstore_type: if bucket.is_some() { "s3" } else { "local" }.into(),
+            blockstore_namespace_example: example.unwrap_or_else(|| "local://my-repository".into()),
             blockstore_namespace_validity_regex: "^(local|s3|mem)://.*$".into(),
             default_namespace_prefix: "local://".into(),
-            pre_sign_support: false,
-            pre_sign_support_ui: false,
-            import_support: false,
-            import_validity_regex: "^$".into(),
+            pre_sign_support: bucket.is_some(),
+            pre_sign_support_ui: bucket.is_some(),
+            import_support: !sources.is_empty(),
+            import_validity_regex: match sources.is_empty() {
+                true => "^$".into(),
+                false => format!("^({})(/.*)?$", sources.join("|")),
+            },
             pre_sign_multipart_upload: false,
         }
     }
+}
+
+/// A text as a pattern that matches it alone.
+fn escaped(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/:-_ ".contains(c);
+    text.chars().map(|c| if plain(c) { c.to_string() } else { format!("\\{c}") }).collect()
 }

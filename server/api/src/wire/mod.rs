@@ -8,11 +8,13 @@ mod branches;
 mod commits;
 mod config;
 mod conflicts;
+mod imports;
 mod merges;
 mod objects;
 mod page;
 mod refs;
 mod repositories;
+mod staging;
 mod tables;
 mod tags;
 mod tokens;
@@ -34,6 +36,7 @@ pub use branches::{
 pub use commits::{Commit, CommitCreation, CommitList};
 pub use config::{Config, StorageConfig, VersionConfig};
 pub use conflicts::{Conflict, ConflictChoice};
+pub use imports::{ImportCreation, ImportCreationResponse, ImportLocation, ImportStatus};
 pub use merges::{FindMergeBaseResult, Merge, MergeConflict, MergeResult, MergeSummary};
 pub use objects::{
     ObjectCopyCreation, ObjectError, ObjectErrorList, ObjectStats, ObjectStatsList, PathList, PathType,
@@ -41,7 +44,10 @@ pub use objects::{
 };
 pub use page::Pagination;
 pub use refs::{Diff, DiffList, DiffObjectStat, DiffType, Ref, RefList};
-pub use repositories::{FsckReport, Repository, RepositoryCreation, RepositoryList};
+pub use repositories::{
+    FsckReport, Repository, RepositoryCreation, RepositoryList, RepositoryMetadataKeys, RepositoryMetadataSet,
+};
+pub use staging::{ObjectStageCreation, StagingLocation, StagingMetadata, UpdateObjectUserMetadata};
 pub use tables::{RowTotals, TableChange, TableDiff, TableDiffList, TableSummary, Verification};
 pub use tags::TagCreation;
 pub use tokens::{AccessKeyCredentials, AuthenticationToken, LoginInformation, Setup, SetupState};

@@ -1,6 +1,6 @@
 //! Objects.
 
-use anabranch_app::{Listed, ObjectInfo};
+use anabranch_app::{Listed, ObjectInfo, physical_address};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,8 +23,11 @@ pub struct ObjectStats {
     pub path: String,
     /// Which of the two.
     pub path_type: PathType,
-    /// Where its bytes lie. `#OFFSET+LENGTH` at the end says that it shares a stored object with others.
+    /// Where its bytes lie, or a signed URL of them if that was asked for. `#OFFSET+LENGTH` at the end says that it shares a stored object with others.
     pub physical_address: String,
+    /// When the physical address ends, in seconds since the Unix epoch, if it was signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub physical_address_expiry: Option<i64>,
     /// The MD5 of its bytes in hexadecimal; of an upload in parts, that of the parts' MD5s and their number. Also its
     /// entity tag.
     pub checksum: String,
@@ -50,12 +53,18 @@ impl ObjectStats {
             path: object.path.into_string(),
             path_type: PathType::Object,
             physical_address: physical_address(namespace, &entry),
+            physical_address_expiry: None,
             checksum: entry.etag(),
             size_bytes: Some(entry.size),
             mtime: seconds(entry.modified_ms),
             metadata: with_metadata.then_some(user),
             content_type: Some(entry.content_type),
         }
+    }
+
+    /// The same with a signed URL as its physical address.
+    pub(crate) fn signed(self, url: String, expires_ms: i64) -> Self {
+        ObjectStats { physical_address: url, physical_address_expiry: Some(seconds(expires_ms)), ..self }
     }
 
     /// One line of a listing.
@@ -66,6 +75,7 @@ impl ObjectStats {
                 path,
                 path_type: PathType::CommonPrefix,
                 physical_address: String::new(),
+                physical_address_expiry: None,
                 checksum: String::new(),
                 size_bytes: None,
                 mtime: 0,
@@ -73,17 +83,6 @@ impl ObjectStats {
                 content_type: None,
             },
         }
-    }
-}
-
-/// Small objects share a stored object, so that the key alone would name too many bytes.
-fn physical_address(namespace: &str, entry: &anabranch_types::Entry) -> String {
-    let address = &entry.address;
-    let whole = format!("{}/{}", namespace.trim_end_matches('/'), address.object);
-    if entry.size > anabranch_app::SMALL_BYTES_MAX as u64 {
-        whole
-    } else {
-        format!("{whole}#{}+{}", address.offset, address.length)
     }
 }
 

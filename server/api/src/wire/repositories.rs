@@ -59,7 +59,7 @@ pub struct RepositoryCreation {
     pub storage_id: Option<String>,
     /// The branch that exists from the start; left out: `main`.
     pub default_branch: Option<String>,
-    /// Not supported yet.
+    /// Whether the repository begins with sample data.
     pub sample_data: Option<bool>,
     /// Not supported yet.
     pub read_only: Option<bool>,
@@ -76,6 +76,20 @@ impl From<RepositoryCreation> for CreateRepositoryInput {
             metadata: creation.metadata.unwrap_or_default(),
         }
     }
+}
+
+/// What is to be attached to a repository.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RepositoryMetadataSet {
+    /// Names and values; what is attached under other names stays.
+    pub metadata: Metadata,
+}
+
+/// What is to be taken away from a repository.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RepositoryMetadataKeys {
+    /// The names.
+    pub keys: Vec<String>,
 }
 
 /// What a check of a repository found. Of our own.

@@ -154,11 +154,11 @@ async fn what_cannot_be_made_is_refused_with_the_reason() {
     "#]]).await;
     server
         .check(
-            "POST /repositories\n\n{\"name\": \"new\", \"sample_data\": true}",
+            "POST /repositories\n\n{\"name\": \"new\", \"read_only\": true}",
             expect![[r#"
         501
         {
-          "message": "sample_data is not supported: leave it out"
+          "message": "read_only is not supported: leave it out"
         }
     "#]],
         )

@@ -1,10 +1,11 @@
 //! A server in memory, and `check`: one request in, its answer as text out.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anabranch_api::Options;
-use anabranch_app::{App, AppParts};
+use anabranch_app::{App, AppParts, AppSettings, LinkKey, SampleObject, ServerFacts};
 use anabranch_auth::{
     Authenticator, Directory, DirectoryParts, Grant, Identity, KeyPair, Keys, Pattern, Principal, Role,
     ServerKey, ServerKeys, StaticKeys,
@@ -12,7 +13,7 @@ use anabranch_auth::{
 use anabranch_merge::Registry;
 use anabranch_refs::MemoryStore;
 use anabranch_repository::{Catalog, CatalogParts, RepositoryError, StorageOpener};
-use anabranch_storage::{ObjectStorage, StorageError, open_memory};
+use anabranch_storage::{ImportSource, ObjectStorage, PlainFolder, StorageError, open_memory};
 use anabranch_types::RepositoryName;
 use anabranch_types::test_support::{ManualClock, SeededIds};
 use async_trait::async_trait;
@@ -32,17 +33,32 @@ pub(crate) const NOW_MS: i64 = 1_795_369_318_000;
 
 /// Every namespace is a memory of its own.
 #[derive(Debug, Default)]
-struct Memories(Mutex<BTreeMap<String, Arc<dyn ObjectStorage>>>);
+struct Memories {
+    memories: Mutex<BTreeMap<String, Arc<dyn ObjectStorage>>>,
+    /// The one folder that may be imported from.
+    source: Option<PathBuf>,
+}
 
 #[async_trait]
 impl StorageOpener for Memories {
     async fn open(&self, namespace: &str) -> Result<Arc<dyn ObjectStorage>, StorageError> {
-        let mut memories = self.0.lock().unwrap();
+        let mut memories = self.memories.lock().unwrap();
         Ok(memories.entry(namespace.to_owned()).or_insert_with(|| open_memory(namespace)).clone())
     }
 
     fn resolve(&self, requested: Option<&str>, name: &RepositoryName) -> Result<String, RepositoryError> {
         Ok(requested.map_or_else(|| format!("mem://{name}"), str::to_owned))
+    }
+
+    fn source(&self, address: &str) -> Result<(Arc<dyn ImportSource>, String), StorageError> {
+        let folder = self.source.clone().unwrap_or_default();
+        match address.strip_prefix(&format!("local://{}/", folder.display())) {
+            Some(key) => Ok((Arc::new(PlainFolder::open(&folder)?), key.to_owned())),
+            None => Err(StorageError::Withdrawn {
+                address: address.to_owned(),
+                reason: format!("this server imports from local://{}", folder.display()),
+            }),
+        }
     }
 }
 
@@ -51,6 +67,8 @@ impl StorageOpener for Memories {
 pub(crate) struct Server {
     router: Router,
     clock: Arc<ManualClock>,
+    /// What the router stands on.
+    pub(crate) app: App,
 }
 
 fn identity(id: &str, grants: Vec<Grant>) -> Identity {
@@ -83,26 +101,37 @@ impl Server {
     /// With these mergers, and the administrator alone.
     pub(crate) async fn with_registry(registry: Registry) -> Self {
         let keys = StaticKeys::new(vec![identity("admin", vec![Grant::everywhere(Role::Admin)])]);
-        Server::build(Some(Arc::new(keys)), Options::default(), registry).await
+        Server::build(Some(Arc::new(keys)), Options::default(), registry, None).await
     }
 
     pub(crate) async fn with_keys(keys: Arc<dyn Keys>) -> Self {
-        Server::build(Some(keys), Options::default(), Registry::new()).await
+        Server::build(Some(keys), Options::default(), Registry::new(), None).await
     }
 
     /// Keys are those of the directory: the pair of `admin`, and what is made through the interface.
     pub(crate) async fn with_directory(options: Options) -> Self {
-        Server::build(None, options, Registry::new()).await
+        Server::build(None, options, Registry::new(), None).await
     }
 
-    async fn build(keys: Option<Arc<dyn Keys>>, options: Options, registry: Registry) -> Self {
+    /// A server that imports from a folder.
+    pub(crate) async fn with_source(folder: PathBuf) -> Self {
+        let keys = StaticKeys::new(vec![identity("admin", vec![Grant::everywhere(Role::Admin)])]);
+        Server::build(Some(Arc::new(keys)), Options::default(), Registry::new(), Some(folder)).await
+    }
+
+    async fn build(
+        keys: Option<Arc<dyn Keys>>,
+        options: Options,
+        registry: Registry,
+        source: Option<PathBuf>,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(NOW_MS));
         let ids = Arc::new(SeededIds::new(1));
         let refs = Arc::new(MemoryStore::new(clock.clone()));
         let catalog = Catalog::new(CatalogParts {
             refs: refs.clone(),
             staging: refs.clone(),
-            storages: Arc::new(Memories::default()),
+            storages: Arc::new(Memories { source, ..Memories::default() }),
             registry: Arc::new(registry),
             clock: clock.clone(),
             ids: ids.clone(),
@@ -120,8 +149,19 @@ impl Server {
             Some(keys) => Authenticator::with_keys(keys, &server_key(), clock.clone()),
             None => Authenticator::new(directory.clone(), clock.clone()),
         };
-        let app = App::new(AppParts { catalog, refs, directory, clock: clock.clone(), ids: ids.clone() });
-        Server { router: anabranch_api::router(app, Arc::new(authenticator), options, ids), clock }
+        let settings = AppSettings {
+            link_key: LinkKey::derived_from(b"for tests"),
+            facts: ServerFacts::default(),
+            samples: &[SampleObject {
+                path: "README.md",
+                content_type: "text/markdown",
+                bytes: b"# A sample",
+            }],
+        };
+        let parts = AppParts { catalog, refs, directory, clock: clock.clone(), ids: ids.clone() };
+        let app = App::with_settings(parts, settings);
+        let router = anabranch_api::router(app.clone(), Arc::new(authenticator), options, ids);
+        Server { router, clock, app }
     }
 
     /// A server with the repository `sales`, whose `main` has one commit with `a.txt` and `dir/b.txt`.
