@@ -163,10 +163,15 @@ async fn open(
         // Statistics are read as well: without them this release cannot bring an opened table up to date.
         let mut table = DeltaTable::new(log_store, DeltaTableConfig::default());
         table.state = state;
-        table.update_incremental(Some(version)).await.map_err(|error: DeltaTableError| error.to_string())?;
+        table.update_incremental(Some(version)).await.map_err(|error| first_line(&error))?;
         table.state.ok_or_else(|| "it opened no table".to_owned())
     });
     opening.await.unwrap_or_else(|_| Err("not supported: it stopped while it opened the table".into()))
+}
+
+/// What deltalake says, without the backtrace that it may append.
+fn first_line(error: &DeltaTableError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// What differs between what deltalake sees and the plan; `None` when nothing does.

@@ -86,25 +86,38 @@ async fn what_was_planned_is_let_through() {
 
 #[tokio::test]
 async fn a_file_that_was_not_linked_is_caught() {
-    check(|case| drop(case.edits.pop()), expect![[""]]).await;
+    check(|case| drop(case.edits.pop()), expect![[r#""b" is live, and its object would not be there"#]])
+        .await;
 }
 
 #[tokio::test]
 async fn another_object_under_the_name_of_a_file_is_caught() {
-    check(|case| case.edits[1] = case.link("b", "other data"), expect![[""]]).await;
+    check(
+        |case| case.edits[1] = case.link("b", "other data"),
+        expect![[r#""b" is live with 4 bytes, and its object would have 10"#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_file_of_ours_that_goes_is_caught() {
-    check(|case| case.edits.insert(0, MergeEdit::Remove { path: "a".into() }), expect![[""]]).await;
-    check(|case| case.ours.remove("a"), expect![[""]]).await;
+    check(
+        |case| case.edits.insert(0, MergeEdit::Remove { path: "a".into() }),
+        expect![[r#""a" is live, and its object would not be there"#]],
+    )
+    .await;
+    check(|case| case.ours.remove("a"), expect![[r#""a" is live, and its object would not be there"#]]).await;
 }
 
 #[tokio::test]
 async fn a_commit_that_was_written_otherwise_is_caught() {
-    check(|case| case.edits[0] = case.commit(&add("c")), expect![[""]]).await;
-    check(|case| case.edits[0] = case.commit("{\"add\":"), expect![[""]]).await;
-    check(|case| drop(case.edits.remove(0)), expect![[""]]).await;
+    check(|case| case.edits[0] = case.commit(&add("c")), expect![[r#""b" is not live"#]]).await;
+    check(
+        |case| case.edits[0] = case.commit("{\"add\":"),
+        expect!["Kernel error: Json error: Truncated record whilst reading value"],
+    )
+    .await;
+    check(|case| drop(case.edits.remove(0)), expect!["Kernel error: Generic delta kernel error: Requested snapshot version 1 is not available: no new commits were found after existing snapshot version 0"]).await;
 }
 
 #[tokio::test]

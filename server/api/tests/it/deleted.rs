@@ -62,11 +62,54 @@ const MAKE_RELEASE: &str = "POST /repositories/sales/branches\nContent-Type: app
 
 #[tokio::test]
 async fn a_deleted_destination_is_named() {
-    check(&[DELETE_RELEASE], expect![[""]]).await;
-    check(&[DELETE_RELEASE, MAKE_RELEASE], expect![[""]]).await;
+    check(
+        &[DELETE_RELEASE],
+        expect![[r#"
+        404
+        {
+          "message": "branch release does not exist: it was deleted while the request ran"
+        }
+    "#]],
+    )
+    .await;
+    check(&[DELETE_RELEASE, MAKE_RELEASE], expect![[r#"
+        404
+        {
+          "message": "branch release does not exist: it was deleted while the request ran. There is another branch of that name now: if that one is meant, try again"
+        }
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn a_deleted_source_is_merged_as_it_was() {
-    check(&[DELETE_DEV], expect![[""]]).await;
+    check(
+        &[DELETE_DEV],
+        expect![[r#"
+        200
+        {
+          "reference": "ID",
+          "summary": {
+            "base": "ID",
+            "ours": "ID",
+            "theirs": "ID",
+            "tables": [
+              {
+                "root": "t",
+                "how": "meddled",
+                "rows": null,
+                "files_added": 0,
+                "files_removed": 0,
+                "bytes_written": 0,
+                "verification": {
+                  "answer": "not_needed"
+                },
+                "notes": []
+              }
+            ],
+            "objects_changed": 1
+          }
+        }
+    "#]],
+    )
+    .await;
 }
