@@ -205,7 +205,7 @@ impl Catalog {
                 return Ok(record.metadata);
             }
         }
-        Err(RepositoryError::Busy { branch: format!("of repository {name}"), tries: TRIES_MAX })
+        Err(RepositoryError::busy("repository", name, TRIES_MAX))
     }
 
     /// A page of repositories, in order of name.

@@ -60,7 +60,7 @@ pub(crate) async fn insert(
             RefUpdate::Rejected { .. } => {}
         }
     }
-    Err(RepositoryError::Busy { branch: format!("of repository {name}"), tries: TRIES_MAX })
+    Err(RepositoryError::busy("repository", name, TRIES_MAX))
 }
 
 /// Removes a repository's record if it still has `version`, and the claim on its namespace with it: the namespace may
@@ -84,7 +84,7 @@ pub(crate) async fn remove(
             RefUpdate::Rejected { .. } => {}
         }
     }
-    Err(RepositoryError::Busy { branch: format!("of repository {name}"), tries: TRIES_MAX })
+    Err(RepositoryError::busy("repository", name, TRIES_MAX))
 }
 
 /// The refusal of a namespace that is another repository's.

@@ -1,5 +1,7 @@
 //! What can go wrong with an operation on a repository.
 
+use std::sync::Arc;
+
 use anabranch_refs::RefsError;
 use anabranch_storage::StorageError;
 use anabranch_tree::TreeError;
@@ -203,7 +205,12 @@ pub fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
         if refs || storage || shared {
             return true;
         }
-        next = error.source();
+        // A shared error is none of these itself; what it shares may be.
+        let inner = error.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>();
+        next = match inner {
+            Some(inner) => Some(inner.as_ref()),
+            None => error.source(),
+        };
     }
     false
 }

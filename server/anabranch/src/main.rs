@@ -27,7 +27,7 @@ enum Command {
     /// Shows the main job on real data: two branches change one Delta table, and a merge makes them one.
     Quickstart(quickstart::QuickstartArgs),
     #[command(flatten)]
-    Client(cli::Verb),
+    Client(Box<cli::Verb>),
 }
 
 fn main() -> ExitCode {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
             Command::Serve(flags) => serve::run(flags.settings()?).await.map(|()| ExitCode::SUCCESS),
             Command::Config(args) => config::run(args),
             Command::Quickstart(args) => quickstart::run(args).await.map(|()| ExitCode::SUCCESS),
-            Command::Client(verb) => cli::run(verb).await,
+            Command::Client(verb) => cli::run(*verb).await,
         }
     });
     result.unwrap_or_else(failed)

@@ -159,11 +159,11 @@ pub(crate) async fn list(
 }
 
 fn entries(paged: &Paged<Listed>) -> Vec<&Entry> {
-    let entry = |line| match line {
-        &Listed::Object(ref object) => Some(&object.entry),
+    let entries = paged.results.iter().filter_map(|line| match line {
+        Listed::Object(object) => Some(&object.entry),
         Listed::CommonPrefix(_) => None,
-    };
-    paged.results.iter().filter_map(entry).collect()
+    });
+    entries.collect()
 }
 
 /// Reads an object, or a range of it.

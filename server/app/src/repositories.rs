@@ -64,6 +64,7 @@ impl App {
             metadata: BTreeMap::new(),
             allow_empty: true,
             created_ms: None,
+            deadline_ms: Some(self.deadline_ms()),
         };
         repository.commit(&info.default_branch, commit).await?;
         Ok(info)

@@ -49,13 +49,24 @@ pub struct StagingPlace {
 /// Sizes and checksums of what was written by links lately, so that linking need not read it again.
 #[derive(Default)]
 pub(crate) struct Written {
-    inner: Mutex<(HashMap<(String, ObjectKey), (u64, [u8; 16])>, VecDeque<(String, ObjectKey)>)>,
+    inner: Mutex<Remembered>,
+}
+
+/// A storage, by its name, and an object of it.
+type WrittenName = (String, ObjectKey);
+
+#[derive(Default)]
+struct Remembered {
+    /// Size and MD5.
+    known: HashMap<WrittenName, (u64, [u8; 16])>,
+    /// The oldest first.
+    order: VecDeque<WrittenName>,
 }
 
 impl Written {
     fn remember(&self, storage: &str, key: &ObjectKey, size: u64, md5: [u8; 16]) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, order) = &mut *inner;
+        let Remembered { known, order } = &mut *inner;
         let name = (storage.to_owned(), key.clone());
         if known.insert(name.clone(), (size, md5)).is_none() {
             order.push_back(name);
@@ -69,7 +80,7 @@ impl Written {
 
     fn recall(&self, storage: &str, key: &ObjectKey, size: u64) -> Option<[u8; 16]> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = inner.0.get(&(storage.to_owned(), key.clone()));
+        let found = inner.known.get(&(storage.to_owned(), key.clone()));
         found.filter(|(known, _)| *known == size).map(|(_, md5)| *md5)
     }
 }

@@ -22,7 +22,7 @@ fn algorithm_of(name: &str) -> Option<ChecksumAlgorithm> {
 
 /// One algorithm at work.
 enum Hasher {
-    Further(ChecksumHasher),
+    Further(Box<ChecksumHasher>),
     Md5(Md5),
 }
 
@@ -30,7 +30,7 @@ impl Hasher {
     fn of_header(name: &str) -> Option<Self> {
         match name {
             "content-md5" => Some(Hasher::Md5(Md5::new())),
-            name => Some(Hasher::Further(ChecksumHasher::new(algorithm_of(name)?))),
+            name => Some(Hasher::Further(Box::new(ChecksumHasher::new(algorithm_of(name)?)))),
         }
     }
 

@@ -53,6 +53,9 @@ pub(crate) struct Sources {
     pub(crate) file: Option<(PathBuf, BTreeMap<String, String>)>,
 }
 
+/// Looks a name up in one place: its text, and where exactly it stands.
+type Place<'a> = dyn Fn(&str) -> Option<(String, Origin)> + 'a;
+
 /// All values.
 pub(crate) type Values = BTreeMap<&'static str, Found>;
 
@@ -83,7 +86,7 @@ impl Sources {
     }
 
     fn find(&self, key: &'static Key, open: bool) -> Result<Option<Found>, String> {
-        let places: [&dyn Fn(&str) -> Option<(String, Origin)>; 3] = [
+        let places: [&Place<'_>; 3] = [
             &|name| {
                 let text = self.flags.get(name)?;
                 Some((text.clone(), Origin::Flag(keys::flag_of(name))))

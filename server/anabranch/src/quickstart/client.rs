@@ -96,7 +96,7 @@ impl Client {
         ];
         let all = ["anabranch"].into_iter().chain(arguments.iter().copied()).chain(connection);
         match crate::Cli::try_parse_from(all)?.command {
-            crate::Command::Client(verb) => crate::cli::run(verb).await.map(drop),
+            crate::Command::Client(verb) => crate::cli::run(*verb).await.map(drop),
             _ => bail!("{arguments:?} is no verb of a client"),
         }
     }

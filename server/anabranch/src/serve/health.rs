@@ -31,9 +31,11 @@ pub(super) struct Health {
     app: App,
     namespaces: Arc<Namespaces>,
     stop: Stop,
-    /// The last verdict: why the server is not ready, or nothing.
-    last: Arc<Mutex<Option<(Instant, Option<&'static str>)>>>,
+    last: Arc<Mutex<Option<Judged>>>,
 }
+
+/// When readiness was judged, and why the server was not ready, if it was not.
+type Judged = (Instant, Option<&'static str>);
 
 impl Health {
     pub(super) fn new(app: App, namespaces: Arc<Namespaces>, stop: Stop) -> Self {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anabranch_repository::{RepositoryError, StorageOpener};
 use anabranch_storage::{
-    AzureConfig, ImportSource, ObjectStorage, PlainFolder, RemoteSource, RemoteStorage, S3Config, StorageError,
-    open_azure, open_local, open_memory,
+    AzureConfig, ImportSource, ObjectStorage, PlainFolder, RemoteSource, RemoteStorage, S3Config,
+    StorageError, open_azure, open_local, open_memory,
 };
 use anabranch_types::{ObjectKey, RepositoryName};
 use async_trait::async_trait;
@@ -110,7 +110,9 @@ impl Namespaces {
             }
             "local" | "mem" => {}
             "s3" if self.settings.s3.is_none() => {
-                return Err("the server was started without keys for S3: see `anabranch serve --help`, --s3-…".into());
+                return Err(
+                    "the server was started without keys for S3: see `anabranch serve --help`, --s3-…".into(),
+                );
             }
             "az" if self.settings.azure.is_none() => {
                 return Err(
@@ -312,11 +314,11 @@ mod tests {
 
     fn opened(folder: PathBuf, allow: &str, allow_import: &str) -> Namespaces {
         let flags = SettingFlags::of(&[
-            ("s3-endpoint", "http://127.0.0.1:1"),
-            ("s3-access-key-id", "any"),
-            ("s3-secret-access-key", "any"),
-            ("objects-allow", allow),
-            ("objects-allow-import", allow_import),
+            ("s3.endpoint", "http://127.0.0.1:1"),
+            ("s3.access_key_id", "any"),
+            ("s3.secret_access_key", "any"),
+            ("objects.allow", allow),
+            ("objects.allow_import", allow_import),
         ]);
         Namespaces::new(folder, flags.settings_alone().unwrap().objects, Metrics::new().unwrap().backends)
     }

@@ -131,8 +131,11 @@ async fn state(
 fn facts(settings: &Settings) -> ServerFacts {
     let objects = &settings.objects;
     // A prefix without a bucket says nothing that a client could write to.
-    let is_place = |prefix: &&String| prefix.split_once("://").is_some_and(|(kind, rest)| kind == "s3" && !rest.is_empty());
-    let namespaces = objects.allow.iter().chain([&objects.default_namespace]).filter(is_place).cloned().collect();
+    let is_place = |prefix: &&String| {
+        prefix.split_once("://").is_some_and(|(kind, rest)| kind == "s3" && !rest.is_empty())
+    };
+    let namespaces =
+        objects.allow.iter().chain([&objects.default_namespace]).filter(is_place).cloned().collect();
     ServerFacts {
         public_url: settings.public_url.clone(),
         tls: settings.tls.is_some(),

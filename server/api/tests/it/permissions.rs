@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use crate::contract::served;
 use crate::server::Server;
 
-/// Served without credentials: they tell nothing and change nothing.
-const OPEN: [&str; 5] = ["getSetupState", "healthCheck", "login", "logout", "setup"];
+/// Served without credentials: they tell nothing and change nothing. The links need the signature in their address.
+const OPEN: [&str; 8] =
+    ["getSetupState", "headLink", "healthCheck", "login", "logout", "readLink", "setup", "writeLink"];
 
 /// Served to everybody who may do anything: they name no repository. Listing shows only what one may read.
 const OF_NO_REPOSITORY: [&str; 5] =
@@ -40,11 +41,13 @@ const NOT_FOR_READERS: [&str; 13] = [
 
 /// A body in which every operation finds what it needs before it asks for the permission.
 const BODY: &str = r#"{"name": "new", "id": "tag", "ref": "main", "source": "main", "message": "m", "type": "reset",
-    "paths": ["a.txt"], "src_path": "a.txt", "pattern": "main", "statement": [
-        {"effect": "allow", "resource": "*", "action": ["fs:*"]}]}"#;
+    "paths": ["a.txt"], "src_path": "a.txt", "pattern": "main", "metadata": {}, "keys": [],
+    "set": {}, "staging": {"physical_address": "x"}, "physical_address": "x", "checksum": "x", "size_bytes": 1,
+    "statement": [{"effect": "allow", "resource": "*", "action": ["fs:*"]}]}"#;
 
 /// Operations that need another one.
-const BODIES: [(&str, &str); 2] = [
+const BODIES: [(&str, &str); 3] = [
+    ("importStart", r#"{"paths": [], "commit": {"message": "m"}}"#),
     ("setBranchProtectionRules", r#"[{"pattern": "main"}]"#),
     (
         "updatePolicy",
@@ -81,7 +84,7 @@ impl Operation {
         let path = path.replace("{rightref}", "main").replace("{commitId}", "main").replace("{tag}", "v1");
         let named: Vec<&str> =
             path.split('/').map(|part| if part.starts_with('{') { "somebody" } else { part }).collect();
-        let query = "path=a.txt&dest_path=b.txt&prefix=&delimiter=/";
+        let query = "path=a.txt&dest_path=b.txt&prefix=&delimiter=/&id=0123";
         let text = format!("{} {}?{query}\nAs: {who}\n\n{body}", self.method, named.join("/"));
         let answer = server.answer(&text).await;
         answer.lines().next().unwrap().parse().unwrap()

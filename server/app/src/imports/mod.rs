@@ -184,7 +184,11 @@ impl App {
                 return remove_own_branch(&opened, &held).await;
             }
         }
-        Err(AppError::Busy { branch: branch.chars().take(100).collect() })
+        Err(AppError::Busy {
+            kind: "import",
+            name: id.chars().take(100).collect(),
+            limit: format!("{TRIES_MAX} tries"),
+        })
     }
 
     async fn import_of(&self, repository: &Repository, branch: &str, id: &str) -> Result<Held, AppError> {

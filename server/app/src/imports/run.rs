@@ -41,7 +41,7 @@ enum Stop {
 impl From<AppError> for Stop {
     fn from(error: AppError) -> Self {
         match error {
-            AppError::Internal(_) | AppError::Busy { .. } => Stop::Broken(error),
+            AppError::Internal(_) | AppError::Unavailable(_) | AppError::Busy { .. } => Stop::Broken(error),
             error => Stop::Failed(error.to_string()),
         }
     }
@@ -177,6 +177,7 @@ impl App {
             metadata: record.metadata.clone(),
             allow_empty: record.allow_empty,
             created_ms: None,
+            deadline_ms: Some(self.deadline_ms()),
         };
         match repository.commit(own, commit).await {
             // Nothing to commit: either all of it was there, or an earlier attempt came this far.
@@ -191,6 +192,7 @@ impl App {
             strategy: None,
             allow_empty: record.allow_empty,
             squash: true,
+            deadline_ms: Some(self.deadline_ms()),
         };
         match repository.merge(own.as_str(), &destination, merge).await? {
             MergeAnswer::Merged { commit, .. } => Ok(commit),
