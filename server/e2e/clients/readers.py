@@ -1,6 +1,7 @@
 """Three readers of a Delta table that share no code of ours: what they agree on is what the table holds."""
 
 import pathlib
+import sys
 
 import duckdb
 import duckdb_extensions
@@ -48,6 +49,9 @@ def sail_session():
     """One Sail server for all tests: a Spark without a JVM."""
     global _sail
     if _sail is None:
+        # pyspark takes a main program without a file, as workers of pytest have it, for its own doctests.
+        main = sys.modules["__main__"]
+        main.__file__ = getattr(main, "__file__", __file__)
         from pysail.spark import SparkConnectServer
         from pyspark.sql import SparkSession
 

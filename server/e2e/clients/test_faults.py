@@ -51,14 +51,14 @@ def test_the_ref_store_goes_and_comes_back(postgres, tmp_path):
     server = Server(tmp_path / "data", "--refs-url", postgres.url, "--refs-wait", "2s").start()
     repository = server.repository()
     main = repository.branch("main")
-    main.object("before").upload(data=b"before", mode="wb")
+    main.object("before").upload(data=b"before", mode="wb", pre_sign=False)
     main.commit("before")
 
     postgres.halt()
     assert becomes(server, 503)
     begun = time.monotonic()
     with pytest.raises(ServerException) as refused:
-        main.object("meanwhile").upload(data=b"x", mode="wb")
+        main.object("meanwhile").upload(data=b"x", mode="wb", pre_sign=False)
     assert refused.value.status_code == 503, refused.value
     assert "try again" in refused.value.body["message"] and "request" in refused.value.body["message"]
     with pytest.raises(ServerException) as refused:
@@ -76,7 +76,7 @@ def test_the_ref_store_goes_and_comes_back(postgres, tmp_path):
     def patient():
         for _ in range(100):
             try:
-                main.object("patient").upload(data=b"patient", mode="wb")
+                main.object("patient").upload(data=b"patient", mode="wb", pre_sign=False)
             except ServerException as error:
                 assert error.status_code == 503, error
             else:
@@ -90,8 +90,8 @@ def test_the_ref_store_goes_and_comes_back(postgres, tmp_path):
     assert waited.get("done"), "no recovery without a restart"
     assert becomes(server, 200)
     main.commit("after")
-    assert main.object("before").reader(mode="rb").read() == b"before"
-    assert main.object("patient").reader(mode="rb").read() == b"patient"
+    assert main.object("before").reader(mode="rb", pre_sign=False).read() == b"before"
+    assert main.object("patient").reader(mode="rb", pre_sign=False).read() == b"patient"
     server.stop()
 
 
@@ -121,7 +121,7 @@ def load(repository, count):
     for number in range(count):
         path, content = f"p/{number}", os.urandom(50 if number % 2 else 300_000)
         branch = repository.branch("dev")
-        branch.object(path).upload(data=content, mode="wb")
+        branch.object(path).upload(data=content, mode="wb", pre_sign=False)
         objects[path] = content
         if number % 3 == 2:
             branch.commit(f"{number}")
@@ -135,7 +135,7 @@ def check(server, repository, objects, heads):
     assert set(heads) <= set(log), "an acknowledged merge is gone"
     assert len(log) == len(set(log))
     for path, content in objects.items():
-        assert repository.branch("dev").object(path).reader(mode="rb").read() == content, path
+        assert repository.branch("dev").object(path).reader(mode="rb", pre_sign=False).read() == content, path
     checked = server.run("fsck", repository.id)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -160,13 +160,13 @@ def test_the_object_store_is_away_and_comes_back(lake):
     store.fault = lambda method, path: "503"
     assert becomes(server, 503)
     with pytest.raises(ServerException) as refused:
-        repository.branch("main").object("meanwhile").upload(data=os.urandom(300_000), mode="wb")
+        repository.branch("main").object("meanwhile").upload(data=os.urandom(300_000), mode="wb", pre_sign=False)
     assert refused.value.status_code == 503, refused.value
     assert "try again" in refused.value.body["message"]
     store.fault = lambda method, path: None
     assert becomes(server, 200)
     with pytest.raises(lakefs.exceptions.NotFoundException):
-        repository.branch("main").object("meanwhile").reader(mode="rb").read()
-    repository.branch("main").object("after").upload(data=b"after", mode="wb")
-    assert repository.branch("main").object("after").reader(mode="rb").read() == b"after"
+        repository.branch("main").object("meanwhile").reader(mode="rb", pre_sign=False).read()
+    repository.branch("main").object("after").upload(data=b"after", mode="wb", pre_sign=False)
+    assert repository.branch("main").object("after").reader(mode="rb", pre_sign=False).read() == b"after"
     check(server, repository, objects, heads)

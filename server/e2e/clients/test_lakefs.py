@@ -23,7 +23,7 @@ def raw(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, raw):
-    server = Server(tmp_path_factory.mktemp("server") / "data", "--import-source", f"local://{raw}").start()
+    server = Server(tmp_path_factory.mktemp("server") / "data", "--objects-allow-import", f"local://{raw}").start()
     yield server
     server.stop()
 
@@ -142,7 +142,7 @@ def test_imports(server, raw):
     assert main.object("one.csv").stat().physical_address == f"local://{raw}/2026/00/0000.csv"
     with pytest.raises(ConflictException):
         manager.cancel()
-    with pytest.raises(lakefs.exceptions.BadRequestException, match="--import-source"):
+    with pytest.raises(lakefs.exceptions.BadRequestException, match="objects.allow_import"):
         main.import_data("no").prefix("local:///etc/", "etc/").run()
     assert server.run("fsck", repository.id).returncode == 0
 
@@ -153,7 +153,7 @@ def test_an_import_goes_on_after_a_restart(tmp_path):
         file = raw / f"{number % 100:02}/{number:05}"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    server = Server(tmp_path / "data", "--import-source", f"local://{raw}").start()
+    server = Server(tmp_path / "data", "--objects-allow-import", f"local://{raw}").start()
     main = server.repository().branch("main")
     manager = main.import_data("imported").prefix(f"local://{raw}/", "in/")
     manager.start()

@@ -50,7 +50,7 @@ def raw(tmp_path):
 
 @pytest.fixture
 def call(tmp_path, raw):
-    server = Server(tmp_path / "data", "--import-source", f"local://{raw}").start()
+    server = Server(tmp_path / "data", "--objects-allow-import", f"local://{raw}").start()
     yield Recorder(LakeFSClient(sdk.Configuration(host=f"{server.url}/api/v1", username=ACCESS_KEY, password=SECRET_KEY)))
     server.stop()
 

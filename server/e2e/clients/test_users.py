@@ -162,7 +162,7 @@ def test_keys_live_through_a_restart_and_lie_encrypted(tmp_path):
 
 
 def test_no_secret_stands_in_the_log_at_any_level(tmp_path, monkeypatch):
-    monkeypatch.setenv("ANABRANCH_LOG", "trace")
+    monkeypatch.setenv("ANABRANCH_LOG_LEVEL", "trace")
     server = Server(tmp_path / "data", server_key=None).start()
     try:
         admin = client(server)

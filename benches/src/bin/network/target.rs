@@ -55,7 +55,7 @@ impl Server {
         command
             .env("ANABRANCH_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("ANABRANCH_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
-            .env("ANABRANCH_LOG", "warn")
+            .env("ANABRANCH_LOG_LEVEL", "warn")
             .stdout(Stdio::null())
             .stderr(log);
         let began = Instant::now();
