@@ -111,3 +111,25 @@ def test_a_download_that_is_killed_leaves_no_half_file_and_goes_on(person, repos
     person.types("get", lake, "main", "big", "got/")
     assert target.read_bytes() == content
     assert not parts(), "nothing is left"
+
+
+def test_another_persons_keys(person, server, repository_name, tmp_path):
+    lake = repository_name
+    name = f"ann-{lake}"
+    person.types("user", "create", name)
+    person.types("group", "add", "Viewers", name)
+    key = person.json("key", "create", name)
+    ann = Person(tmp_path / "ann")
+    ann.home.mkdir()
+    ann.types(
+        "profile", "add", "lake", "--endpoint", server.url, "--access-key-id", key["access_key_id"],
+        input=key["secret_access_key"],
+    )
+    assert ann.json("log", lake, "main")["results"]
+    refused = ann.types("branch", "create", lake, "hers", code=2)
+    assert refused.startswith("anabranch: ") and refused.count("\n") == 1
+    shown = ann.json("user", "show")
+    assert shown["user"]["id"] == name and [group["id"] for group in shown["groups"]] == ["Viewers"]
+    person.types("key", "delete", key["access_key_id"], "--user", name)
+    assert "--access-key-id" in ann.types("log", lake, "main", code=2)
+    person.types("user", "delete", name)

@@ -9,6 +9,10 @@ use super::client::{Client, to_json};
 use super::output::{Answer, short, table};
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  anabranch branch create sales dev
+  anabranch branch create sales fix --from v1.0
+  anabranch branch list sales")]
 pub(crate) struct BranchArgs {
     #[command(subcommand)]
     verb: BranchVerb,

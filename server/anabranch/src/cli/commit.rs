@@ -9,6 +9,9 @@ use super::client::{Client, to_json};
 use super::output::{Answer, short, shown};
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  anabranch commit sales dev -m 'backfill of May'
+  anabranch commit sales dev -m 'backfill of May' --meta job=42")]
 pub(crate) struct CommitArgs {
     /// The repository.
     repository: String,
@@ -47,6 +50,9 @@ pub(super) async fn commit(client: &Client, args: CommitArgs) -> anyhow::Result<
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  anabranch log sales main -n 10
+  anabranch log sales main --path tables/flights/")]
 pub(crate) struct LogArgs {
     /// The repository.
     repository: String,

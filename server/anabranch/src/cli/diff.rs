@@ -11,6 +11,10 @@ use super::client::{Client, to_json};
 use super::output::{Answer, DIFFERS, counted, shown};
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  anabranch diff sales dev                      # what is uncommitted on dev
+  anabranch diff sales main dev                 # what dev brings since the two parted
+  anabranch diff sales v1.0 v1.1 --two-dot --stat")]
 pub(crate) struct DiffArgs {
     /// The repository.
     repository: String,

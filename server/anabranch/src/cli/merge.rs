@@ -21,6 +21,10 @@ enum Strategy {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  anabranch merge sales dev main
+  anabranch merge sales dev main --squash -m 'the work of May'
+  anabranch merge sales dev main --strategy source-wins")]
 pub(crate) struct MergeArgs {
     /// The repository.
     repository: String,
@@ -71,6 +75,10 @@ pub(super) async fn merge(client: &Client, args: MergeArgs) -> anyhow::Result<An
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  anabranch revert sales main 3f2a9c             # undoes that commit
+  anabranch revert sales main main --parent 1   # undoes the merge at the head
+  anabranch cherry-pick sales main dev~1        # repeats the last commit but one of dev")]
 pub(crate) struct PickArgs {
     /// The repository.
     repository: String,

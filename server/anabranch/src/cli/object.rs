@@ -12,6 +12,10 @@ use super::client::{Client, Refused, to_json};
 use super::output::{Answer, counted, shown, table, unless_reader_left};
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  anabranch ls sales main
+  anabranch ls sales v1.0 tables/flights/
+  anabranch ls sales main~2 --recursive")]
 pub(crate) struct LsArgs {
     /// The repository.
     repository: String,

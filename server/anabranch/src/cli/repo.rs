@@ -9,6 +9,10 @@ use super::client::{Client, to_json};
 use super::output::{Answer, shown, table};
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  anabranch repo create sales
+  anabranch repo create sales --storage-namespace s3://lake/sales
+  anabranch repo list --json")]
 pub(crate) struct RepoArgs {
     #[command(subcommand)]
     verb: RepoVerb,

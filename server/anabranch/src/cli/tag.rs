@@ -10,6 +10,9 @@ use super::client::{Client, to_json};
 use super::output::{Answer, short};
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  anabranch tag create sales v1.0 main
+  anabranch tag create sales latest main --force")]
 pub(crate) struct TagArgs {
     #[command(subcommand)]
     verb: TagVerb,

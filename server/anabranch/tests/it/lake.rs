@@ -12,15 +12,15 @@ const SECRET_KEY: &str = "command-line-secret-0123456789abcdef";
 
 /// A server over an empty folder, and an empty folder to work in. Both end with the value.
 pub(crate) struct Lake {
-    server: Child,
+    /// The process; none where the server is a part of the test.
+    server: Option<Child>,
     pub(crate) endpoint: String,
     folder: TempDir,
 }
 
 impl Lake {
     pub(crate) fn start() -> Lake {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("work")).unwrap();
+        let folder = work_folder();
         let mut command = Command::new(env!("CARGO_BIN_EXE_anabranch"));
         without_settings(&mut command)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -34,7 +34,12 @@ impl Lake {
         let endpoint = said
             .find_map(|line| line.unwrap().strip_prefix("anabranch listens on ").map(str::to_owned))
             .expect("the server says where it listens");
-        Lake { server, endpoint, folder }
+        Lake { server: Some(server), endpoint, folder }
+    }
+
+    /// A person who asks the server at this address.
+    pub(crate) fn at(endpoint: String) -> Lake {
+        Lake { server: None, endpoint, folder: work_folder() }
     }
 
     /// A server with the repository `sales`.
@@ -108,9 +113,17 @@ impl Lake {
 
 impl Drop for Lake {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
     }
+}
+
+fn work_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("work")).unwrap();
+    folder
 }
 
 fn without_settings(command: &mut Command) -> &mut Command {

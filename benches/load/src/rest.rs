@@ -35,11 +35,7 @@ impl Rest {
     }
 
     pub(crate) fn at(address: SocketAddr, target: &Target) -> anyhow::Result<Self> {
-        let pair = format!("{}:{}", target.access_key_id, target.secret_access_key);
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))?);
-        headers.insert(HOST, HeaderValue::try_from(address.to_string())?);
-        Ok(Rest { connection: Connection::new(address), headers })
+        Ok(Rest { connection: Connection::new(address), headers: headers(address, target)? })
     }
 
     pub(crate) async fn ask(
@@ -187,6 +183,15 @@ impl Rest {
             after = text(&page["pagination"], "next_offset")?;
         }
     }
+}
+
+/// What every request says: the host, and whose it is.
+pub(crate) fn headers(address: SocketAddr, target: &Target) -> anyhow::Result<HeaderMap> {
+    let pair = format!("{}:{}", target.access_key_id, target.secret_access_key);
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))?);
+    headers.insert(HOST, HeaderValue::try_from(address.to_string())?);
+    Ok(headers)
 }
 
 fn text(value: &Value, name: &str) -> anyhow::Result<String> {

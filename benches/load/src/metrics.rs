@@ -1,13 +1,16 @@
 //! What the server says it did: the counters of its `/metrics`, before and after a load.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method};
+use http::Method;
 
 use crate::connection::Connection;
+use crate::rest;
+use crate::target::Target;
+
+/// The counters of what was asked of a backend.
+const COUNTERS: [&str; 2] = ["anabranch_backend_operations_total", "anabranch_backend_bytes_total"];
 
 /// The samples of a moment, by name and labels.
 #[derive(Clone, Default)]
@@ -17,11 +20,10 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Reads them; `None` where the server has none.
-    pub(crate) async fn read(address: SocketAddr) -> Option<Metrics> {
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::try_from(address.to_string()).ok()?);
-        let answer =
-            Connection::new(address).send(&Method::GET, "/metrics", headers, Bytes::new()).await.ok()?;
+    pub(crate) async fn read(target: &Target) -> Option<Metrics> {
+        let headers = rest::headers(target.address, target).ok()?;
+        let mut connection = Connection::new(target.address);
+        let answer = connection.send(&Method::GET, "/metrics", headers, Bytes::new()).await.ok()?;
         let text = answer.status.is_success().then(|| String::from_utf8_lossy(&answer.body).into_owned())?;
         Some(Metrics::parse(&text))
     }
@@ -38,7 +40,8 @@ impl Metrics {
     pub(crate) fn per_step(&self, before: &Metrics, steps: u64) -> Vec<String> {
         let grew = |(name, after): (&String, &f64)| {
             let growth = after - before.samples.get(name).copied().unwrap_or_default();
-            let counts = name.contains("storage") && !name.contains("_bucket") && !name.contains("seconds");
+            let counts = COUNTERS.iter().any(|counter| name.starts_with(counter))
+                && name.contains("backend=\"objects");
             (counts && growth > 0.0).then(|| format!("{name} {:.3}", growth / steps.max(1) as f64))
         };
         self.samples.iter().filter_map(grew).collect()
@@ -51,10 +54,11 @@ mod tests {
 
     #[test]
     fn what_grew_is_told_per_step() {
-        let before = Metrics::parse("# HELP x\nstorage_requests_total{kind=\"put\"} 10\nother 1\n");
-        let after =
-            Metrics::parse("storage_requests_total{kind=\"put\"} 30\nother 9\nstorage_bytes_total 100\n");
-        let told = after.per_step(&before, 10);
-        assert_eq!(told, ["storage_bytes_total 10.000", "storage_requests_total{kind=\"put\"} 2.000"]);
+        let put = "anabranch_backend_operations_total{backend=\"objects:local\",operation=\"put\"}";
+        let bytes = "anabranch_backend_bytes_total{backend=\"objects:local\",direction=\"written\"}";
+        let refs = "anabranch_backend_operations_total{backend=\"refs\",operation=\"get\"}";
+        let before = Metrics::parse(&format!("# HELP x\n{put} 10\n{refs} 1\n"));
+        let after = Metrics::parse(&format!("{put} 30\n{refs} 9\n{bytes} 100\n"));
+        assert_eq!(after.per_step(&before, 10), [format!("{bytes} 10.000"), format!("{put} 2.000")]);
     }
 }

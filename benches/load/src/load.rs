@@ -64,7 +64,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) async fn begin(target: &Target) -> Watch {
-        let metrics = Metrics::read(target.address).await;
+        let metrics = Metrics::read(target).await;
         Watch { began: Instant::now(), cpu_s: target.cpu_s(), metrics }
     }
 
@@ -78,7 +78,7 @@ impl Watch {
             let each = used * 1e6 / steps as f64;
             told.push(format!("the server used {:.2} CPUs, {each:.0} µs a step", used / elapsed));
         }
-        if let (Some(before), Some(after)) = (&self.metrics, Metrics::read(target.address).await) {
+        if let (Some(before), Some(after)) = (&self.metrics, Metrics::read(target).await) {
             let store = after.per_step(before, steps);
             if !store.is_empty() {
                 told.push(format!("the object store, a step: {}", store.join(", ")));

@@ -1,7 +1,6 @@
 //! Load over the network: REST and S3 against a real server, and one table of what came out.
 //!
-//! `cargo run --release -p anabranch-benches --bin network` starts the release binary beside it over an empty folder and
-//! measures everything; `--endpoint` with keys measures a server that runs already. Every load is followed by a check that
+//! `tools/bench-network` builds the release binary and this, and measures everything over an empty folder; `--endpoint` with keys measures a server that runs already. Every load is followed by a check that
 //! nothing it acknowledged was lost. Generator and server share the machine: their figures are those of both.
 
 #![allow(
