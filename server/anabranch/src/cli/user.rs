@@ -122,6 +122,8 @@ enum KeyVerb {
     /// Deletes a key pair.
     Delete {
         /// The access key id.
+        // Its own name inside: the flag of the connection has this one, and would get this value.
+        #[arg(id = "key_to_delete", value_name = "ACCESS_KEY_ID")]
         access_key_id: String,
         /// The user; left out: whoever the keys in use belong to.
         #[arg(long)]
