@@ -241,7 +241,9 @@ impl Decoder {
             return Err(malformed("it has too many trailers"));
         }
         let (name, value) = line.split_once(':').ok_or_else(|| malformed("a trailer has no ':'"))?;
-        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        // Only what HTTP calls white space: a byte that was changed into another kind must not pass.
+        let blank = [' ', '\t'];
+        let (name, value) = (name.trim_matches(blank).to_ascii_lowercase(), value.trim_matches(blank));
         if name != "x-amz-trailer-signature" {
             self.trailers.push((name, value.to_owned()));
             return Ok(());
