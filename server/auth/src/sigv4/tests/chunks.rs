@@ -97,6 +97,25 @@ fn bad_framing_is_named() {
 }
 
 #[test]
+fn nothing_stands_around_the_signature_of_a_trailer() {
+    let wire = chunked_body(Some(chunk_signer()), &[b"abc"], TRAILER);
+    let text = String::from_utf8(wire).expect("text");
+    assert!(decode(Some(chunk_signer()), true, 3, text.as_bytes(), 99).is_ok());
+    let start =
+        text.find("x-amz-trailer-signature:").expect("a signature") + "x-amz-trailer-signature:".len();
+    let end = start + text[start..].find('\r').expect("the line's end");
+    for blank in [" ", "\t", "\u{b}", "\u{c}", "\u{a0}"] {
+        for place in [start, end] {
+            let mut changed = text.clone();
+            changed.insert_str(place, blank);
+            let answer = decode(Some(chunk_signer()), true, 3, changed.as_bytes(), 99);
+            let refused = ChunkError::Mismatch { part: "the trailer".to_owned() };
+            assert_eq!(answer, Err(refused), "{blank:?} at {place}");
+        }
+    }
+}
+
+#[test]
 fn signed_bodies_need_their_signatures() {
     let unsigned = decode(Some(chunk_signer()), false, 3, b"3\r\nabc\r\n0\r\n\r\n", 99);
     assert_eq!(unsigned, Err(ChunkError::Malformed { rule: "a chunk has no chunk-signature" }));
