@@ -10,6 +10,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// Requests are many small allocations on several threads at once, which the system's allocator serves slower.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// A version-control server for data lakes that merges tables, not files.
 #[derive(Parser, Debug)]
 #[command(name = "anabranch", version, about, propagate_version = true)]
