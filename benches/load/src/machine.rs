@@ -25,6 +25,36 @@ pub(crate) fn sync_latency(folder: &Path) -> anyhow::Result<Row> {
     Ok(Row::new("the disk: append of 4 KiB and fdatasync", Goal::None, at(50), " ms").note(note))
 }
 
+/// How fast files of 16 MB are written and synced by so many threads at once, by nobody's server.
+pub(crate) fn write_rate(folder: &Path, threads: usize, time: Duration) -> anyhow::Result<Row> {
+    const FILE_BYTES: usize = 16_000_000;
+    let folder = tempfile::tempdir_in(folder).context("no folder can be made in the data folder")?;
+    let piece = vec![7; 500_000];
+    let began = Instant::now();
+    let write = |thread: usize| {
+        let mut files = 0_usize;
+        while began.elapsed() < time {
+            // As many files as there are objects in the row of PUTs, so that as much memory is touched.
+            let name = folder.path().join(format!("{thread}-{}", files % 16));
+            let mut file = std::fs::File::create(name)?;
+            for _ in 0..FILE_BYTES / piece.len() {
+                file.write_all(&piece)?;
+            }
+            file.sync_all()?;
+            files += 1;
+        }
+        std::io::Result::Ok(files)
+    };
+    let files = std::thread::scope(|scope| {
+        let write = &write;
+        let all: Vec<_> = (0..threads).map(|thread| scope.spawn(move || write(thread))).collect();
+        all.into_iter().map(|thread| thread.join().unwrap_or(Ok(0))).sum::<std::io::Result<usize>>()
+    })?;
+    let rate = (files * FILE_BYTES) as f64 / 1e6 / began.elapsed().as_secs_f64();
+    let what = format!("the disk: files of 16 MB written and synced, {threads} at a time, no server");
+    Ok(Row::new(what, Goal::None, rate, " MB/s"))
+}
+
 /// Time to ready, and memory of a server that does nothing.
 pub(crate) async fn idle(binary: &Path, folder: &Path) -> anyhow::Result<Vec<Row>> {
     let (mut ready, mut memory) = (Vec::new(), Vec::new());

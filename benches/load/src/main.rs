@@ -107,6 +107,9 @@ async fn measure(arguments: &Arguments, rows: &mut Vec<Row>) -> anyhow::Result<(
     if arguments.endpoint.is_none() {
         add(rows, [machine::sync_latency(folder.path())?]);
         let binary = target::binary(arguments.binary.as_deref())?;
+        if arguments.wants("s3") {
+            add(rows, [machine::write_rate(folder.path(), 8, arguments.time())?]);
+        }
         if arguments.wants("idle") {
             add(rows, machine::idle(&binary, folder.path()).await?);
         }

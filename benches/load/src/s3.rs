@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anabranch_auth::KeyPair;
 use anabranch_auth::sigv4::sign::Signer;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bytes::Bytes;
 use http::header::{ETAG, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -39,18 +39,33 @@ impl S3 {
         Ok(tag.trim_matches('"').to_owned())
     }
 
-    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Bytes> {
-        Ok(self.send(&Method::GET, path, Bytes::new()).await?.accepted()?.body)
+    /// Reads an object that should have these bytes; compares all of them, or only how many there are.
+    pub(crate) async fn get(&mut self, path: &str, expected: &Bytes, compare: bool) -> anyhow::Result<()> {
+        let headers = self.signed(&Method::GET, path)?;
+        let (mut length, mut is_equal) = (0, true);
+        let watch = |data: &[u8]| {
+            is_equal &= !compare || expected.get(length..length + data.len()) == Some(data);
+            length += data.len();
+        };
+        self.connection.send_and_watch((&Method::GET, path), headers, watch).await?.accepted()?;
+        ensure!(length == expected.len(), "{path} has {length} bytes instead of {}", expected.len());
+        ensure!(is_equal, "{path} has other bytes than were written");
+        Ok(())
     }
 
     async fn send(&mut self, method: &Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+        let headers = self.signed(method, path)?;
+        self.connection.send(method, path, headers, body).await
+    }
+
+    fn signed(&self, method: &Method, path: &str) -> anyhow::Result<HeaderMap> {
         let uri: Uri = path.parse()?;
         let mut headers = HeaderMap::new();
         headers.insert(HOST, self.host.clone());
         if let Some(signer) = &self.signer {
             signer.sign_header(method, &uri, &mut headers, "UNSIGNED-PAYLOAD", now_ms())?;
         }
-        self.connection.send(method, path, headers, body).await
+        Ok(headers)
     }
 }
 
