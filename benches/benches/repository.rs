@@ -35,6 +35,10 @@ use anabranch_types::{
 use futures::StreamExt;
 use futures::stream;
 
+/// The one that the server has.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const ENTRIES: u64 = 1_000_000;
 
 struct Now;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anabranch_storage::{ObjectStorage, PutMode, open_local};
 use anabranch_tree::{
-    CommitToPack, Difference, Key, KeyRange, PackSource, Session, Tree, TreeEdit, TreeError, TreeParams,
-    TreeStore, WalkItem,
+    CommitToPack, DeltaList, Difference, Key, KeyRange, PackSource, Session, Tree, TreeEdit, TreeError,
+    TreeParams, TreeStore, WalkItem,
 };
 use anabranch_types::{Clock, Commit, IdSource, ObjectKey};
 use bytes::Bytes;
@@ -76,6 +76,7 @@ impl TreePeer {
             message: "bench".into(),
             metadata: BTreeMap::new(),
         };
+        let delta = delta.map(|differences| DeltaList::of(&differences).unwrap());
         let packed = session.pack(&[CommitToPack { commit, tree, delta }], &Still, &Random).unwrap();
         let puts =
             packed.packs.iter().map(|pack| self.storage.put(&pack.key, pack.bytes.clone(), PutMode::Create));

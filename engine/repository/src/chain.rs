@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anabranch_merge::{PipelineInput, PipelineOutcome, merge_trees};
-use anabranch_refs::{StagedPage, Token};
-use anabranch_tree::{CommitToPack, Key, Session, Tree};
-use anabranch_types::{BranchName, Commit, CommitId, Entry, ObjectPath};
+use anabranch_refs::Token;
+use anabranch_tree::{Change, CommitToPack, DeltaList, Session, Tree};
+use anabranch_types::{BranchName, Commit, CommitId, ObjectPath};
 
 use crate::blobs::{Blobs, NewObjects};
 use crate::commits::{Packing, StoredCommit};
-use crate::delta::{Delta, compare};
+use crate::delta::compare;
 use crate::merge::{MergeResult, PreparedMerge};
 use crate::record::BranchRecord;
 use crate::repository::Inner;
@@ -17,7 +17,7 @@ use crate::staging_view::decode_staged;
 use crate::{CommitRequest, MergeAnswer, MergeSummary, RepositoryError};
 
 /// How many staged rows are read at once for a commit.
-const ROWS_AT_ONCE: usize = 10_000;
+const ROWS_AT_ONCE: usize = 5_000;
 
 /// What became of one request.
 pub(crate) enum Link {
@@ -27,6 +27,15 @@ pub(crate) enum Link {
     Merged { index: usize, summary: MergeSummary },
     /// It ended without a commit.
     Refused(MergeAnswer),
+}
+
+/// Staged rows as changes of a tree.
+struct SealedPage {
+    changes: Vec<Change>,
+    /// The path of the last row.
+    last: Option<String>,
+    /// Whether rows follow it.
+    more: bool,
 }
 
 /// See the module.
@@ -78,7 +87,7 @@ impl<'a> Chain<'a> {
     pub(crate) async fn add_commit(&mut self, request: &CommitRequest) -> Result<Link, RepositoryError> {
         let before = self.tree.clone();
         let (after, delta) = if self.took_staged || self.record.sealed.is_empty() {
-            (before, Delta::none())
+            (before, DeltaList::default())
         } else {
             let taken = self.apply_staged().await?;
             // Also when nothing changes: the rows say what the tree says, and need not be kept.
@@ -97,36 +106,42 @@ impl<'a> Chain<'a> {
             message: request.message.clone(),
             metadata: request.metadata.clone(),
         };
-        let index = self.push(commit, after, delta);
+        let index = self.push(commit, after, Some(delta));
         Ok(Link::Committed { index })
     }
 
     /// The tree with the sealed rows, the newest of each path, applied; equal bytes written again are no change.
-    async fn apply_staged(&self) -> Result<(Tree, Delta), RepositoryError> {
-        let changes = self.staged_changes().await?;
-        let applied = self.session.apply_changes(&self.tree, changes).await.map_err(self.failed())?;
-        Ok((applied.tree, Delta::of(applied.differences)))
-    }
-
-    async fn staged_changes(&self) -> Result<Vec<(Key, Option<Entry>)>, RepositoryError> {
-        let mut all = Vec::new();
-        let mut page = sealed_page(self.inner.clone(), self.record.sealed.clone(), None).await?;
+    async fn apply_staged(&self) -> Result<(Tree, DeltaList), RepositoryError> {
+        let mut applier = self.session.applier(&self.tree);
+        let mut page = self.sealed_page(None).await?;
         loop {
-            // The next page is read while this one is decoded.
-            let last = page.rows.last().map(|row| row.path.clone());
-            let next = page
-                .more
-                .then(|| tokio::spawn(sealed_page(self.inner.clone(), self.record.sealed.clone(), last)));
-            for row in page.rows {
-                let change = decode_staged(row)?;
-                let path = ObjectPath::new(change.path).map_err(|why| {
-                    RepositoryError::damaged(format!("staging of branch {}", self.name), why)
-                })?;
-                all.push((path.into(), change.entry));
-            }
-            let Some(next) = next else { return Ok(all) };
+            // The next page is read and decoded while this one is applied.
+            let next = page.more.then(|| tokio::spawn(self.sealed_page(page.last.take())));
+            applier.apply(page.changes).await.map_err(self.failed())?;
+            let Some(next) = next else { break };
             page =
                 next.await.map_err(|_| RepositoryError::Interrupted { branch: self.name.to_string() })??;
+        }
+        let applied = applier.finish().await.map_err(self.failed())?;
+        Ok((applied.tree, applied.delta))
+    }
+
+    fn sealed_page(
+        &self,
+        after: Option<String>,
+    ) -> impl Future<Output = Result<SealedPage, RepositoryError>> + use<> {
+        let (inner, tokens, name) = (self.inner.clone(), self.record.sealed.clone(), self.name.clone());
+        async move {
+            let page = inner.staged_page(&tokens, "", after.as_deref(), ROWS_AT_ONCE).await?;
+            let last = page.rows.last().map(|row| row.path.clone());
+            let mut changes = Vec::with_capacity(page.rows.len());
+            for row in page.rows {
+                let change = decode_staged(row)?;
+                let path = ObjectPath::new(change.path)
+                    .map_err(|why| RepositoryError::damaged(format!("staging of branch {name}"), why))?;
+                changes.push((path.into(), change.entry));
+            }
+            Ok(SealedPage { changes, last, more: page.more })
         }
     }
 
@@ -173,6 +188,7 @@ impl<'a> Chain<'a> {
         };
         let mut summary = merge.summary.clone();
         summary.ours = Some(self.tip);
+        let delta = delta.changes.as_deref().map(DeltaList::of).transpose().map_err(self.failed())?;
         let index = self.push(commit, after, delta);
         Ok(Link::Merged { index, summary })
     }
@@ -218,11 +234,11 @@ impl<'a> Chain<'a> {
         outcome.map_err(|source| RepositoryError::Merge { destination: self.name.to_string(), source })
     }
 
-    fn push(&mut self, commit: Commit, tree: Tree, delta: Delta) -> usize {
+    fn push(&mut self, commit: Commit, tree: Tree, delta: Option<DeltaList>) -> usize {
         self.tip = commit.id();
         self.tip_generation = commit.generation;
         self.tree = tree.clone();
-        self.commits.push(CommitToPack { commit, tree, delta: delta.changes });
+        self.commits.push(CommitToPack { commit, tree, delta });
         self.commits.len().saturating_sub(1)
     }
 
@@ -259,12 +275,4 @@ impl<'a> Chain<'a> {
     fn failed(&self) -> impl FnOnce(anabranch_tree::TreeError) -> RepositoryError + use<> {
         RepositoryError::tree(format!("branch {}", self.name))
     }
-}
-
-async fn sealed_page(
-    inner: Arc<Inner>,
-    tokens: Vec<Token>,
-    after: Option<String>,
-) -> Result<StagedPage, RepositoryError> {
-    inner.staged_page(&tokens, "", after.as_deref(), ROWS_AT_ONCE).await
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_tree::{CommitToPack, Tree};
+use anabranch_tree::{CommitToPack, DeltaList, Tree};
 use anabranch_types::{BranchName, Commit};
 
 use crate::group::{Done, Work};
@@ -50,7 +50,7 @@ impl Inner {
             metadata: Default::default(),
         };
         let id = commit.id();
-        let first = [CommitToPack { commit, tree, delta: Some(Vec::new()) }];
+        let first = [CommitToPack { commit, tree, delta: Some(DeltaList::default()) }];
         let packed = self.pack(&self.trees.session(), &first);
         let packed = packed.map_err(RepositoryError::tree(format!("repository {}", self.info.name)))?;
         self.store_commits(packed).await?;

@@ -49,11 +49,6 @@ impl Delta {
         Delta { changes: Some(Vec::new()), rewritten: Vec::new() }
     }
 
-    /// These changes of content.
-    pub(crate) fn of(changes: Vec<Difference>) -> Delta {
-        Delta { changes: (changes.len() <= DELTA_MAX).then_some(changes), rewritten: Vec::new() }
-    }
-
     /// Whether nothing differs in content.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.as_ref().is_some_and(Vec::is_empty)

@@ -5,8 +5,7 @@ use anabranch_types::{Entry, NodeId};
 use crate::builder::Builder;
 use crate::cursor::{Cursor, Head};
 use crate::node::{Row, put_attributes, put_body};
-use crate::scan::entry_at;
-use crate::{Difference, Key, KeyRange, Session, Tree, TreeError, after_key};
+use crate::{Key, KeyRange, Session, Tree, TreeError, after_key};
 
 /// One edit of a tree.
 #[derive(Clone, Debug)]
@@ -104,71 +103,8 @@ pub(crate) async fn apply(session: &Session, tree: &Tree, edits: Vec<TreeEdit>) 
     builder.finish(&roots).await
 }
 
-/// A tree after changes, and what they changed.
-#[derive(Clone, Debug)]
-pub struct Applied {
-    /// The tree.
-    pub tree: Tree,
-    /// What differs from the tree before, in order of key.
-    pub differences: Vec<Difference>,
-}
-
-pub(crate) async fn apply_changes(
-    session: &Session,
-    tree: &Tree,
-    changes: Vec<(Key, Option<Entry>)>,
-) -> Result<Applied, TreeError> {
-    let mut builder = Builder::new(session);
-    let mut base = Cursor::new(session, tree);
-    let mut row = EncodedRow::default();
-    let mut differences: Vec<Difference> = Vec::with_capacity(changes.len());
-    let mut behind: Option<Key> = None;
-    for (key, after) in changes {
-        if let Some(behind) = behind.filter(|behind| *behind >= key) {
-            return Err(TreeError::out_of_order(key.as_bytes(), behind.as_bytes()));
-        }
-        behind = Some(key.clone());
-        copy_until(&mut base, &mut builder, Some(key.as_bytes())).await?;
-        let before = entry_before(&mut base, &mut builder, key.as_bytes()).await?;
-        let is_change = match (&before, &after) {
-            (None, None) => false,
-            (Some(before), Some(after)) => !before.same_content(after),
-            _ => true,
-        };
-        if !is_change {
-            continue;
-        }
-        if let Some(after) = &after {
-            builder.settle(key.as_bytes()).await?;
-            builder.push_row(row.encode(&key, after)?)?;
-        }
-        base.seek(&after_key(key.as_bytes()));
-        differences.push(Difference { key, before, after });
-    }
-    copy_until(&mut base, &mut builder, None).await?;
-    Ok(Applied { tree: builder.finish(&[tree.id()]).await?, differences })
-}
-
-/// What a key holds in a tree whose cursor has passed everything below the key.
-async fn entry_before(
-    cursor: &mut Cursor,
-    builder: &mut Builder,
-    key: &[u8],
-) -> Result<Option<Entry>, TreeError> {
-    loop {
-        match cursor.head() {
-            Head::Subtree(subtree) if subtree.first_key.as_bytes() == key => {
-                builder.know(subtree);
-                cursor.open().await?;
-            }
-            Head::Row(row) if row.key == key => return entry_at(cursor).map(|(_, entry)| Some(entry)),
-            _ => return Ok(None),
-        }
-    }
-}
-
 /// Moves everything below `until` from the cursor to the builder, whole subtrees where they fit.
-async fn copy_until(
+pub(crate) async fn copy_until(
     cursor: &mut Cursor,
     builder: &mut Builder,
     until: Option<&[u8]>,

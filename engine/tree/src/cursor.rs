@@ -269,6 +269,24 @@ impl Cursor {
         }
     }
 
+    /// The children of the node that the head is a child of; none where it is an entry or a root.
+    pub(crate) fn siblings(&self) -> &[NodeRef] {
+        match self.stack.last().map(|top| &*top.node) {
+            Some(Node::Internal(node)) if self.root.is_none() => &node.children,
+            _ => &[],
+        }
+    }
+
+    /// Where it ends, whatever follows.
+    pub(crate) fn end(&self) -> Option<&[u8]> {
+        self.end.as_deref()
+    }
+
+    /// The session that it reads through.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Reads the subtree at the head; the head becomes its first item that is not behind us.
     pub(crate) async fn open(&mut self) -> Result<(), TreeError> {
         let reference = match self.head() {

@@ -4,12 +4,16 @@ use std::cmp::Ordering;
 
 use anabranch_types::Entry;
 
+use crate::ahead::ReadAhead;
 use crate::cursor::{Cursor, Head};
 use crate::scan::entry_at;
 use crate::{Key, KeyRange, Session, Tree, TreeError};
 
 /// A batch ends when it has this many items.
 pub(crate) const BATCH: usize = 1024;
+
+/// Whoever wants to know only whether two trees differ has its answer after so many leaves, most of the time.
+const STEPS_ALONE: usize = 4;
 
 /// A key whose entry differs between two trees.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +40,7 @@ impl Difference {
 pub struct DiffCursor {
     before: Cursor,
     after: Cursor,
+    ahead: ReadAhead,
 }
 
 /// What to do next, decided from both heads.
@@ -57,7 +62,8 @@ enum Step {
 impl DiffCursor {
     pub(crate) fn new(session: &Session, before: &Tree, after: &Tree, range: &KeyRange) -> DiffCursor {
         let cursor = |tree| Cursor::within(session, tree, &range.start, range.end.as_deref());
-        DiffCursor { before: cursor(before), after: cursor(after) }
+        let ahead = ReadAhead::after(STEPS_ALONE);
+        DiffCursor { before: cursor(before), after: cursor(after), ahead }
     }
 
     /// The next differences, some hundreds to a few thousand; none at the end. Never an empty batch.
@@ -88,17 +94,34 @@ impl DiffCursor {
                     self.before.skip();
                     self.after.skip();
                 }
-                Step::Open { before, after } => {
-                    if before {
-                        self.before.open().await?;
-                    }
-                    if after {
-                        self.after.open().await?;
-                    }
-                }
+                Step::Open { before, after } => self.open(before, after).await?,
             }
         }
         Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    async fn open(&mut self, before: bool, after: bool) -> Result<(), TreeError> {
+        let level = match self.before.head() {
+            Head::Subtree(subtree) if before && after => Some(subtree.level),
+            _ => None,
+        };
+        if level == Some(0)
+            && let Some(start) = self.before.head_start()
+        {
+            self.ahead.reach(start).await;
+        }
+        if before {
+            self.before.open().await?;
+        }
+        if after {
+            self.after.open().await?;
+        }
+        if level == Some(1) {
+            let leaves = [self.before.siblings(), self.after.siblings()];
+            let from = self.before.head_start().unwrap_or_default();
+            self.ahead.expect(self.before.session(), &leaves, (from, self.before.end()));
+        }
+        Ok(())
     }
 
     /// What begins first cannot be in the other tree as it is, so it is opened. When both begin at the same key, the

@@ -5,10 +5,12 @@
 //! are recognised and skipped without being read. A [`TreeStore`] reads nodes from packs and caches them; a
 //! [`Session`] on top of it makes new trees and writes what is new into packs.
 
+mod ahead;
 mod apply;
 mod boundary;
 mod builder;
 mod cache;
+mod changes;
 mod cursor;
 mod diff;
 mod error;
@@ -28,14 +30,16 @@ mod tests;
 mod tree;
 mod walk;
 
-pub use apply::{Applied, TreeEdit};
+pub use apply::TreeEdit;
+pub use changes::{Applied, Applier, Change};
 pub use diff::{DiffCursor, Difference};
 pub use error::TreeError;
 pub use key::{Key, KeyRange, after_key, after_prefix};
 pub use list::{ListAfter, ListItem, ListPage};
 pub use node::{decode_entry, encode_entry};
 pub use pack::{
-    CommitRecord, CommitToPack, Pack, PackContents, PackedCommit, PackedCommits, read_pack_index, verify_pack,
+    CommitRecord, CommitToPack, DeltaList, Pack, PackContents, PackedCommit, PackedCommits, read_pack_index,
+    verify_pack,
 };
 pub use scan::ScanCursor;
 pub use session::{Session, Totals, TreeBuilder};

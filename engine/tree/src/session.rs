@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use anabranch_types::{Clock, Entry, IdSource, NodeId};
 use bytes::Bytes;
 
-use crate::apply::{Applied, EncodedRow, apply, apply_changes};
+use crate::apply::{EncodedRow, apply};
 use crate::builder::Builder;
 use crate::node::Node;
 use crate::node::wire::Bad;
 use crate::{
-    CommitToPack, DiffCursor, Key, KeyRange, ListAfter, ListPage, NodeRef, Pack, PackedCommits, ScanCursor,
-    Tree, TreeEdit, TreeError, TreeStore, WalkCursor, list, pack, scan,
+    Applier, CommitToPack, DiffCursor, Key, KeyRange, ListAfter, ListPage, NodeRef, Pack, PackedCommits,
+    ScanCursor, Tree, TreeEdit, TreeError, TreeStore, WalkCursor, list, pack, scan,
 };
 
 /// How much lies in a range.
@@ -173,18 +173,11 @@ impl Session {
         apply(self, tree, edits).await
     }
 
-    /// The tree after these changes (an entry is put, none is removed), and what they changed. They come in ascending order
-    /// of key. Putting what differs from the entry that is there in address or time only is no change: the old entry
-    /// stays. Cheaper than [`Session::apply`] and a diff.
-    ///
-    /// # Errors
-    /// [`TreeError::OutOfOrder`] when the keys do not ascend.
-    pub async fn apply_changes(
-        &self,
-        tree: &Tree,
-        changes: Vec<(Key, Option<Entry>)>,
-    ) -> Result<Applied, TreeError> {
-        apply_changes(self, tree, changes).await
+    /// Changes a tree entry by entry, in order of key, and learns what that changed. Putting what differs from the entry
+    /// that is there in address or time only is no change: the old entry stays. Cheaper than [`Session::apply`] and a
+    /// diff.
+    pub fn applier(&self, tree: &Tree) -> Applier {
+        Applier::new(self, tree)
     }
 
     /// How many bytes the session's new nodes have.

@@ -64,6 +64,11 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     futures::executor::block_on(future)
 }
 
+/// A runtime of one thread, for what spawns tasks.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
 prop_compose! {
     /// Any entry.
     pub(crate) fn entries()(

@@ -2,6 +2,7 @@
 
 use anabranch_types::Entry;
 
+use crate::ahead::ReadAhead;
 use crate::cursor::{Cursor, Head};
 use crate::diff::BATCH;
 use crate::scan::entry_at;
@@ -43,6 +44,7 @@ pub struct WalkCursor {
     /// The last item, if it is a range that the next one may continue.
     last: Option<WalkItem>,
     batch: Vec<WalkItem>,
+    ahead: ReadAhead,
 }
 
 /// One of the three trees.
@@ -85,6 +87,7 @@ impl WalkCursor {
             end: range.end.clone(),
             last: None,
             batch: Vec::new(),
+            ahead: ReadAhead::default(),
         }
     }
 
@@ -302,6 +305,9 @@ impl WalkCursor {
         let Some(first) = self.first().map(<[u8]>::to_vec) else {
             return Ok(());
         };
+        if level == 0 {
+            self.ahead.reach(&first).await;
+        }
         for side in [Side::Base, Side::Ours, Side::Theirs] {
             let cursor = self.cursor_mut(side);
             let opens = match cursor.head() {
@@ -313,6 +319,10 @@ impl WalkCursor {
             if opens {
                 cursor.open().await?;
             }
+        }
+        if level == 1 {
+            let leaves = [self.base.siblings(), self.ours.siblings(), self.theirs.siblings()];
+            self.ahead.expect(self.base.session(), &leaves, (&first, self.end.as_deref()));
         }
         Ok(())
     }

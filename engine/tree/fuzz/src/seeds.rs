@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anabranch_tree::{
-    CommitToPack, Difference, Key, PackSource, TreeError, TreeParams, TreeStore, encode_entry, verify_pack,
+    CommitToPack, DeltaList, Key, PackSource, TreeError, TreeParams, TreeStore, encode_entry, verify_pack,
 };
 use anabranch_types::test_support::{ManualClock, SeededIds};
 use anabranch_types::{Address, Checksum, Commit, Entry, ObjectKey};
@@ -47,10 +47,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows: Vec<(Key, Entry)> =
         (0..200).map(|n| Ok((Key::new(format!("lake/t{:02}/{n:04}", n / 20))?, entry(n)))).collect::<Result<_, TreeError>>()?;
     let tree = session.build(rows.iter().cloned())?;
-    let delta = rows
-        .into_iter()
-        .map(|(key, entry)| Difference { key, before: None, after: Some(entry) })
-        .collect();
+    let mut delta = DeltaList::default();
+    for (key, entry) in &rows {
+        delta.push(key, None, Some(entry))?;
+    }
     let commit = Commit {
         parents: Vec::new(),
         tree: tree.id(),

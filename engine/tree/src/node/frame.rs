@@ -59,10 +59,27 @@ pub(crate) struct Frame {
 /// Appends a frame and answers its length. Compresses where that saves a quarter or more: ordinary leaves are mostly
 /// random bytes, and reading them back is a good deal faster without.
 pub(crate) fn put_frame(out: &mut Vec<u8>, kind: FrameKind, raw: &[u8]) -> u32 {
-    let compressed = if promises_to_shrink(raw) { lz4_flex::block::compress(raw) } else { Vec::new() };
-    let saves = !compressed.is_empty() && shrinks(raw.len(), compressed.len());
-    let (codec, payload) = if saves { (LZ4, compressed.as_slice()) } else { (RAW, raw) };
-    put_payload(out, kind, codec, raw.len(), &[payload])
+    let compressed = if promises_to_shrink(raw) { compressed(raw) } else { None };
+    match compressed {
+        Some(payload) => put_compressed_frame(out, kind, raw.len(), &payload),
+        None => put_raw_frame(out, kind, &[raw]),
+    }
+}
+
+/// The payload of a compressed frame; none where that saves less than a quarter.
+pub(crate) fn compressed(raw: &[u8]) -> Option<Vec<u8>> {
+    let payload = lz4_flex::block::compress(raw);
+    shrinks(raw.len(), payload.len()).then_some(payload)
+}
+
+/// Appends a frame whose payload [`compressed`] has made, and answers its length.
+pub(crate) fn put_compressed_frame(
+    out: &mut Vec<u8>,
+    kind: FrameKind,
+    raw_length: usize,
+    payload: &[u8],
+) -> u32 {
+    put_payload(out, kind, LZ4, raw_length, &[payload])
 }
 
 /// Appends a frame of these pieces as they are, and answers its length.

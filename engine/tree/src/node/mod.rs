@@ -24,7 +24,8 @@ use bytes::Bytes;
 pub use entry::{decode_entry, encode_entry};
 pub(crate) use entry::{put_attributes, put_body, read_entry, read_text};
 pub(crate) use frame::{
-    Frame, FrameKind, promises_to_shrink, put_frame, put_raw_frame, read_frame, read_hashed_frame,
+    Frame, FrameKind, compressed, promises_to_shrink, put_compressed_frame, put_frame, put_raw_frame,
+    read_frame, read_hashed_frame,
 };
 pub(crate) use internal::{Internal, put_pack_key, read_pack_key};
 pub(crate) use keys::common_prefix;

@@ -6,6 +6,10 @@
 //! ```
 //! An entry here is body and attributes, as in a leaf. A long list is cut into parts of about 1 MiB.
 
+use std::borrow::Cow;
+
+use anabranch_types::Entry;
+
 use super::record::{put_location, read_location};
 use crate::node::wire::{Bad, Reader, put_varint};
 use crate::node::{Frame, FrameKind, common_prefix, put_attributes, put_body, read_entry};
@@ -13,40 +17,91 @@ use crate::{Difference, Key, Location, TreeError};
 
 const VERSION: u8 = 1;
 /// A longer list is not written: the trees are compared instead.
-pub(super) const DIFFERENCES_MAX: usize = 1_000_000;
+const DIFFERENCES_MAX: usize = 1_000_000;
 const PART_BYTES: usize = 1 << 20;
 const PARTS_MAX: usize = 1 << 16;
 
 const HAS_BEFORE: u8 = 1;
 const HAS_AFTER: u8 = 2;
 
-/// The list as the contents of one or more frames.
-pub(super) fn encode_delta(differences: &[Difference]) -> Result<Vec<Vec<u8>>, TreeError> {
-    let mut parts = Vec::new();
-    let mut rows = Vec::new();
-    let mut count = 0_u64;
-    let mut before: &[u8] = &[];
-    let mut earlier: Option<&Key> = None;
-    for difference in differences {
-        let key = difference.key.as_bytes();
-        if let Some(earlier) = earlier.filter(|earlier| **earlier >= difference.key) {
-            return Err(TreeError::out_of_order(key, earlier.as_bytes()));
+/// What a commit changed against its first parent, as it is stored: a fraction of what the differences take in memory.
+#[derive(Clone, Debug, Default)]
+pub struct DeltaList {
+    /// Whole parts.
+    parts: Vec<Vec<u8>>,
+    /// The rows of the part that is being filled, and how many they are.
+    rows: Vec<u8>,
+    rows_count: u64,
+    count: usize,
+    behind: Option<Key>,
+}
+
+impl DeltaList {
+    /// The list of these differences, which are in order of key.
+    ///
+    /// # Errors
+    /// As [`DeltaList::push`].
+    pub fn of(differences: &[Difference]) -> Result<DeltaList, TreeError> {
+        let mut list = DeltaList::default();
+        for difference in differences {
+            list.push(&difference.key, difference.before.as_ref(), difference.after.as_ref())?;
         }
-        put_difference(&mut rows, difference, before)?;
-        before = key;
-        earlier = Some(&difference.key);
-        count += 1;
-        if rows.len() >= PART_BYTES {
-            parts.push(part(count, &rows));
-            rows.clear();
-            count = 0;
-            before = &[];
+        Ok(list)
+    }
+
+    /// Adds a difference. Beyond 1,000,000 they are only counted, and the list is not written.
+    ///
+    /// # Errors
+    /// [`TreeError::OutOfOrder`] for a key that is not above all before, [`TreeError::EntryTooLarge`].
+    pub fn push(
+        &mut self,
+        key: &Key,
+        before: Option<&Entry>,
+        after: Option<&Entry>,
+    ) -> Result<(), TreeError> {
+        if let Some(behind) = self.behind.as_ref().filter(|behind| *behind >= key) {
+            return Err(TreeError::out_of_order(key.as_bytes(), behind.as_bytes()));
         }
+        self.count = self.count.saturating_add(1);
+        if self.count > DIFFERENCES_MAX {
+            (self.parts, self.rows) = (Vec::new(), Vec::new());
+            self.behind = Some(key.clone());
+            return Ok(());
+        }
+        // Each part can be read alone.
+        let shared_with = if self.rows_count == 0 { None } else { self.behind.as_ref() };
+        put_difference(&mut self.rows, key, shared_with, [before, after])?;
+        self.rows_count += 1;
+        self.behind = Some(key.clone());
+        if self.rows.len() >= PART_BYTES {
+            self.parts.push(part(self.rows_count, &self.rows));
+            self.rows.clear();
+            self.rows_count = 0;
+        }
+        Ok(())
     }
-    if count > 0 || parts.is_empty() {
-        parts.push(part(count, &rows));
+
+    /// How many differences there are.
+    pub fn len(&self) -> usize {
+        self.count
     }
-    Ok(parts)
+
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The contents of one or more frames; none when there are too many differences.
+    pub(crate) fn frames(&self) -> Option<Vec<Cow<'_, [u8]>>> {
+        if self.count > DIFFERENCES_MAX {
+            return None;
+        }
+        let mut frames: Vec<Cow<'_, [u8]>> = self.parts.iter().map(|part| part.as_slice().into()).collect();
+        if self.rows_count > 0 || frames.is_empty() {
+            frames.push(part(self.rows_count, &self.rows).into());
+        }
+        Some(frames)
+    }
 }
 
 fn part(count: u64, rows: &[u8]) -> Vec<u8> {
@@ -57,16 +112,22 @@ fn part(count: u64, rows: &[u8]) -> Vec<u8> {
     out
 }
 
-fn put_difference(out: &mut Vec<u8>, difference: &Difference, before: &[u8]) -> Result<(), TreeError> {
-    let key = difference.key.as_bytes();
-    let shared = common_prefix(before, key);
+fn put_difference(
+    out: &mut Vec<u8>,
+    key: &Key,
+    shared_with: Option<&Key>,
+    sides: [Option<&Entry>; 2],
+) -> Result<(), TreeError> {
+    let key = key.as_bytes();
+    let shared = shared_with.map_or(0, |before| common_prefix(before.as_bytes(), key));
     let rest = key.get(shared..).unwrap_or_default();
     put_varint(out, shared as u64);
     put_varint(out, rest.len() as u64);
     out.extend_from_slice(rest);
+    let [before, after] = sides;
     let side = |has: bool, flag: u8| if has { flag } else { 0 };
-    out.push(side(difference.before.is_some(), HAS_BEFORE) | side(difference.after.is_some(), HAS_AFTER));
-    for entry in [&difference.before, &difference.after].into_iter().flatten() {
+    out.push(side(before.is_some(), HAS_BEFORE) | side(after.is_some(), HAS_AFTER));
+    for entry in sides.into_iter().flatten() {
         put_body(out, entry)?;
         put_attributes(out, entry)?;
     }

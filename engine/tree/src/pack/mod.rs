@@ -11,6 +11,7 @@ use std::sync::Arc;
 use anabranch_types::{Commit, CommitId, NodeId, ObjectKey};
 use bytes::Bytes;
 
+pub use delta::DeltaList;
 pub(crate) use delta::{decode_delta, read_delta_frame, read_delta_parts};
 pub(crate) use read::read_commit_frame;
 pub use read::{read_pack_index, verify_pack};
@@ -18,7 +19,7 @@ pub use record::CommitRecord;
 pub(crate) use write::pack_commits;
 
 use crate::node::Node;
-use crate::{Difference, Location, Tree};
+use crate::{Location, Tree};
 
 /// A commit to be written.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub struct CommitToPack {
     pub tree: Tree,
     /// What it changed against its first parent, in order of key; none when it is not known, or not worth keeping.
     /// A list of more than 1,000,000 differences is not written.
-    pub delta: Option<Vec<Difference>>,
+    pub delta: Option<DeltaList>,
 }
 
 /// An object to be written, with `PutMode::Create`, before the commits in it are published.

@@ -1,23 +1,32 @@
 //! Writing packs.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use anabranch_types::{Clock, IdSource, NodeId, ObjectKey};
 use bytes::Bytes;
+use rayon::prelude::*;
 
-use super::delta::{DIFFERENCES_MAX, encode_delta, encode_parts};
+use super::delta::{DeltaList, encode_parts};
 use super::layout::{IndexEntry, MAGIC, put_footer};
 use super::{CommitRecord, CommitToPack, Pack, PackedCommit, PackedCommits};
 use crate::node::object_id::{ID_LENGTH, two_part_key};
 use crate::node::wire::put_varint;
-use crate::node::{FrameKind, Internal, Node, promises_to_shrink, put_frame, put_raw_frame};
-use crate::{Difference, Location, NodeRef, Session, TreeError};
+use crate::node::{
+    FrameKind, Internal, Node, compressed, promises_to_shrink, put_compressed_frame, put_frame, put_raw_frame,
+};
+use crate::session::MadeNode;
+use crate::{Location, NodeRef, Session, TreeError};
 
 /// A pack is closed before it grows beyond this, unless a single frame is larger.
 const PACK_BYTES: usize = 8 << 20;
+/// What a pack needs beside nodes, if its commit is small.
+const PACK_ROOM: usize = 4 << 10;
 /// Of so many leaves one is tried for compression.
-const LEAVES_ALIKE: u32 = 16;
+const LEAVES_ALIKE: usize = 16;
+/// So many leaves are compressed at once, then written: some MiB.
+const LEAVES_AT_ONCE: usize = 256;
 /// How many new leaves are kept for the cache: the ones that a small commit made.
 const HOT_LEAVES_MAX: usize = 64;
 /// Packs of one hour share a slice, so that garbage collection can go through them by age.
@@ -39,25 +48,27 @@ pub(crate) fn pack_commits(
             levels.collect(session, root)?;
         }
     }
-    let mut writer = PackWriter { clock, ids, full, open: None, leaves_untried: 0, leaves_shrink: false };
+    let mut writer = PackWriter { clock, ids, full, open: None, expected: session.new_bytes() };
     let mut locations = HashMap::new();
     let mut hot_nodes = Vec::new();
     for (level, ids) in &levels.by_level {
-        for id in ids {
-            let made = session.made_node(id).ok_or(TreeError::ForeignNode { id: *id })?;
-            // Leaves are decoded only for the cache: most of a large commit's are not.
-            let node = match *level {
-                0 if hot_nodes.len() >= HOT_LEAVES_MAX => None,
-                _ => Some(with_locations(&session.decode(id, &made)?, &locations)),
-            };
-            let location = write_node(id, &made.logical, node.as_deref(), &mut writer);
-            hot_nodes.extend(node.map(|node| (*id, node)));
-            locations.insert(*id, location);
+        if *level == 0 {
+            write_leaves(session, ids, &mut writer, &mut locations)?;
+        }
+        // Leaves are decoded only for the cache: most of a large commit's are not.
+        let wanted = if *level == 0 { HOT_LEAVES_MAX } else { ids.len() };
+        for id in ids.iter().take(wanted) {
+            let made = made_node(session, id)?;
+            let node = with_locations(&session.decode(id, &made)?, &locations);
+            if let Node::Internal(internal) = &*node {
+                locations.insert(*id, write_internal(id, &made.logical, internal, &mut writer));
+            }
+            hot_nodes.push((*id, node));
         }
     }
     let mut packed = Vec::with_capacity(commits.len());
     for commit in commits {
-        packed.push(write_commit(commit, &locations, &mut writer)?);
+        packed.push(write_commit(commit, &locations, &mut writer));
     }
     writer.finish();
     Ok(PackedCommits { packs: Vec::new(), commits: packed, hot_nodes })
@@ -103,28 +114,59 @@ fn with_locations(node: &Arc<Node>, locations: &HashMap<NodeId, Location>) -> Ar
     Arc::new(Node::Internal(Internal { level: internal.level, children }))
 }
 
-fn write_node(id: &NodeId, logical: &[u8], node: Option<&Node>, writer: &mut PackWriter<'_>) -> Location {
+fn made_node(session: &Session, id: &NodeId) -> Result<Arc<MadeNode>, TreeError> {
+    session.made_node(id).ok_or(TreeError::ForeignNode { id: *id })
+}
+
+/// Writes leaves. Compressing them is most of the work of a large commit, so all cores do it.
+fn write_leaves(
+    session: &Session,
+    ids: &[NodeId],
+    writer: &mut PackWriter<'_>,
+    locations: &mut HashMap<NodeId, Location>,
+) -> Result<(), TreeError> {
+    let leaves = ids.iter().map(|id| made_node(session, id)).collect::<Result<Vec<_>, _>>()?;
+    for (ids, leaves) in ids.chunks(LEAVES_AT_ONCE).zip(leaves.chunks(LEAVES_AT_ONCE)) {
+        let payloads = leaves.par_chunks(LEAVES_ALIKE).flat_map_iter(compressed_leaves);
+        let payloads: Vec<Option<Vec<u8>>> = payloads.collect();
+        for ((id, leaf), payload) in ids.iter().zip(leaves).zip(payloads) {
+            locations.insert(*id, writer.put_leaf(id, &leaf.logical, payload.as_deref()));
+        }
+    }
+    Ok(())
+}
+
+/// The leaves of a repository are much alike, so only the first of some is tried.
+fn compressed_leaves(alike: &[Arc<MadeNode>]) -> impl Iterator<Item = Option<Vec<u8>>> {
+    let shrink = alike.first().is_some_and(|leaf| promises_to_shrink(&leaf.logical));
+    alike.iter().map(move |leaf| {
+        if !shrink {
+            return None;
+        }
+        compressed(&[&length_of(&leaf.logical), &*leaf.logical].concat())
+    })
+}
+
+/// What stands before the hashed bytes of a node.
+fn length_of(logical: &[u8]) -> Vec<u8> {
     let mut length = Vec::new();
     put_varint(&mut length, logical.len() as u64);
-    let id = Some(*id.as_bytes());
-    let Some(Node::Internal(internal)) = node else {
-        return writer.put_leaf(id, &length, logical);
-    };
-    let mut raw = length;
+    length
+}
+
+fn write_internal(id: &NodeId, logical: &[u8], node: &Internal, writer: &mut PackWriter<'_>) -> Location {
+    let mut raw = length_of(logical);
     raw.extend_from_slice(logical);
-    Internal::put_locations(&mut raw, internal.children.iter().map(|child| child.location.as_ref()));
-    writer.put(FrameKind::Node, id, &raw)
+    Internal::put_locations(&mut raw, node.children.iter().map(|child| child.location.as_ref()));
+    writer.put(FrameKind::Node, Some(*id.as_bytes()), &raw)
 }
 
 fn write_commit(
     to_pack: &CommitToPack,
     locations: &HashMap<NodeId, Location>,
     writer: &mut PackWriter<'_>,
-) -> Result<PackedCommit, TreeError> {
-    let delta = match &to_pack.delta {
-        Some(differences) if differences.len() <= DIFFERENCES_MAX => Some(write_delta(differences, writer)?),
-        _ => None,
-    };
+) -> PackedCommit {
+    let delta = to_pack.delta.as_ref().and_then(DeltaList::frames).map(|frames| write_delta(&frames, writer));
     let root = to_pack.tree.root().cloned().map(|mut root| {
         root.location = root.location.or_else(|| locations.get(&root.id).cloned());
         root
@@ -138,15 +180,14 @@ fn write_commit(
     raw.extend_from_slice(&encoded);
     record.put_rest(&mut raw);
     record.commit = writer.put(FrameKind::Commit, Some(*id.as_bytes()), &raw);
-    Ok(PackedCommit { id, commit: to_pack.commit.clone(), record })
+    PackedCommit { id, commit: to_pack.commit.clone(), record }
 }
 
-fn write_delta(differences: &[Difference], writer: &mut PackWriter<'_>) -> Result<Location, TreeError> {
-    let parts: Vec<Location> =
-        encode_delta(differences)?.iter().map(|part| writer.put(FrameKind::Delta, None, part)).collect();
+fn write_delta(frames: &[Cow<'_, [u8]>], writer: &mut PackWriter<'_>) -> Location {
+    let parts: Vec<Location> = frames.iter().map(|part| writer.put(FrameKind::Delta, None, part)).collect();
     match parts.as_slice() {
-        [only] => Ok(only.clone()),
-        parts => Ok(writer.put(FrameKind::DeltaParts, None, &encode_parts(parts))),
+        [only] => only.clone(),
+        parts => writer.put(FrameKind::DeltaParts, None, &encode_parts(parts)),
     }
 }
 
@@ -156,9 +197,8 @@ struct PackWriter<'a> {
     ids: &'a dyn IdSource,
     full: &'a mut dyn FnMut(Pack),
     open: Option<OpenPack>,
-    /// Whether leaves are worth compressing, as the last one that was tried said, and for how many more that holds.
-    leaves_shrink: bool,
-    leaves_untried: u32,
+    /// About how many bytes are still to come, so that a pack need not be moved while it grows.
+    expected: usize,
 }
 
 struct OpenPack {
@@ -172,20 +212,17 @@ impl PackWriter<'_> {
         self.put_with(kind, id, raw.len(), |out| put_frame(out, kind, raw))
     }
 
-    /// The leaves of a repository are much alike, so only some of them are tried.
-    fn put_leaf(&mut self, id: Option<[u8; 32]>, length: &[u8], logical: &[u8]) -> Location {
-        if self.leaves_untried == 0 {
-            self.leaves_shrink = promises_to_shrink(logical);
-            self.leaves_untried = LEAVES_ALIKE;
+    /// A leaf, as it is or with the payload that it was compressed to.
+    fn put_leaf(&mut self, id: &NodeId, logical: &[u8], payload: Option<&[u8]>) -> Location {
+        let length = length_of(logical);
+        let (kind, bytes) = (FrameKind::Node, length.len() + logical.len());
+        let id = Some(*id.as_bytes());
+        match payload {
+            Some(payload) => {
+                self.put_with(kind, id, payload.len(), |out| put_compressed_frame(out, kind, bytes, payload))
+            }
+            None => self.put_with(kind, id, bytes, |out| put_raw_frame(out, kind, &[&length, logical])),
         }
-        self.leaves_untried -= 1;
-        let kind = FrameKind::Node;
-        if self.leaves_shrink {
-            return self.put(kind, id, &[length, logical].concat());
-        }
-        self.put_with(kind, id, length.len() + logical.len(), |out| {
-            put_raw_frame(out, kind, &[length, logical])
-        })
     }
 
     fn put_with(
@@ -199,11 +236,13 @@ impl PackWriter<'_> {
             (self.full)(full.close());
         }
         let (clock, ids) = (self.clock, self.ids);
-        let open = self.open.get_or_insert_with(|| OpenPack {
-            key: new_pack_key(clock, ids),
-            bytes: MAGIC.to_vec(),
-            index: Vec::new(),
+        let room = self.expected.min(PACK_BYTES).saturating_add(PACK_ROOM);
+        let open = self.open.get_or_insert_with(|| {
+            let mut pack = Vec::with_capacity(room);
+            pack.extend_from_slice(MAGIC);
+            OpenPack { key: new_pack_key(clock, ids), bytes: pack, index: Vec::new() }
         });
+        self.expected = self.expected.saturating_sub(bytes);
         let offset = open.bytes.len() as u64;
         let length = put(&mut open.bytes);
         if let Some(id) = id {

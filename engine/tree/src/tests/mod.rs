@@ -4,6 +4,7 @@ mod counts;
 mod laws;
 mod merges;
 mod packs;
+mod reading_ahead;
 mod single_flight;
 
 use std::collections::BTreeMap;
@@ -12,14 +13,21 @@ use anabranch_types::{Checksum, Entry, ObjectKey};
 use proptest::prelude::*;
 
 use crate::node::object_id::two_part_key;
-use crate::test_support::{entry, run};
-use crate::{Key, KeyRange, Session, Tree, TreeEdit};
+use crate::pack::decode_delta;
+use crate::test_support::{entry, run, runtime};
+use crate::{DeltaList, Difference, Key, KeyRange, Session, Tree, TreeEdit};
 
 /// What a tree should hold: a number that stands for an entry, by key.
 type Model = BTreeMap<Key, u64>;
 
 fn key(text: &str) -> Key {
     Key::new(text.to_owned()).unwrap()
+}
+
+/// What a delta list holds.
+fn listed(list: &DeltaList) -> Vec<Difference> {
+    let frames = list.frames().expect("a short list");
+    frames.iter().flat_map(|frame| decode_delta(frame).expect("its own encoding")).collect()
 }
 
 /// Keys with the shape of a lake: tables, logs, partitions, files beside folders, and odd ones.
