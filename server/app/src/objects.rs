@@ -291,8 +291,26 @@ pub(crate) fn check_attributes(path: &ObjectPath, attributes: &ObjectAttributes)
     Ok(())
 }
 
+/// Fails for names that stand for a header, a tag or a checksum where only names of users may stand.
+pub(crate) fn check_user_names(metadata: &BTreeMap<String, String>) -> Result<(), AppError> {
+    match metadata.keys().find(|name| split_attribute(name).is_some()) {
+        Some(name) => Err(AppError::Invalid {
+            message: format!(
+                "the name {name:?} in the user metadata: the server keeps headers, tags and checksums under such names; \
+                 take another one"
+            ),
+        }),
+        None => Ok(()),
+    }
+}
+
 fn set_tags(path: &ObjectPath, entry: &mut Entry, tags: BTreeMap<String, String>) -> Result<(), AppError> {
     entry.replace_attributes(Attribute::Tag, tags);
+    check_size(path, entry)
+}
+
+/// Fails when metadata, headers, tags and checksums are too much together.
+pub(crate) fn check_size(path: &ObjectPath, entry: &Entry) -> Result<(), AppError> {
     let metadata: usize = entry.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if metadata + entry.content_type.len() > ATTRIBUTE_BYTES_MAX {
         return Err(AppError::TooLarge {

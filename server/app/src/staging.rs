@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use anabranch_auth::{Action, Principal};
 use anabranch_repository::{ObjectInfo, Repository, RepositoryError, WriteCondition};
 use anabranch_storage::{SignedFor, StorageError, StoredObject};
-use anabranch_types::{Address, Checksum, Entry, ObjectKey, ObjectPath};
+use anabranch_types::{Address, Checksum, Entry, ObjectKey, ObjectPath, split_attribute};
 use futures::{StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
 
 use crate::body::BODY_BYTES_MAX;
 use crate::imports::entry_of;
 use crate::links::{LINK_LIFETIME, Link, LinkPurpose, PlaceOwner, is_alone, parse_etag};
-use crate::objects::{check_attributes, content_type, place, writable};
+use crate::objects::{check_attributes, check_size, check_user_names, content_type, place, writable};
 use crate::{App, AppError, BodyStream, ByteRange, LinkInput, ObjectAttributes, ObjectRead};
 
 /// How many objects that were written by links are remembered.
@@ -169,6 +169,7 @@ impl App {
         let path = ObjectPath::new(path)?;
         let branch = writable(&repository, branch).await?;
         check_attributes(&path, &input.attributes)?;
+        check_user_names(&input.attributes.metadata)?;
         let object = own_key(&repository, &input.physical_address)?;
         let owner =
             PlaceOwner { repository: repository.info(), branch: branch.as_str(), path: path.as_str() };
@@ -204,6 +205,7 @@ impl App {
         let path = ObjectPath::new(path)?;
         let branch = writable(&opened, branch).await?;
         check_attributes(&path, &input.attributes)?;
+        check_user_names(&input.attributes.metadata)?;
         let url = &input.physical_address;
         let (source, key) = self.source_of(url).await?;
         let found = source.find(&key).await.map_err(|error| match error {
@@ -365,7 +367,7 @@ impl App {
         Ok(repository)
     }
 
-    /// Sets the user metadata of an object, all of it.
+    /// Sets the user metadata of an object, all of it. Its headers, tags and checksums stay.
     pub async fn set_object_metadata(
         &self,
         who: &Principal,
@@ -380,9 +382,12 @@ impl App {
         let mut entry = repository.stat(branch.as_str(), &path).await?.entry;
         // The object must still be the one that was looked at.
         let condition = WriteCondition::Matches(entry.etag());
+        check_user_names(&metadata)?;
         let attributes = ObjectAttributes { content_type: entry.content_type.clone(), metadata };
         check_attributes(&path, &attributes)?;
-        entry.metadata = attributes.metadata;
+        entry.metadata.retain(|name, _| split_attribute(name).is_some());
+        entry.metadata.extend(attributes.metadata);
+        check_size(&path, &entry)?;
         place(&repository, &branch, path, entry, condition).await
     }
 

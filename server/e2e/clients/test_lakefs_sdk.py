@@ -5,6 +5,7 @@ import pathlib
 import re
 import time
 
+import boto3
 import lakefs_sdk as sdk
 import pytest
 import urllib3
@@ -168,3 +169,39 @@ def imports(call, raw):
     with pytest.raises(sdk.ApiException) as over:
         call.import_cancel("lake", "main", started.id)
     assert over.value.status == 409
+
+
+def test_user_metadata_and_tags_do_not_touch_each_other(call):
+    call.create_repository(sdk.RepositoryCreation(name="lake", storage_namespace="local://lake"))
+    host = call.client.objects_api.api_client.configuration.host
+    s3 = boto3.client("s3", endpoint_url=host.removesuffix("/api/v1"), aws_access_key_id=ACCESS_KEY,
+                      aws_secret_access_key=SECRET_KEY, region_name="us-east-1")
+    s3.put_object(Bucket="lake", Key="main/a", Body=b"x", Tagging="team=blue", CacheControl="no-cache", Metadata={"k": "1"})
+    before = s3.head_object(Bucket="lake", Key="main/a", ChecksumMode="ENABLED")
+    call.update_object_user_metadata("lake", "main", "a", sdk.UpdateObjectUserMetadata(set={"k": "2"}))
+    after = s3.head_object(Bucket="lake", Key="main/a", ChecksumMode="ENABLED")
+    assert (after["Metadata"], after["CacheControl"]) == ({"k": "2"}, "no-cache")
+    assert after["ChecksumCRC32"] == before["ChecksumCRC32"]
+    assert s3.get_object_tagging(Bucket="lake", Key="main/a")["TagSet"] == [{"Key": "team", "Value": "blue"}]
+
+
+def test_a_large_import_is_cancelled_and_made_again(call, raw):
+    count = 20_000
+    for number in range(count):
+        (raw / f"{number:05}.csv").write_bytes(b"x")
+    call.create_repository(sdk.RepositoryCreation(name="lake", storage_namespace="local://lake"))
+    where = sdk.ImportLocation(type="common_prefix", path=f"local://{raw}/", destination="in/")
+    creation = sdk.ImportCreation(paths=[where], commit=sdk.CommitCreation(message="imported"))
+    head = call.get_branch("lake", "main").commit_id
+    started = call.import_start("lake", "main", creation)
+    call.import_cancel("lake", "main", started.id)
+    while (status := call.import_status("lake", "main", started.id)).error is None:
+        assert not status.completed
+    assert "cancel" in status.error.message and call.get_branch("lake", "main").commit_id == head
+    assert call.list_objects("lake", "main").results == []
+    started = call.import_start("lake", "main", creation)
+    while not (status := call.import_status("lake", "main", started.id)).completed:
+        assert status.error is None, status.error
+    assert status.ingested_objects == count + 1
+    page = call.list_objects("lake", "main", after=f"in/{count - 2:05}.csv")
+    assert [found.path for found in page.results] == [f"in/{count - 1:05}.csv", "in/one.csv"]

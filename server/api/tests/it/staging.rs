@@ -195,6 +195,23 @@ async fn user_metadata_is_replaced() {
 }
 
 #[tokio::test]
+async fn user_metadata_leaves_alone_what_the_server_keeps_beside_it() {
+    let server = Server::with_sales().await;
+    let reserved = "{\"set\": {\"tag:team\": \"red\"}}";
+    let path = "/repositories/sales/branches/main/objects/stat/user_metadata?path=a.txt";
+    let refused = server.answer(&format!("PUT {path}\n\n{reserved}")).await;
+    assert!(refused.starts_with("400\n") && refused.contains("tag:team"), "{refused}");
+    let (place, url) = address(&server, "new.txt").await;
+    let put = Request::builder().method("PUT").uri(url.strip_prefix("http://127.0.0.1").unwrap());
+    server.send(put.body(Body::from("gamma")).unwrap()).await;
+    let reserved = link("new.txt", &place, MD5_OF_GAMMA, 5, "").replace("\"by\"", "\"checksum:CRC32\"");
+    let refused = server.answer(&reserved).await;
+    assert!(refused.starts_with("400\n") && refused.contains("checksum:CRC32"), "{refused}");
+    let linked = server.answer(&link("new.txt", &place, MD5_OF_GAMMA, 5, "")).await;
+    assert!(linked.starts_with("200\n"), "a refused link does not use the address up: {linked}");
+}
+
+#[tokio::test]
 async fn whether_an_object_may_be_written_is_answered_before() {
     let server = Server::with_sales().await;
     let path = "/repositories/sales/branches/main/objects/stage_allowed?path=x";
