@@ -34,8 +34,8 @@ pub(crate) fn write_rate(folder: &Path, threads: usize, time: Duration) -> anyho
     let write = |thread: usize| {
         let mut files = 0_usize;
         while began.elapsed() < time {
-            // As many files as there are objects in the row of PUTs, so that as much memory is touched.
-            let name = folder.path().join(format!("{thread}-{}", files % 16));
+            // Always a new file, as a server writes objects: memory that a file held before is given back faster.
+            let name = folder.path().join(format!("{thread}-{files}"));
             let mut file = std::fs::File::create(name)?;
             for _ in 0..FILE_BYTES / piece.len() {
                 file.write_all(&piece)?;
