@@ -15,7 +15,7 @@ use crate::{Key, NodeRef, Session, Tree};
 const KEYS_EACH: usize = 64;
 /// One task reads the leaves of so many places.
 const PLACES_EACH: usize = 16;
-/// So many tasks are under way. Together they read no more than the cache of a small server holds.
+/// So many tasks are under way, so that what is read ahead stays some hundred leaves.
 const TASKS_AHEAD: usize = 4;
 /// How many nodes a task reads at once: a store that is far away answers each of them late.
 const READS_AT_ONCE: usize = 16;
