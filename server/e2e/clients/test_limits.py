@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -45,6 +46,17 @@ def get(server, path, headers=None):
     return response.status, response.headers, response.read()
 
 
+def wait_for_requests_in_flight(server, wanted):
+    """Until the server has counted so many: asking for metrics takes no place itself."""
+    deadline = time.monotonic() + 10
+    while True:
+        text = get(server, "/metrics")[2].decode()
+        counted = re.findall(r'^anabranch_requests_in_flight\{door="(?:rest|s3)"\} (\d+)$', text, re.MULTILINE)
+        if sum(map(int, counted)) == wanted:
+            return
+        assert time.monotonic() < deadline, f"{counted} requests under way, not {wanted}"
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A server with little room."""
@@ -70,15 +82,13 @@ def test_too_much_is_refused_in_the_words_of_each_door(small):
 
 def test_a_byte_a_second_holds_no_place(small):
     repository = small.repository()
+    # Whoever comes too early would take the place of one of the three.
+    wait_for_requests_in_flight(small, 0)
     connections = [begin_upload(small, repository.id, f"slow{number}", 1000) for number in range(3)]
     for connection in connections:
         connection.sendall(b"x")
-    # Once all three have their places, the fourth hears that there is none.
-    deadline = time.monotonic() + 2
-    while True:
-        status, headers, body = get(small, "/api/v1/repositories")
-        if status == 503 or time.monotonic() > deadline:
-            break
+    wait_for_requests_in_flight(small, 3)
+    status, headers, body = get(small, "/api/v1/repositories")
     assert status == 503 and headers["Retry-After"] == "1" and "try again" in json.loads(body)["message"]
     with pytest.raises(ClientError) as refused:
         small.s3().list_buckets()
