@@ -126,6 +126,7 @@ fn merge_request() -> MergeRequest {
         strategy: None,
         allow_empty: false,
         squash: false,
+        preview: None,
         deadline_ms: None,
     }
 }

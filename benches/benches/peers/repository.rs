@@ -111,6 +111,7 @@ impl RepositoryPeer {
             strategy: None,
             allow_empty: false,
             squash: false,
+            preview: None,
             deadline_ms: None,
         };
         let answer = self.lake.merge("side", &branch("main"), request).await.unwrap();

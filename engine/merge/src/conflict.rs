@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use anabranch_types::Entry;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident => $name:literal,)*) => {
         /// The kind of a conflict, in one list for all mergers. Shown in kebab-case; `docs/conflicts.md` explains each.
@@ -113,16 +116,36 @@ impl fmt::Display for ConflictKind {
     }
 }
 
+impl Serialize for ConflictKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ConflictKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        if let Some(known) = ConflictKind::ALL.iter().find(|kind| kind.as_str() == name) {
+            return Ok(known.clone());
+        }
+        if name.starts_with("x-") {
+            return Ok(ConflictKind::Plugin(name));
+        }
+        Err(serde::de::Error::custom(format!("{name:?} is no kind of conflict that this server knows")))
+    }
+}
+
 /// Names a conflict: the hash of its kind, place and three values. The same conflict has the same id in every
 /// run; never an ordinal.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ConflictId(pub String);
 
 /// A value to show: JSON, because conflicts are read by people and programs alike.
 pub type ConflictValue = serde_json::Value;
 
 /// One way out of a conflict.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Choice {
     /// `ours`, `theirs`, `base`, `both`, or a merger's own word.
     pub id: String,
@@ -130,8 +153,11 @@ pub struct Choice {
     pub label: String,
 }
 
+/// The choice that puts an uploaded object in the place of one that both sides changed.
+pub const OBJECT_CHOICE: &str = "object";
+
 /// One thing that could not be decided.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Conflict {
     /// The root of the table or unit, without a `/` at the end; none for a conflict of a single object.
     pub table: Option<String>,
@@ -212,6 +238,8 @@ pub struct Resolution {
     pub choice: String,
     /// The value that the choice takes, where it takes one.
     pub value: Option<ConflictValue>,
+    /// The object that [`OBJECT_CHOICE`] puts in place.
+    pub object: Option<Entry>,
 }
 
 #[cfg(test)]
@@ -219,6 +247,15 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn kinds_survive_json_and_unknown_ones_are_refused() {
+        for kind in ConflictKind::ALL.iter().cloned().chain([ConflictKind::Plugin("x-mine".into())]) {
+            let text = serde_json::to_string(&kind).unwrap();
+            assert_eq!(serde_json::from_str::<ConflictKind>(&text).unwrap(), kind, "{text}");
+        }
+        assert!(serde_json::from_str::<ConflictKind>("\"of-tomorrow\"").is_err());
+    }
 
     #[test]
     fn the_documentation_explains_exactly_these_kinds() {

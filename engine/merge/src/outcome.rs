@@ -1,6 +1,7 @@
 //! How the merge of one unit ends.
 
 use anabranch_types::Entry;
+use serde::{Deserialize, Serialize};
 
 use crate::Conflict;
 
@@ -38,7 +39,7 @@ impl MergeEdit {
 }
 
 /// Rows and cells that a merge brought to ours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct RowTotals {
     /// Rows added.
     pub added: u64,
@@ -51,7 +52,8 @@ pub struct RowTotals {
 }
 
 /// What an implementation that is not ours says of a merged table.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verification {
     /// Nothing was to be verified: a side was taken whole, or the unit is no table.
     NotNeeded,
@@ -65,7 +67,7 @@ pub enum Verification {
 }
 
 /// What a merge of one unit did, for people and programs.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct MergeReport {
     /// How it was merged: `fast-forward`, `metadata`, `rows`, `object`, `text`, or a plugin's name and digest.
     pub how: String,

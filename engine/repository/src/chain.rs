@@ -10,7 +10,8 @@ use anabranch_types::{BranchName, Commit, CommitId, ObjectPath};
 use crate::blobs::{Blobs, NewObjects};
 use crate::commits::{Packing, StoredCommit};
 use crate::delta::compare;
-use crate::merge::{MergeResult, PreparedMerge};
+use crate::merge::short;
+use crate::plan::{MergeResult, PreparedMerge};
 use crate::record::BranchRecord;
 use crate::repository::Inner;
 use crate::staging_view::decode_staged;
@@ -151,6 +152,11 @@ impl<'a> Chain<'a> {
         if merge.incarnation != self.record.incarnation {
             // Its result says nothing of a branch that began elsewhere.
             return Err(RepositoryError::replaced_meanwhile(self.name));
+        }
+        if merge.pinned && self.tip != merge.ours.id {
+            let (from, to) = (short(&merge.ours.id), short(&self.tip));
+            let moved = vec![format!("{} moved from {from} to {to}", self.name)];
+            return Ok(Link::Refused(MergeAnswer::StalePreview { preview: String::new(), moved }));
         }
         let result = self.prepared_tree(merge).await?;
         let (after, delta) = if self.tree == merge.ours.tree() {

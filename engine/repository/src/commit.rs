@@ -63,7 +63,10 @@ const TEXT_BYTES_MAX: usize = 1_000_000;
 /// The most pairs of metadata.
 const METADATA_MAX: usize = 10_000;
 
-/// Refuses what a commit record does not take.
+/// What the names of a commit's metadata begin with that the server writes itself. Nobody else can.
+pub const RESERVED_METADATA: &str = "anabranch.";
+
+/// Refuses what a commit record does not take, and what only the server writes.
 pub(crate) fn check_texts(
     message: &str,
     committer: &str,
@@ -72,6 +75,11 @@ pub(crate) fn check_texts(
     if metadata.len() > METADATA_MAX {
         return Err(RepositoryError::invalid(format!(
             "a commit takes at most {METADATA_MAX} pairs of metadata"
+        )));
+    }
+    if let Some(name) = metadata.keys().find(|name| name.starts_with(RESERVED_METADATA)) {
+        return Err(RepositoryError::invalid(format!(
+            "metadata {name:?}: names that begin with {RESERVED_METADATA:?} are the server's own"
         )));
     }
     let texts = metadata.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::chain::{Chain, Link};
 use crate::commits::StoredCommit;
-use crate::merge::PreparedMerge;
+use crate::plan::PreparedMerge;
 use crate::record::BranchRecord;
 use crate::repository::Inner;
 use crate::staging_view::Branch;

@@ -9,6 +9,7 @@ mod claims;
 mod commit;
 mod commits;
 mod delta;
+mod details;
 mod diff;
 mod diff_tables;
 mod error;
@@ -26,24 +27,30 @@ mod objects;
 mod outside;
 mod paging;
 mod pick;
+mod plan;
+mod preview;
 mod record;
 mod refs_expr;
 mod repository;
 mod reset;
 mod resolve;
 mod rollup;
+mod sessions;
 mod staged_rows;
 mod staging_view;
 mod tags;
 
 pub use catalog::{Catalog, CatalogParts, StorageOpener};
+pub use commit::RESERVED_METADATA;
 pub use diff_tables::TableDiff;
 pub use error::{RepositoryError, is_temporary};
 pub use fsck::FsckReport;
 pub use model::{
-    Actor, BranchInfo, CommitInfo, CommitRequest, CreateRepository, DiffItem, DiffKind, DiffRequest, Listed,
-    LogRequest, MergeAnswer, MergeRequest, MergeSummary, ObjectInfo, Paged, Paging, PickRequest,
-    RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableSummary, TagInfo, WriteAnswer, WriteCondition,
+    Actor, BranchInfo, ChoiceAnswer, Chosen, CommitInfo, CommitRequest, ConflictFilter, CreateRepository,
+    Decided, DiffItem, DiffKind, DiffRequest, Listed, LogRequest, MergeAnswer, MergeDetails, MergeRequest,
+    MergeSession, MergeSummary, ObjectInfo, Paged, Paging, PickRequest, Preview, RepositoryInfo, ResetScope,
+    ResolvedRef, SessionBegun, SessionConflict, Strategy, TableSummary, TagInfo, Verdict, WriteAnswer,
+    WriteCondition,
 };
 pub use objects::{ByteStream, RepositoryUpload};
 pub use outside::is_outside;

@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anabranch_merge::{
-    Labels, MergeReport, Mode, PipelineInput, PipelineOutcome, PipelineReport, UnitDecision, merge_over_bases,
-};
-use anabranch_tree::{CommitToPack, Session, Tree};
+use anabranch_merge::{Labels, Mode, PipelineInput, PipelineOutcome, merge_over_bases};
+use anabranch_tree::{CommitRecord, CommitToPack, Session, Tree};
 use anabranch_types::{BranchName, Commit, CommitId};
 
 use crate::blobs::{Blobs, NewObjects};
@@ -15,8 +13,12 @@ use crate::commit::check_texts;
 use crate::commits::StoredCommit;
 use crate::delta::{Delta, compare};
 use crate::group::{Done, Work};
-use crate::record::Incarnation;
-use crate::{MergeAnswer, MergeRequest, MergeSummary, Repository, RepositoryError, Strategy, TableSummary};
+use crate::plan::{Computed, MergeResult, Plan, Planned, PreparedMerge};
+use crate::staging_view::Branch;
+use crate::{
+    MergeAnswer, MergeDetails, MergeRequest, MergeSummary, Repository, RepositoryError, Strategy,
+    TableSummary, Verdict,
+};
 
 /// How many changes a prepared merge carries in memory; the tree of a larger one is written before it is queued.
 const CARRIED_MAX: usize = 50_000;
@@ -40,49 +42,78 @@ impl Repository {
         destination: &BranchName,
         request: MergeRequest,
     ) -> Result<MergeAnswer, RepositoryError> {
+        if let Some(preview) = request.preview.clone() {
+            return self.execute_preview(&preview, source, destination, request).await;
+        }
         let target = self.inner.resolve(source).await?;
         let theirs = self.inner.commit_of(&target.commit).await?;
-        let record = self.inner.load_branch(destination).await?.record;
-        let ours = self.inner.commit_of(&record.head).await?;
-        let bases = self.inner.merge_bases_of(destination, &ours, &theirs).await?;
-        let answer = if bases.iter().any(|base| base.id == theirs.id) && !request.allow_empty {
+        let planned = self.plan_merge(source, theirs, destination, request).await?;
+        let answer = if planned.brings_nothing {
             MergeAnswer::NoChanges { uncommitted_on_source: 0 }
         } else {
-            let plan = Plan {
-                base_id: bases.first().map(|base| base.id),
-                bases: trees_of(&bases),
-                theirs_tree: theirs.tree(),
-                theirs_generation: if request.squash { 0 } else { theirs.commit.generation },
-                second_parent: (!request.squash).then_some(theirs.id),
-                labels: Labels {
-                    base: bases.first().map_or_else(|| "nothing".to_owned(), |base| short(&base.id)),
-                    ours: destination.to_string(),
-                    theirs: source.to_owned(),
-                },
-                theirs_id: Some(theirs.id),
-                source: source.to_owned(),
-                mode: Mode::for_source(source),
-                strategy: request.strategy,
-                message: request.message.unwrap_or_else(|| format!("Merge '{source}' into '{destination}'")),
-                committer: request.committer.0,
-                metadata: request.metadata,
-                allow_empty: request.allow_empty,
-                deadline_ms: request.deadline_ms,
-                incarnation: record.incarnation,
-                ours,
-            };
-            self.run_plan(destination, plan).await?
+            self.run_plan(destination, planned.plan).await?
         };
         match (answer, target.branch) {
-            (MergeAnswer::NoChanges { .. }, Some((branch, _))) => {
-                let uncommitted_on_source = match self.uncommitted_count(&branch).await {
-                    // Deleted since it was resolved, and what was staged on it with it.
-                    Err(RepositoryError::NotFound { .. }) => 0,
-                    count => count?,
-                };
+            (MergeAnswer::NoChanges { .. }, Some(branch)) => {
+                let uncommitted_on_source = self.uncommitted_on_source(&branch).await?;
                 Ok(MergeAnswer::NoChanges { uncommitted_on_source })
             }
             (answer, _) => Ok(answer),
+        }
+    }
+
+    /// The plan of a merge of a commit, which `source` is the name of, into a branch as it is now.
+    pub(crate) async fn plan_merge(
+        &self,
+        source: &str,
+        theirs: Arc<StoredCommit>,
+        destination: &BranchName,
+        request: MergeRequest,
+    ) -> Result<Planned, RepositoryError> {
+        let record = self.inner.load_branch(destination).await?.record;
+        let ours = self.inner.commit_of(&record.head).await?;
+        let bases = self.inner.merge_bases_of(destination, &ours, &theirs).await?;
+        let has_all = bases.iter().any(|base| base.id == theirs.id);
+        let plan = Plan {
+            base_ids: bases.iter().map(|base| base.id).collect(),
+            bases: trees_of(&bases),
+            theirs_tree: theirs.tree(),
+            theirs_generation: if request.squash { 0 } else { theirs.commit.generation },
+            second_parent: (!request.squash).then_some(theirs.id),
+            labels: Labels {
+                base: bases.first().map_or_else(|| "nothing".to_owned(), |base| short(&base.id)),
+                ours: destination.to_string(),
+                theirs: source.to_owned(),
+            },
+            theirs_id: Some(theirs.id),
+            source: source.to_owned(),
+            mode: Mode::for_source(source),
+            strategy: request.strategy,
+            resolutions: Vec::new(),
+            decided: Vec::new(),
+            resolved: Vec::new(),
+            message: request.message.unwrap_or_else(|| format!("Merge '{source}' into '{destination}'")),
+            committer: request.committer.0,
+            metadata: request.metadata,
+            allow_empty: request.allow_empty,
+            deadline_ms: request.deadline_ms,
+            incarnation: record.incarnation,
+            tokens: record.tokens(),
+            pinned: false,
+            ours,
+        };
+        Ok(Planned { brings_nothing: has_all && !plan.allow_empty, plan })
+    }
+
+    /// How many uncommitted changes the source branch of a merge has.
+    pub(crate) async fn uncommitted_on_source(
+        &self,
+        (branch, _): &(BranchName, Branch),
+    ) -> Result<u64, RepositoryError> {
+        match self.uncommitted_count(branch).await {
+            // Deleted since it was resolved, and what was staged on it with it.
+            Err(RepositoryError::NotFound { .. }) => Ok(0),
+            count => count,
         }
     }
 
@@ -93,10 +124,18 @@ impl Repository {
         plan: Plan,
     ) -> Result<MergeAnswer, RepositoryError> {
         check_texts(&plan.message, &plan.committer, &plan.metadata)?;
-        let prepared = match self.prepare(destination, plan).await? {
-            Prepared::Answer(answer) => return Ok(*answer),
-            Prepared::Ready(prepared) => prepared,
-        };
+        match self.prepare(destination, plan).await? {
+            Prepared::Answer(answer) => Ok(*answer),
+            Prepared::Ready(prepared) => self.take_turn(destination, prepared).await,
+        }
+    }
+
+    /// Takes a prepared merge through the branch's queue.
+    pub(crate) async fn take_turn(
+        &self,
+        destination: &BranchName,
+        prepared: Box<PreparedMerge>,
+    ) -> Result<MergeAnswer, RepositoryError> {
         match self.join_group(destination, Work::Merge(prepared)).await {
             Ok(Done::Merge(answer)) => Ok(answer),
             Ok(Done::Commit(_)) => Err(RepositoryError::Interrupted { branch: destination.to_string() }),
@@ -108,33 +147,43 @@ impl Repository {
         }
     }
 
-    async fn prepare(&self, destination: &BranchName, plan: Plan) -> Result<Prepared, RepositoryError> {
-        let failed = || RepositoryError::tree(format!("the merge into {destination}"));
+    /// Merges the trees of a plan, and publishes nothing.
+    pub(crate) async fn compute(
+        &self,
+        destination: &BranchName,
+        plan: &Plan,
+        time_ms: i64,
+    ) -> Result<Computed, RepositoryError> {
         let session = self.inner.trees.session();
-        let time_ms = self.inner.clock.now_ms();
-        let seed = plan.seed();
         let reader = Blobs(Arc::clone(&self.inner));
         let writer = NewObjects { inner: Arc::clone(&self.inner), modified_ms: time_ms };
-        let ours_tree = plan.ours.tree();
         let input = PipelineInput {
             base: plan.bases.first().cloned().unwrap_or_default(),
-            ours: ours_tree.clone(),
+            ours: plan.ours.tree(),
             theirs: plan.theirs_tree.clone(),
             labels: plan.labels.clone(),
             source: plan.source.clone(),
             mode: plan.mode,
             registry: &self.inner.registry,
-            resolutions: &[],
+            resolutions: &plan.resolutions,
             strategy: plan.strategy.map(strategy),
             merge_time_ms: time_ms,
-            seed,
+            seed: plan.seed(),
             reader: &reader,
             writer: &writer,
         };
         let outcome = merge_over_bases(&session, &plan.bases, &input).await;
         let outcome = outcome
             .map_err(|source| RepositoryError::Merge { destination: destination.to_string(), source })?;
-        let mut summary = plan.summary(outcome.report());
+        let summary = plan.summary(outcome.report());
+        Ok(Computed { session, outcome, summary })
+    }
+
+    async fn prepare(&self, destination: &BranchName, plan: Plan) -> Result<Prepared, RepositoryError> {
+        let failed = || RepositoryError::tree(format!("the merge into {destination}"));
+        let time_ms = self.inner.clock.now_ms();
+        let Computed { session, outcome, mut summary } = self.compute(destination, &plan, time_ms).await?;
+        let ours_tree = plan.ours.tree();
         let tree = match outcome {
             PipelineOutcome::Conflicts { conflicts, .. } => {
                 let answer = MergeAnswer::Conflicts { conflicts, summary };
@@ -153,16 +202,41 @@ impl Repository {
                 MergeResult::Carried(session, tree)
             }
             Some(changes) if changes <= CARRIED_MAX => MergeResult::Changes,
-            _ => MergeResult::Packed(self.write_tree(&session, &tree, time_ms).await?),
+            _ => MergeResult::Packed(self.write_tree(&session, &tree, time_ms).await?.tree()),
         };
-        Ok(Prepared::Ready(Box::new(PreparedMerge {
+        let merge = self.ready(destination, plan, result, delta, (summary, time_ms)).await?;
+        Ok(Prepared::Ready(Box::new(merge)))
+    }
+
+    /// A merge that can take its turn; its report is durable.
+    pub(crate) async fn ready(
+        &self,
+        destination: &BranchName,
+        plan: Plan,
+        result: MergeResult,
+        delta: Delta,
+        (summary, time_ms): (MergeSummary, i64),
+    ) -> Result<PreparedMerge, RepositoryError> {
+        let details = MergeDetails {
+            source: plan.source.clone(),
+            destination: destination.to_string(),
+            verdict: if plan.is_fast_forward() { Verdict::FastForward } else { Verdict::Clean },
+            summary,
+            conflicts: plan.resolved.clone(),
+            decided: plan.decided.clone(),
+        };
+        let seed = plan.seed();
+        let mut metadata = plan.metadata;
+        self.inner.attach_details(&mut metadata, &details).await?;
+        Ok(PreparedMerge {
             ours: plan.ours,
             incarnation: plan.incarnation,
+            pinned: plan.pinned,
             result,
             delta,
             theirs_generation: plan.theirs_generation,
             second_parent: plan.second_parent,
-            summary,
+            summary: details.summary,
             labels: plan.labels,
             source: plan.source,
             mode: plan.mode,
@@ -171,19 +245,19 @@ impl Repository {
             seed,
             message: plan.message,
             committer: plan.committer,
-            metadata: plan.metadata,
+            metadata,
             allow_empty: plan.allow_empty,
             deadline_ms: plan.deadline_ms,
-        })))
+        })
     }
 
     /// Writes a tree that no commit names yet, so that it can be used beyond its session.
-    async fn write_tree(
+    pub(crate) async fn write_tree(
         &self,
         session: &Session,
         tree: &Tree,
         time_ms: i64,
-    ) -> Result<Tree, RepositoryError> {
+    ) -> Result<CommitRecord, RepositoryError> {
         let commit = Commit {
             parents: Vec::new(),
             tree: tree.id(),
@@ -196,98 +270,14 @@ impl Repository {
         let commits = [CommitToPack { commit, tree: tree.clone(), delta: None }];
         let packing = self.inner.pack(session, &commits).map_err(RepositoryError::tree("a merge"))?;
         let packed = self.inner.store_packs(packing).await?;
-        Ok(packed.commits.first().map(|commit| commit.record.tree()).unwrap_or_default())
-    }
-}
-
-/// A merge, revert or cherry-pick: which trees, and what the commit says.
-pub(crate) struct Plan {
-    /// The trees of the merge bases, at least one.
-    pub(crate) bases: Vec<Tree>,
-    pub(crate) base_id: Option<CommitId>,
-    pub(crate) ours: Arc<StoredCommit>,
-    /// Which branch of the destination's name is meant.
-    pub(crate) incarnation: Incarnation,
-    pub(crate) theirs_tree: Tree,
-    pub(crate) theirs_id: Option<CommitId>,
-    /// 0 when theirs becomes no parent.
-    pub(crate) theirs_generation: u64,
-    pub(crate) second_parent: Option<CommitId>,
-    pub(crate) labels: Labels,
-    pub(crate) source: String,
-    pub(crate) mode: Mode,
-    pub(crate) strategy: Option<Strategy>,
-    pub(crate) message: String,
-    pub(crate) committer: String,
-    pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) allow_empty: bool,
-    pub(crate) deadline_ms: Option<i64>,
-}
-
-impl Plan {
-    /// Follows from the trees alone, so that merging them again gives the same objects.
-    fn seed(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new();
-        for tree in self.bases.iter().chain([&self.ours.tree(), &self.theirs_tree]) {
-            hasher.update(tree.id().as_bytes());
-        }
-        *hasher.finalize().as_bytes()
-    }
-
-    fn summary(&self, report: &PipelineReport) -> MergeSummary {
-        let changed = report.units.iter().filter(|unit| unit.decision != UnitDecision::Ours);
-        let table = |unit: &anabranch_merge::UnitReport| TableSummary {
-            root: unit.root.clone(),
-            report: unit.report.clone().unwrap_or_else(|| MergeReport::new("fast-forward")),
-        };
-        MergeSummary {
-            tables: changed.map(table).collect(),
-            objects_changed: 0,
-            base: self.base_id,
-            ours: Some(self.ours.id),
-            theirs: self.theirs_id,
-        }
+        let written = packed.commits.into_iter().next().map(|commit| commit.record);
+        written.ok_or_else(|| RepositoryError::damaged("a pack", "it lacks the commit it was made of"))
     }
 }
 
 enum Prepared {
     Answer(Box<MergeAnswer>),
     Ready(Box<PreparedMerge>),
-}
-
-/// What a prepared merge makes of ours.
-pub(crate) enum MergeResult {
-    /// This tree, whose new nodes are in this session.
-    Carried(Session, Tree),
-    /// The tree that its changes make.
-    Changes,
-    /// This tree, which is written.
-    Packed(Tree),
-}
-
-/// A merge that waits for its turn.
-pub(crate) struct PreparedMerge {
-    /// The head that it was made for.
-    pub(crate) ours: Arc<StoredCommit>,
-    /// Which branch of the destination's name it was made for.
-    pub(crate) incarnation: Incarnation,
-    pub(crate) result: MergeResult,
-    /// What it changes in ours.
-    pub(crate) delta: Delta,
-    pub(crate) theirs_generation: u64,
-    pub(crate) second_parent: Option<CommitId>,
-    pub(crate) summary: MergeSummary,
-    pub(crate) labels: Labels,
-    pub(crate) source: String,
-    pub(crate) mode: Mode,
-    pub(crate) strategy: Option<anabranch_merge::Strategy>,
-    pub(crate) time_ms: i64,
-    pub(crate) seed: [u8; 32],
-    pub(crate) message: String,
-    pub(crate) committer: String,
-    pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) allow_empty: bool,
-    pub(crate) deadline_ms: Option<i64>,
 }
 
 /// The trees to merge from; the empty one for histories that have nothing in common.
@@ -308,7 +298,7 @@ pub(crate) fn short(id: &CommitId) -> String {
 }
 
 /// How many of the changes lie outside the tables of a summary; `total` when the changes are too many to be listed.
-fn count_outside(tables: &[TableSummary], delta: &Delta, total: u64) -> u64 {
+pub(crate) fn count_outside(tables: &[TableSummary], delta: &Delta, total: u64) -> u64 {
     let Some(changes) = &delta.changes else { return total };
     let inside = |path: &str| {
         tables.iter().any(|table| {
@@ -320,6 +310,6 @@ fn count_outside(tables: &[TableSummary], delta: &Delta, total: u64) -> u64 {
 }
 
 /// By how many entries two trees differ at least.
-fn outcome_total(after: &Tree, before: &Tree) -> u64 {
+pub(crate) fn outcome_total(after: &Tree, before: &Tree) -> u64 {
     after.count().abs_diff(before.count())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_merge::{Change, Conflict, MergeReport};
+use anabranch_merge::{Change, Conflict, ConflictId, MergeReport, TableFormat, UnitDecision};
 use anabranch_types::{BranchName, Commit, CommitId, Entry, ObjectPath, RepositoryName, TagName};
 
 /// What a new repository is made from.
@@ -238,6 +238,8 @@ pub struct MergeRequest {
     pub allow_empty: bool,
     /// Whether the merge commit forgets its second parent.
     pub squash: bool,
+    /// The id of a [`Preview`]: exactly what it showed is published, or the answer is [`MergeAnswer::StalePreview`].
+    pub preview: Option<String>,
     /// Until when it is tried anew while other servers move the branch, in milliseconds since the Unix epoch; none: as
     /// long as it takes.
     pub deadline_ms: Option<i64>,
@@ -268,11 +270,17 @@ pub struct PickRequest {
 pub struct TableSummary {
     /// Its root.
     pub root: String,
+    /// Its format, if it is a table that is known by its files.
+    pub format: Option<TableFormat>,
+    /// The merger that was asked; none when none had to be.
+    pub merger: Option<String>,
+    /// Whose state it has now.
+    pub decision: UnitDecision,
     /// What the merger did.
     pub report: MergeReport,
 }
 
-/// What a merge did.
+/// What a merge did, or would do.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct MergeSummary {
     /// Tables and units, in order of root.
@@ -314,6 +322,79 @@ pub enum MergeAnswer {
         /// Their paths, at most a hundred.
         paths: Vec<String>,
     },
+    /// What the preview showed does not hold any more. Nothing was published.
+    StalePreview {
+        /// The id of the preview.
+        preview: String,
+        /// What moved, one phrase each.
+        moved: Vec<String>,
+    },
+}
+
+/// What a merge comes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Both sides changed something, and all of it goes together.
+    Clean,
+    /// The destination has nothing that the source lacks: the result is what the source is.
+    FastForward,
+    /// The destination has all that the source brings.
+    UpToDate,
+    /// Something has to be decided by somebody.
+    Conflicts,
+}
+
+/// A merge that was computed to the end and shown to nobody.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Preview {
+    /// Names it: the hash of everything that its result follows from. The same merge has the same id.
+    pub id: String,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// What it would do.
+    pub summary: MergeSummary,
+    /// All conflicts, in order.
+    pub conflicts: Vec<Conflict>,
+    /// Uncommitted changes of the destination that stand in its way, at most a hundred.
+    pub in_the_way: Vec<String>,
+    /// How many uncommitted changes the source branch has: they are not merged.
+    pub uncommitted_on_source: u64,
+    /// Until when it can be executed, in milliseconds since the Unix epoch.
+    pub expires_ms: i64,
+}
+
+/// What somebody decided about a conflict, and when.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Decided {
+    /// Which conflict.
+    pub conflict: ConflictId,
+    /// Where it is: the object, or the root of the table.
+    pub path: String,
+    /// The id of the choice.
+    pub choice: String,
+    /// The value that the choice takes, where it takes one.
+    pub value: Option<serde_json::Value>,
+    /// Who.
+    pub by: String,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// The report of a merge: kept with its commit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MergeDetails {
+    /// What was merged, as it was named.
+    pub source: String,
+    /// Into which branch.
+    pub destination: String,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// What was done.
+    pub summary: MergeSummary,
+    /// The conflicts, if it has any; those of a merge that was made are decided, and listed in `decided`.
+    pub conflicts: Vec<Conflict>,
+    /// Who chose what.
+    pub decided: Vec<Decided>,
 }
 
 /// What a reset throws away.
@@ -325,4 +406,80 @@ pub enum ResetScope {
     Prefix(String),
     /// That of one object.
     Object(ObjectPath),
+}
+
+/// A merge that people decide, conflict by conflict. Kept in the ref-store until it is completed or abandoned.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MergeSession {
+    /// Its id.
+    pub id: String,
+    /// What is merged, as it was named when the session began.
+    pub source: String,
+    /// Into which branch.
+    pub destination: String,
+    /// The commits, and what the merge would do beside its conflicts. Ours is the head that the conflicts belong to.
+    pub summary: MergeSummary,
+    /// Whether the merge commit will forget its second parent.
+    pub squash: bool,
+    /// How many conflicts there are.
+    pub conflicts: u64,
+    /// How many of them nobody has decided.
+    pub undecided: u64,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub begun_ms: i64,
+    /// Who began it.
+    pub begun_by: String,
+}
+
+/// How the beginning of a session ended.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SessionBegun {
+    /// The session is kept.
+    Kept(Box<MergeSession>),
+    /// The merge has no conflict, so there is nothing to decide.
+    NothingToDecide(Verdict),
+}
+
+/// A conflict of a session, and what was chosen for it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SessionConflict {
+    /// The conflict.
+    pub conflict: Conflict,
+    /// What was chosen, if anything was.
+    pub decided: Option<Decided>,
+}
+
+/// Which conflicts of a session.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ConflictFilter {
+    /// Those of the table or unit at this root.
+    pub table: Option<String>,
+    /// Those of this kind, in kebab-case.
+    pub kind: Option<String>,
+    /// Those that nobody has decided.
+    pub undecided: bool,
+}
+
+/// What somebody chooses for a conflict.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Chosen {
+    /// The id of one of the conflict's choices.
+    pub choice: String,
+    /// The value that the choice takes, where it takes one.
+    pub value: Option<serde_json::Value>,
+    /// The object that the choice `object` puts in place.
+    pub object: Option<Entry>,
+    /// Whether somebody else's choice is replaced.
+    pub replace: bool,
+    /// Who chooses.
+    pub by: Actor,
+}
+
+/// How a choice ended.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ChoiceAnswer {
+    /// It is kept.
+    Kept(Decided),
+    /// Somebody else has chosen something different for the conflict, which stands.
+    AlreadyDecided(Decided),
 }

@@ -7,7 +7,8 @@ use anabranch_tree::Tree;
 use anabranch_types::BranchName;
 
 use crate::commits::StoredCommit;
-use crate::merge::{Plan, short};
+use crate::merge::short;
+use crate::plan::Plan;
 use crate::{MergeAnswer, PickRequest, Repository, RepositoryError};
 
 impl Repository {
@@ -83,7 +84,7 @@ impl Repository {
         let record = self.inner.load_branch(branch).await?.record;
         let plan = Plan {
             bases: vec![base.tree],
-            base_id: base.id,
+            base_ids: base.id.into_iter().collect(),
             ours: self.inner.commit_of(&record.head).await?,
             incarnation: record.incarnation,
             theirs_tree: theirs.tree,
@@ -94,11 +95,16 @@ impl Repository {
             source: theirs.label,
             mode: Mode::Mergers,
             strategy: None,
+            resolutions: Vec::new(),
+            decided: Vec::new(),
+            resolved: Vec::new(),
             message: request.message.unwrap_or(message),
             committer: request.committer.0,
             metadata: request.metadata,
             allow_empty: request.allow_empty,
             deadline_ms: request.deadline_ms,
+            tokens: record.tokens(),
+            pinned: false,
         };
         self.run_plan(branch, plan).await
     }

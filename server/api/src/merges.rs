@@ -3,6 +3,7 @@
 use anabranch_app::{App, CommitInfo, MergeAnswer};
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 
 use crate::authenticate::Caller;
 use crate::error::ApiError;
@@ -86,6 +87,13 @@ pub(crate) fn published(answer: MergeAnswer, sides: &Sides) -> Result<(CommitInf
                  are merged: commit first"
             )))
         }
+        MergeAnswer::StalePreview { preview, moved } => Err(ApiError::refused(
+            StatusCode::CONFLICT,
+            format!(
+                "stale-preview: preview {preview} does not hold any more: {}. Nothing was published; preview again",
+                listed(&moved)
+            ),
+        )),
         MergeAnswer::StagedInTheWay { paths } => Err(ApiError::bad_request(format!(
             "uncommitted changes on {destination} stand where the {verb} would write: {}. Commit or reset them first",
             listed(&paths)

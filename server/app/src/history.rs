@@ -143,6 +143,7 @@ impl App {
             strategy: input.strategy,
             allow_empty: input.allow_empty,
             squash: input.squash,
+            preview: input.preview,
             deadline_ms: Some(self.deadline_ms()),
         };
         Ok(repository.merge(source, &branch_name(destination)?, request).await?)

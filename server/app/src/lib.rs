@@ -22,8 +22,8 @@ mod users;
 
 pub use anabranch_repository::{
     BranchInfo, CommitInfo, DiffItem, DiffKind, DiffRequest, FsckReport, Listed, LogRequest, MergeAnswer,
-    MergeSummary, ObjectInfo, Paged, Paging, RepositoryInfo, ResetScope, ResolvedRef, Strategy, TableDiff,
-    TableSummary, TagInfo, WriteCondition,
+    MergeSummary, ObjectInfo, Paged, Paging, RESERVED_METADATA, RepositoryInfo, ResetScope, ResolvedRef,
+    Strategy, TableDiff, TableSummary, TagInfo, WriteCondition,
 };
 pub use app::{App, AppParts, AppSettings, SampleObject, ServerFacts};
 pub use body::SMALL_BYTES_MAX;

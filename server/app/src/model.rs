@@ -54,6 +54,8 @@ pub struct MergeInput {
     pub allow_empty: bool,
     /// Whether the merge commit forgets its second parent.
     pub squash: bool,
+    /// The id of a preview: exactly what it showed is published, or nothing.
+    pub preview: Option<String>,
 }
 
 /// A commit to revert or to cherry-pick.

@@ -187,6 +187,7 @@ async fn choosing_one_side_for_every_conflict_takes_it_whole() {
                 conflict: conflict.id(),
                 choice: choice.into(),
                 value: None,
+                object: None,
             })
             .collect();
         let merged = merge(&merger, &case).await;

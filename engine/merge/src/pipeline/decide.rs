@@ -6,7 +6,7 @@ use super::finder::Root;
 use super::model::Mode;
 use super::survey::Side;
 use crate::roots::TableFormat;
-use crate::{Choice, Conflict, ConflictKind, ConflictValue, Decision, EntryMerge, ThreeWay};
+use crate::{Choice, Conflict, ConflictKind, ConflictValue, Decision, EntryMerge, OBJECT_CHOICE, ThreeWay};
 
 /// Decides one object.
 ///
@@ -151,6 +151,11 @@ pub(super) fn object_conflict(merge: &EntryMerge, table: Option<&str>, labels: [
         _ => format!("changed differently on {ours} and {theirs}"),
     };
     let kind = ConflictKind::ObjectConflict;
+    let mut choices = if merge.base.is_some() { sides_and_base() } else { Conflict::sides() };
+    if table.is_none() {
+        // Within a table, its log says which bytes an object has.
+        choices.push(object_choice());
+    }
     Conflict {
         table: table.map(str::to_owned),
         path: merge.path.clone(),
@@ -162,7 +167,7 @@ pub(super) fn object_conflict(merge: &EntryMerge, table: Option<&str>, labels: [
         base: entry_value(&merge.base),
         ours: entry_value(&merge.ours),
         theirs: entry_value(&merge.theirs),
-        choices: if merge.base.is_some() { sides_and_base() } else { Conflict::sides() },
+        choices,
     }
 }
 
@@ -171,6 +176,11 @@ pub(super) fn sides_and_base() -> Vec<Choice> {
     let mut choices = Conflict::sides();
     choices.push(Choice { id: "base".into(), label: "go back to the merge base".into() });
     choices
+}
+
+/// The choice that puts an uploaded object in place.
+pub(super) fn object_choice() -> Choice {
+    Choice { id: OBJECT_CHOICE.into(), label: "put an uploaded object in its place".into() }
 }
 
 /// What an entry is compared by, for people and for ids of conflicts: neither address nor time.

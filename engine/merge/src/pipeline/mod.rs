@@ -32,7 +32,7 @@ use decide::{decide_entry, decide_unit, object_conflict, side_of};
 use edits::{Edits, subtract};
 use finder::{Root, RootFinder, unit_ranges};
 use survey::{ChangedUnit, Side, Survey, UnitChanges, survey};
-use units::{UnitEnd, UnitMerge, chosen_side, failed, merge_folder, merge_object};
+use units::{UnitEnd, UnitMerge, chosen_side, failed, merge_folder, merge_object, uploaded};
 
 use crate::rules::{OBJECT_WISE, RULES_BYTES_MAX, RULES_PATH, Rule, Rules};
 use crate::{Conflict, Decision, EntryMerge, Failure, FailureReason};
@@ -178,6 +178,11 @@ fn decide_objects<'s>(
                     }
                     _ => {
                         let conflict = object_conflict(change, None, labels);
+                        if let Some(object) = uploaded(input, std::slice::from_ref(&conflict)) {
+                            progress.report.objects.put += 1;
+                            progress.edits.set(&change.path, Some(object));
+                            continue;
+                        }
                         match chosen_side(input, std::slice::from_ref(&conflict)) {
                             Some(side) => put_object(progress, change, side),
                             None => {

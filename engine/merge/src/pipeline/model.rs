@@ -1,6 +1,7 @@
 //! What goes into a merge of trees, and what comes out.
 
 use anabranch_tree::Tree;
+use serde::{Deserialize, Serialize};
 
 use crate::{Conflict, MergeReport, ObjectReader, Registry, Resolution, TableFormat, UnitWriter};
 
@@ -93,7 +94,8 @@ impl<'a> PipelineInput<'a> {
 }
 
 /// What was done with a table, a unit of `merge.toml` or an object that a merger took.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum UnitDecision {
     /// Ours stands: only ours changed it, or both came to the same.
     Ours,
@@ -109,6 +111,21 @@ pub enum UnitDecision {
     TookTheirs,
     /// The same for the merge base; only a resolution says so.
     TookBase,
+}
+
+impl UnitDecision {
+    /// The decision in kebab-case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            UnitDecision::Ours => "ours",
+            UnitDecision::Theirs => "theirs",
+            UnitDecision::Merged => "merged",
+            UnitDecision::Conflicts => "conflicts",
+            UnitDecision::TookOurs => "took-ours",
+            UnitDecision::TookTheirs => "took-theirs",
+            UnitDecision::TookBase => "took-base",
+        }
+    }
 }
 
 /// One table, unit of `merge.toml`, or object with a merger, that at least one side changed and that was looked at.

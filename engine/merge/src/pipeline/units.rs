@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use anabranch_tree::{KeyRange, Session, Tree, TreeError};
 use anabranch_types::{Entry, ObjectPath};
 
-use super::decide::{Assignment, assign, decide_entry, object_conflict, side_of_choice, unit_conflict};
+use super::decide::{
+    Assignment, assign, decide_entry, object_choice, object_conflict, side_of_choice, unit_conflict,
+};
 use super::finder::{Root, unit_ranges};
 use super::model::{PipelineInput, Strategy};
 use super::survey::Side;
@@ -15,7 +17,7 @@ use crate::transaction::{LogProblem, check_log_union};
 use crate::views::TreeUnitView;
 use crate::{
     Conflict, ConflictKind, Decision, EntryMerge, Failure, FailureReason, MergeEdit, MergeInput,
-    MergeOutcome, MergeReport, Merger, UnitKind,
+    MergeOutcome, MergeReport, Merger, OBJECT_CHOICE, Resolution, UnitKind,
 };
 
 /// How many entries of a log are fetched at a time.
@@ -88,11 +90,31 @@ pub(super) async fn merge_object(
 ) -> UnitMerge {
     let root = Root::object(&change.path, rule);
     let changes = std::slice::from_ref(change);
-    let end = match input.registry.get(name) {
+    let mut end = match input.registry.get(name) {
         Some(merger) => ask(session, input, &root, UnitKind::Object, changes, &**merger).await,
         None => unknown_merger(input, &root, changes, name),
     };
+    if let UnitEnd::Conflicts { conflicts, .. } = &mut end {
+        if let Some(object) = uploaded(input, conflicts) {
+            let edits = vec![(change.path.clone(), Some(object.clone()))];
+            end = UnitEnd::Merged { edits, report: MergeReport::new("object") };
+        } else {
+            // A failure that no rule makes resolvable stays so.
+            let resolvable = conflicts.iter_mut().filter(|conflict| !conflict.choices.is_empty());
+            resolvable.for_each(|conflict| conflict.choices.push(object_choice()));
+        }
+    }
     UnitMerge { end, merger: Some(name.to_owned()) }
+}
+
+/// The object that somebody uploaded for one of these conflicts of a single object: it takes the place of all of it.
+pub(super) fn uploaded<'i>(input: &PipelineInput<'i>, conflicts: &[Conflict]) -> Option<&'i Entry> {
+    conflicts.iter().filter(|conflict| !conflict.choices.is_empty()).find_map(|conflict| {
+        let id = conflict.id();
+        let of_it = |resolution: &&Resolution| resolution.conflict == id;
+        let resolution = input.resolutions.iter().find(of_it)?;
+        resolution.object.as_ref().filter(|_| resolution.choice == OBJECT_CHOICE)
+    })
 }
 
 /// Whether the side that lost a table's log has other objects in the table's folder.

@@ -78,7 +78,12 @@ async fn resolved_lines_take_their_choice() {
     };
     assert_eq!(conflicts.len(), 2);
     for (conflict, choice) in conflicts.iter().zip(["theirs", "base"]) {
-        case.resolutions.push(Resolution { conflict: conflict.id(), choice: choice.into(), value: None });
+        case.resolutions.push(Resolution {
+            conflict: conflict.id(),
+            choice: choice.into(),
+            value: None,
+            object: None,
+        });
     }
     let open = case.open();
     let merged = open.merged_bodies(&open.run(&TextMerger).await).unwrap();

@@ -10,6 +10,9 @@
 //! | `repo/<uid>/tags` | name | [`TagRecord`] |
 //! | `repo/<uid>/copies` | token | nothing: fences a staging area while a reset fills it |
 //! | `repo/<uid>/commits` | commit id | `CommitRecord` of the tree crate |
+//! | `repo/<uid>/previews` | preview id | [`PreviewRecord`] |
+//! | `repo/<uid>/merges` | session id | [`SessionRecord`] |
+//! | `repo/<uid>/merge/<session id>` | conflict id | [`ChoiceRecord`]: one each, so that nobody's choice is lost with another's |
 //!
 //! One branch is one partition, so that its head, its staging fence and nothing else change together. The record
 //! decides whether a branch exists; the index only makes branches listable. It is written before the record and removed
@@ -18,7 +21,9 @@
 
 mod branch;
 mod claim;
+mod preview;
 mod repository;
+mod session;
 mod tag;
 mod wire;
 
@@ -27,7 +32,9 @@ use anabranch_types::BranchName;
 
 pub(crate) use branch::{BranchRecord, Incarnation};
 pub(crate) use claim::{CLAIMS_KEY, ClaimRecord, claim_key, is_repository_key, outer_claim_keys};
+pub(crate) use preview::PreviewRecord;
 pub(crate) use repository::{RepositoryRecord, RepositoryUid};
+pub(crate) use session::{Begun, ChoiceRecord, SessionRecord};
 pub(crate) use tag::TagRecord;
 pub(crate) use wire::RecordError;
 
@@ -68,6 +75,19 @@ impl Partitions {
 
     pub(crate) fn copies(&self) -> Partition {
         Partition(format!("{}/copies", self.prefix))
+    }
+
+    pub(crate) fn previews(&self) -> Partition {
+        Partition(format!("{}/previews", self.prefix))
+    }
+
+    pub(crate) fn merges(&self) -> Partition {
+        Partition(format!("{}/merges", self.prefix))
+    }
+
+    /// What was chosen in one merge session.
+    pub(crate) fn choices(&self, session: &str) -> Partition {
+        Partition(format!("{}/merge/{session}", self.prefix))
     }
 
     pub(crate) fn commits(&self) -> Partition {

@@ -40,11 +40,16 @@ impl Disk {
 
     /// A new process over what is there.
     pub(crate) fn catalog(&self) -> Catalog {
+        self.catalog_with(Registry::new())
+    }
+
+    /// A new process that has these mergers.
+    pub(crate) fn catalog_with(&self, registry: Registry) -> Catalog {
         Catalog::new(CatalogParts {
             refs: Arc::clone(&self.refs),
             staging: Arc::clone(&self.staging),
             storages: Arc::new(OneStorage(Arc::clone(&self.storage))),
-            registry: Arc::new(Registry::new()),
+            registry: Arc::new(registry),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             ids: Arc::clone(&self.ids) as Arc<dyn IdSource>,
             cache_bytes: 64 << 20,
@@ -56,7 +61,11 @@ impl Disk {
     }
 
     pub(crate) async fn create(&self) -> Repository {
-        let catalog = self.catalog();
+        self.create_with(Registry::new()).await
+    }
+
+    pub(crate) async fn create_with(&self, registry: Registry) -> Repository {
+        let catalog = self.catalog_with(registry);
         catalog.create_repository(create_request()).await.unwrap();
         catalog.repository(&lake_name()).await.unwrap()
     }
@@ -150,6 +159,7 @@ pub(crate) fn merge_request(message: &str) -> MergeRequest {
         strategy: None,
         allow_empty: false,
         squash: false,
+        preview: None,
         deadline_ms: None,
     }
 }

@@ -18,3 +18,5 @@ mod lake;
 mod lost;
 mod model;
 mod namespaces;
+mod previews;
+mod sessions;

@@ -342,6 +342,7 @@ struct Real {
 fn end_of(answer: Result<MergeAnswer, RepositoryError>) -> End {
     match answer {
         Ok(MergeAnswer::Merged { .. }) => End::Done,
+        Ok(MergeAnswer::StalePreview { .. }) => panic!("nobody previewed it"),
         Ok(MergeAnswer::NoChanges { .. }) => End::Nothing,
         Ok(MergeAnswer::Conflicts { conflicts, .. }) => {
             End::Conflicts(conflicts.into_iter().map(|conflict| conflict.path).collect())

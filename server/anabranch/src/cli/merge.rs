@@ -60,6 +60,7 @@ pub(super) async fn merge(client: &Client, args: MergeArgs) -> anyhow::Result<An
         force: None,
         allow_empty: Some(args.allow_empty),
         squash_merge: Some(args.squash),
+        preview: None,
     };
     let segments = ["repositories", &args.repository, "refs", &args.source, "merge", &args.destination];
     match client.merge(client.request(Method::POST, &segments)?.json(&body)).await? {
@@ -210,6 +211,9 @@ mod tests {
     fn a_merge_says_what_it_did_to_each_table() {
         let flights = wire::TableSummary {
             root: "flights".into(),
+            format: Some("Delta".into()),
+            merger: Some("delta".into()),
+            decision: "merged".into(),
             how: "metadata".into(),
             rows: Some(wire::RowTotals { added: 120, removed: 0, modified: 0, cells: 0 }),
             files_added: 2,

@@ -320,11 +320,11 @@ fn a_conflict_changes_nothing_and_is_exit_code_1() {
     lake.check(
         "merge sales dev main",
         expect![[r#"
-        KIND             PATH      CHOICES           MESSAGE
-        object-conflict  notes.md  ours|theirs|base  changed differently on main and dev
-        1 conflict: the merge changed nothing
-        exit code 1
-    "#]],
+            KIND             PATH      CHOICES                  MESSAGE
+            object-conflict  notes.md  ours|theirs|base|object  changed differently on main and dev
+            1 conflict: the merge changed nothing
+            exit code 1
+        "#]],
     );
     lake.check("cat sales main notes.md", expect!["ours"]);
     lake.check(

@@ -42,7 +42,7 @@ impl From<CommitInfo> for Commit {
             message: commit.message,
             creation_date: seconds(commit.created_ms),
             meta_range_id: commit.tree.to_hex(),
-            metadata: commit.metadata,
+            metadata: attached(commit.metadata),
             generation: commit.generation,
             version: 1,
         }
@@ -82,4 +82,10 @@ impl From<CommitCreation> for CommitInput {
             date_ms: creation.date.map(|date| date.saturating_mul(1000)),
         }
     }
+}
+
+/// What people attached to a commit; what the server notes there has operations of its own.
+fn attached(mut metadata: Metadata) -> Metadata {
+    metadata.retain(|name, _| !name.starts_with(anabranch_app::RESERVED_METADATA));
+    metadata
 }

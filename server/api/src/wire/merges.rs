@@ -22,6 +22,9 @@ pub struct Merge {
     pub allow_empty: Option<bool>,
     /// Whether the merge commit forgets its second parent.
     pub squash_merge: Option<bool>,
+    /// The id of a preview: exactly what it showed is published, or the answer is 409 `stale-preview`. Of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
 }
 
 impl Merge {
@@ -42,6 +45,7 @@ impl Merge {
             strategy,
             allow_empty: self.allow_empty.unwrap_or(false) || self.force.unwrap_or(false),
             squash: self.squash_merge.unwrap_or(false),
+            preview: self.preview.filter(|id| !id.is_empty()),
         })
     }
 }

@@ -43,6 +43,12 @@ pub enum Verification {
 pub struct TableSummary {
     /// Its root.
     pub root: String,
+    /// Its format, if it is a table that is known by its files: `Delta`, `Iceberg`, `Hudi`.
+    pub format: Option<String>,
+    /// The merger that was asked; none when none had to be.
+    pub merger: Option<String>,
+    /// Whose state it has: `ours`, `theirs`, `merged`, `conflicts`, `took-ours`, `took-theirs`, `took-base`.
+    pub decision: String,
     /// How it was merged: `fast-forward`, `metadata`, `rows`, `object`, `text`, or a plugin's name and digest.
     pub how: String,
     /// Rows, where they are known.
@@ -64,6 +70,9 @@ impl From<anabranch_app::TableSummary> for TableSummary {
         let report = table.report;
         TableSummary {
             root: table.root,
+            format: table.format.map(|format| format.to_string()),
+            merger: table.merger,
+            decision: table.decision.as_str().to_owned(),
             how: report.how,
             rows: report.rows.map(RowTotals::from),
             files_added: report.files_added,

@@ -85,31 +85,34 @@ async fn a_deleted_source_is_merged_as_it_was() {
     check(
         &[DELETE_DEV],
         expect![[r#"
-        200
-        {
-          "reference": "ID",
-          "summary": {
-            "base": "ID",
-            "ours": "ID",
-            "theirs": "ID",
-            "tables": [
-              {
-                "root": "t",
-                "how": "meddled",
-                "rows": null,
-                "files_added": 0,
-                "files_removed": 0,
-                "bytes_written": 0,
-                "verification": {
-                  "answer": "not_needed"
-                },
-                "notes": []
+            200
+            {
+              "reference": "ID",
+              "summary": {
+                "base": "ID",
+                "ours": "ID",
+                "theirs": "ID",
+                "tables": [
+                  {
+                    "root": "t",
+                    "format": "Delta",
+                    "merger": "meddler",
+                    "decision": "merged",
+                    "how": "meddled",
+                    "rows": null,
+                    "files_added": 0,
+                    "files_removed": 0,
+                    "bytes_written": 0,
+                    "verification": {
+                      "answer": "not_needed"
+                    },
+                    "notes": []
+                  }
+                ],
+                "objects_changed": 1
               }
-            ],
-            "objects_changed": 1
-          }
-        }
-    "#]],
+            }
+        "#]],
     )
     .await;
 }

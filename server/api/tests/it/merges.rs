@@ -126,8 +126,8 @@ async fn a_conflict_is_answered_complete_and_changes_nothing() {
         .map(|conflict| format!("{} {} {}", conflict["kind"], conflict["path"], conflict["choices"]))
         .collect();
     expect![[r#"
-        "object-conflict" "a.txt" [{"id":"ours","label":"keep the destination's"},{"id":"theirs","label":"take the source's"},{"id":"base","label":"go back to the merge base"}]
-        "object-conflict" "dir/b.txt" [{"id":"ours","label":"keep the destination's"},{"id":"theirs","label":"take the source's"},{"id":"base","label":"go back to the merge base"}]"#]].assert_eq(&lines.join("\n"));
+        "object-conflict" "a.txt" [{"id":"ours","label":"keep the destination's"},{"id":"theirs","label":"take the source's"},{"id":"base","label":"go back to the merge base"},{"id":"object","label":"put an uploaded object in its place"}]
+        "object-conflict" "dir/b.txt" [{"id":"ours","label":"keep the destination's"},{"id":"theirs","label":"take the source's"},{"id":"base","label":"go back to the merge base"},{"id":"object","label":"put an uploaded object in its place"}]"#]].assert_eq(&lines.join("\n"));
     expect!["2 conflicts in the merge of dev into main: nothing was published; 'conflicts' lists all of them and the ways out"].assert_eq(body["message"].as_str().unwrap());
     assert_eq!(body["reference"], "");
     for conflict in conflicts {

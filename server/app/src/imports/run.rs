@@ -192,6 +192,7 @@ impl App {
             strategy: None,
             allow_empty: record.allow_empty,
             squash: true,
+            preview: None,
             deadline_ms: Some(self.deadline_ms()),
         };
         match repository.merge(own.as_str(), &destination, merge).await? {
@@ -208,6 +209,9 @@ impl App {
                 conflicts.len(),
                 conflicts.first().map(|conflict| conflict.path.to_string()).unwrap_or_default()
             ))),
+            MergeAnswer::StalePreview { .. } => {
+                Err(Stop::Failed(format!("{destination} moved while the import was published: import again")))
+            }
             MergeAnswer::StagedInTheWay { paths } => Err(Stop::Failed(format!(
                 "uncommitted changes on {destination} stand where the import would write: {}. Commit or reset them first",
                 paths.iter().take(PATHS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ")

@@ -36,10 +36,10 @@ async fn objects_are_merged_one_by_one() {
     check_merge(
         "base: a=1 b=1 c=1 | ours: a=2 -b d=2 | theirs: a=3 b=3 d=3 -c",
         expect![[r#"
-        a=2 d=2
-        ! object-conflict: a: changed differently on main and dev (ours theirs base)
-        ! object-conflict: b: removed on main, changed on dev (ours theirs base)
-        ! object-conflict: d: added with different content on main and dev (ours theirs)"#]],
+            a=2 d=2
+            ! object-conflict: a: changed differently on main and dev (ours theirs base object)
+            ! object-conflict: b: removed on main, changed on dev (ours theirs base object)
+            ! object-conflict: d: added with different content on main and dev (ours theirs object)"#]],
     )
     .await;
 }
@@ -221,7 +221,7 @@ async fn rules_name_mergers_and_options() {
     check_merge(&merge, expect![[r#"
         _anabranch/merge.toml=[[rule]]~path='**/*.txt'~merge='text' n.txt=b
         [n.txt] Conflicts by text
-        ! text-conflict: n.txt {"line":1,"lines":1}: both sides changed line 1 of the base (ours theirs base)"#]]).await;
+        ! text-conflict: n.txt {"line":1,"lines":1}: both sides changed line 1 of the base (ours theirs base object)"#]]).await;
     let text = rules("[[rule]] path='t/' merge='nobody'");
     let merge = format!("base: _anabranch/merge.toml={text} t/a=1 | ours: t/b=1 | theirs: t/c=1");
     check_merge(&merge, expect![[r#"
@@ -316,7 +316,8 @@ async fn a_resolution_takes_the_side_it_names_and_ids_follow_the_values() {
     let first = outcome(&lake, text, |_| ()).await;
     let chosen = |choice: &str| -> Vec<Resolution> {
         let ids = first.conflicts().iter().map(Conflict::id);
-        ids.map(|conflict| Resolution { conflict, choice: choice.into(), value: None }).collect()
+        ids.map(|conflict| Resolution { conflict, choice: choice.into(), value: None, object: None })
+            .collect()
     };
     for (choice, expected) in [
         (
@@ -340,10 +341,10 @@ async fn a_resolution_takes_the_side_it_names_and_ids_follow_the_values() {
         (
             "nonsense",
             expect![[r#"
-            a=2 t/#0=a t/#1=o
-            [t] Conflicts
-            ! object-conflict: a: changed differently on main and dev (ours theirs base)
-            ! structure-conflict: t: both sides changed the Delta table, and no merger takes it (ours theirs base)"#]],
+                a=2 t/#0=a t/#1=o
+                [t] Conflicts
+                ! object-conflict: a: changed differently on main and dev (ours theirs base object)
+                ! structure-conflict: t: both sides changed the Delta table, and no merger takes it (ours theirs base)"#]],
         ),
     ] {
         let (bases, ours, theirs) = lake.parse(text);
