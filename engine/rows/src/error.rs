@@ -1,0 +1,85 @@
+//! What can go wrong with rows: each variant is a case that a caller tells apart.
+
+use arrow::error::ArrowError;
+
+use crate::Side;
+
+/// The result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why rows could not be compared, merged, or read. Conflicts are not errors: they are values of the result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The values of a column have no equality here.
+    #[error("column {column}: values of type {types} cannot be compared")]
+    Incomparable {
+        /// The column.
+        column: String,
+        /// Its type, or its types on the sides.
+        types: String,
+    },
+    /// A column that was named does not exist.
+    #[error("there is no column {column}: {wanted_for} names it")]
+    UnknownColumn {
+        /// The name.
+        column: String,
+        /// What names it: `key`, `policy`, …
+        wanted_for: &'static str,
+    },
+    /// A policy cannot work on this column.
+    #[error("column {column}: policy {policy} {why}")]
+    Policy {
+        /// The column.
+        column: String,
+        /// The policy, as it is written.
+        policy: String,
+        /// What it wants.
+        why: &'static str,
+    },
+    /// A batch does not have the schema that was announced.
+    #[error("{side}: a batch does not have the merged schema: {why}")]
+    Schema {
+        /// Whose batch.
+        side: Side,
+        /// Where it differs.
+        why: String,
+    },
+    /// A stream is not in the order of its keys.
+    #[error("{side}: the rows are not sorted by their keys")]
+    Unsorted {
+        /// Whose rows.
+        side: Side,
+    },
+    /// A choice does not fit its conflict.
+    #[error("a choice does not fit its conflict at {place}: {why}")]
+    Choice {
+        /// The conflict's key and column.
+        place: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// A rows stream was used against its contract.
+    #[error("{0}")]
+    Misuse(&'static str),
+    /// Arrow refused.
+    #[error("{step}")]
+    Arrow {
+        /// Which step.
+        step: &'static str,
+        /// What Arrow says.
+        #[source]
+        source: ArrowError,
+    },
+}
+
+/// Names the step at which Arrow refused.
+pub(crate) trait During<T> {
+    /// Turns Arrow's error into ours.
+    fn during(self, step: &'static str) -> Result<T>;
+}
+
+impl<T> During<T> for std::result::Result<T, ArrowError> {
+    fn during(self, step: &'static str) -> Result<T> {
+        self.map_err(|source| Error::Arrow { step, source })
+    }
+}
