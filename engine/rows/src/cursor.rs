@@ -22,6 +22,11 @@ impl RowRef {
         self.batch.cell(self.row, column)
     }
 
+    /// Whether it is the very same row of the same batch.
+    pub(crate) fn is(&self, other: &RowRef) -> bool {
+        self.row == other.row && Arc::ptr_eq(&self.batch, &other.batch)
+    }
+
     pub(crate) fn same(&self, other: &RowRef, columns: &[usize]) -> bool {
         self.batch.compare(self.row, &other.batch, other.row, columns).is_eq()
     }

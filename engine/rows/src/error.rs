@@ -58,6 +58,20 @@ pub enum Error {
         /// What does not fit.
         why: String,
     },
+    /// A file could not be read, or is no such Parquet file.
+    #[error("{file}: {step}")]
+    Read {
+        /// The file, as its source names it.
+        file: String,
+        /// Which step.
+        step: &'static str,
+        /// What the reader says.
+        #[source]
+        source: parquet::errors::ParquetError,
+    },
+    /// Sorting failed: neither memory nor the disk behind it sufficed, or the input failed.
+    #[error("sorting rows by their keys")]
+    Sort(#[source] Box<datafusion_common::DataFusionError>),
     /// A rows stream was used against its contract.
     #[error("{0}")]
     Misuse(&'static str),

@@ -20,6 +20,7 @@ pub mod normal;
 mod output;
 mod plan;
 pub mod range;
+pub mod scan;
 pub mod schema;
 mod settle;
 mod side;

@@ -9,7 +9,7 @@ use crate::conflict::Resolver;
 use crate::error::{Error, Result};
 use crate::groups::{Groups, Next};
 use crate::output::MergedBatch;
-use crate::plan::{MergeOptions, Mode, Plan};
+use crate::plan::{Identity, MergeOptions, Mode, Plan};
 use crate::settle::Settler;
 use crate::side::{PerSide, Side};
 use crate::totals::MergeReport;
@@ -174,8 +174,11 @@ pub fn merge_batches(
     sides: &PerSide<Vec<RecordBatch>>,
     resolver: Option<Resolver>,
 ) -> Result<(Vec<MergedBatch>, MergeReport)> {
-    let survey = survey_batches(schema.clone(), options, sides)?;
-    let mut merge = RowMerge::new(schema, options, Some(survey))?;
+    let survey = match options.identity {
+        Identity::Bag => Some(survey_batches(schema.clone(), options, sides)?),
+        Identity::Key(_) | Identity::RowId(_) => None,
+    };
+    let mut merge = RowMerge::new(schema, options, survey)?;
     if let Some(resolver) = resolver {
         merge = merge.with_resolver(resolver);
     }

@@ -15,7 +15,7 @@ pub use projection::Projection;
 pub use types::widens;
 
 use crate::side::{PerSide, Side};
-use types::{child, same_type, with_child};
+use types::{item, parts, same_type, with_item, with_parts};
 
 /// The metadata of a field that holds its id, as the Parquet reader leaves it. Give ids to columns by setting it.
 pub const FIELD_ID: &str = "PARQUET:field_id";
@@ -167,11 +167,19 @@ impl Work {
             });
             return Some(DataType::Struct(self.fields(path, fields)));
         }
-        let children = PerSide::from_fn(|side| types.get(side).and_then(child));
-        if present().all(|t| child(t).is_some_and(|c| Some(c.0) == child(any).map(|c| c.0))) {
-            let inner = PerSide::from_fn(|side| children.get(side).map(|(_, field)| field.data_type()));
+        if present().all(|t| item(t).is_some()) {
+            let inner =
+                PerSide::from_fn(|side| types.get(side).and_then(item).map(|field| field.data_type()));
             let inner = self.data_type(&join_path(path, types::ITEM), inner)?;
-            return with_child(any, inner);
+            return with_item(any, inner);
+        }
+        if present().all(|t| parts(t).is_some()) {
+            let inner = PerSide::from_fn(|side| types.get(side).and_then(parts));
+            let keys = PerSide::from_fn(|side| inner.get(side).map(|(key, _)| key.data_type()));
+            let values = PerSide::from_fn(|side| inner.get(side).map(|(_, value)| value.data_type()));
+            let keys = self.data_type(&join_path(path, types::KEY), keys)?;
+            let values = self.data_type(&join_path(path, types::VALUE), values)?;
+            return with_parts(any, [keys, values]);
         }
         let decided = types::join_types(types);
         if decided.is_none() {

@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
 
 use super::join_path;
-use super::types::ITEM;
+use super::types::{ITEM, KEY, VALUE, parts};
 use crate::error::{During, Result};
 
 const CAST: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
@@ -39,6 +39,11 @@ impl Projection {
     /// The columns of the side that the result needs: a reader may leave out all others.
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The name on the side of a column of the result; none, if the side lacks it.
+    pub fn source_of(&self, column: &str) -> Option<&str> {
+        self.names.get(&join_path("", column)).map(String::as_str)
     }
 
     /// Brings a batch of the side into the merged schema. The batch may lack columns, and have them in any order.
@@ -95,9 +100,12 @@ impl Projection {
             }
             (Map(..), Map(entries, sorted)) => {
                 let from = array.as_map();
-                let inner: ArrayRef = Arc::new(from.entries().clone());
-                let inner = self.bring(&items, &inner, entries.data_type())?;
-                let inner = inner.as_struct().clone();
+                let (Struct(fields), Some((key, value))) = (entries.data_type(), parts(to)) else {
+                    return Err(ArrowError::SchemaError("a map has keys and values".into()));
+                };
+                let keys = self.bring(&join_path(path, KEY), from.keys(), key.data_type())?;
+                let values = self.bring(&join_path(path, VALUE), from.values(), value.data_type())?;
+                let inner = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
                 let (offsets, nulls) = (from.offsets().clone(), from.nulls().cloned());
                 Ok(Arc::new(MapArray::try_new(entries.clone(), offsets, inner, nulls, *sorted)?))
             }

@@ -198,6 +198,31 @@ fn nested_fields_are_joined_one_by_one() {
 }
 
 #[test]
+fn maps_are_joined_whatever_their_parts_are_named() {
+    let map = |key: &str, value: DataType| {
+        let fields = vec![Field::new(key, DataType::Utf8, false), Field::new("v", value, true)];
+        let entries = Field::new("entries", DataType::Struct(fields.into()), false);
+        Schema::new(vec![Field::new("m", DataType::Map(Arc::new(entries), false), true)])
+    };
+    let (base, theirs) = (map("key", DataType::Int32), map("k", DataType::Int64));
+    let merged = reconcile(PerSide { base: &base, ours: &base, theirs: &theirs }).unwrap();
+    let mut builder = arrow::array::MapBuilder::new(
+        Some(arrow::array::MapFieldNames { entry: "entries".into(), key: "key".into(), value: "v".into() }),
+        arrow::array::StringBuilder::new(),
+        arrow::array::Int32Builder::new(),
+    );
+    builder.keys().append_value("a");
+    builder.values().append_value(1);
+    builder.append(true).unwrap();
+    let batch =
+        RecordBatch::try_from_iter([("m", Arc::new(builder.finish()) as arrow::array::ArrayRef)]).unwrap();
+    let brought = merged.projections.base.apply(&batch).unwrap();
+    let row = crate::json::row(&brought.schema(), brought.columns(), 0, &[0]).unwrap();
+    assert_eq!(row.to_string(), r#"{"m":[{"key":"a","v":1}]}"#);
+    assert_eq!(parts(brought.column(0).data_type()).unwrap().1.data_type(), &DataType::Int64);
+}
+
+#[test]
 fn not_null_is_merged_three_way() {
     check("a!:int b:int", "a:int b:int", "a!:int b!:int", expect!["a:Int32 b!:Int32"]);
 }

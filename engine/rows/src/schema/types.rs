@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use arrow::datatypes::{DataType, FieldRef, Fields};
 
 use crate::side::PerSide;
 
-/// Names what a list or a map holds in the path of a column.
+/// Names what a list holds in the path of a column.
 pub(super) const ITEM: &str = "element";
+/// Names the keys of a map in the path of a column.
+pub(super) const KEY: &str = "key";
+/// Names the values of a map in the path of a column.
+pub(super) const VALUE: &str = "value";
 
 /// Whether every value of one type is one of the other, by the widenings that happen by themselves: integers to
 /// wider integers, float to double, decimals to more digits of the same scale, NULL to anything.
@@ -50,11 +54,16 @@ pub(super) fn same_type(left: &DataType, right: &DataType) -> bool {
                     .zip(right)
                     .all(|(l, r)| l.name() == r.name() && same_type(l.data_type(), r.data_type()))
         }
-        _ => match (child(left), child(right)) {
-            (Some((left_kind, left)), Some((right_kind, right))) => {
-                left_kind == right_kind && same_type(left.data_type(), right.data_type())
+        _ => match (parts(left), parts(right)) {
+            (Some((left_key, left_value)), Some((right_key, right_value))) => {
+                same_type(left_key.data_type(), right_key.data_type())
+                    && same_type(left_value.data_type(), right_value.data_type())
             }
-            _ => logical(left) == logical(right),
+            (None, None) => match (item(left), item(right)) {
+                (Some(left), Some(right)) => same_type(left.data_type(), right.data_type()),
+                _ => logical(left) == logical(right),
+            },
+            _ => false,
         },
     }
 }
@@ -73,33 +82,45 @@ fn logical(data_type: &DataType) -> DataType {
     }
 }
 
-/// What a list or a map holds, and which of the two it is.
-pub(super) fn child(data_type: &DataType) -> Option<(&'static str, &FieldRef)> {
+/// What a list holds.
+pub(super) fn item(data_type: &DataType) -> Option<&FieldRef> {
     use DataType::*;
     match data_type {
         List(item) | LargeList(item) | ListView(item) | LargeListView(item) | FixedSizeList(item, _) => {
-            Some(("list", item))
+            Some(item)
         }
-        Map(entries, _) => Some(("map", entries)),
         _ => None,
     }
 }
 
-/// The same list or map, of something else.
-pub(super) fn with_child(data_type: &DataType, inner: DataType) -> Option<DataType> {
+/// The key and the value of a map. Writers name them differently, so their places count.
+pub(super) fn parts(data_type: &DataType) -> Option<(&FieldRef, &FieldRef)> {
+    let DataType::Map(entries, _) = data_type else { return None };
+    let DataType::Struct(fields) = entries.data_type() else { return None };
+    Some((fields.first()?, fields.get(1)?))
+}
+
+/// The same list, of something else.
+pub(super) fn with_item(data_type: &DataType, inner: DataType) -> Option<DataType> {
     use DataType::*;
-    let field = |old: &FieldRef, nullable: bool| {
-        let field = Field::new(old.name(), inner.clone(), nullable);
-        Arc::new(field.with_metadata(old.metadata().clone()))
-    };
+    let field = |old: &FieldRef| Arc::new(old.as_ref().clone().with_data_type(inner.clone()));
     Some(match data_type {
-        List(item) => List(field(item, item.is_nullable())),
-        LargeList(item) | LargeListView(item) => LargeList(field(item, item.is_nullable())),
-        ListView(item) => List(field(item, item.is_nullable())),
-        FixedSizeList(item, length) => FixedSizeList(field(item, item.is_nullable()), *length),
-        Map(entries, sorted) => Map(field(entries, false), *sorted),
+        List(item) | ListView(item) => List(field(item)),
+        LargeList(item) | LargeListView(item) => LargeList(field(item)),
+        FixedSizeList(item, length) => FixedSizeList(field(item), *length),
         _ => return None,
     })
+}
+
+/// The same map, of other things.
+pub(super) fn with_parts(data_type: &DataType, inner: [DataType; 2]) -> Option<DataType> {
+    let DataType::Map(entries, sorted) = data_type else { return None };
+    let (key, value) = parts(data_type)?;
+    let [key_type, value_type] = inner;
+    let fields =
+        [key.as_ref().clone().with_data_type(key_type), value.as_ref().clone().with_data_type(value_type)];
+    let entries = entries.as_ref().clone().with_data_type(DataType::Struct(fields.into_iter().collect()));
+    Some(DataType::Map(Arc::new(entries), *sorted))
 }
 
 /// All fields nullable, at every depth, but the keys of maps.
@@ -114,36 +135,20 @@ pub(super) fn all_nullable(fields: &Fields) -> Fields {
 }
 
 fn nullable_type(data_type: &DataType) -> DataType {
+    let nullable = |field: &FieldRef| {
+        field.as_ref().clone().with_data_type(nullable_type(field.data_type())).with_nullable(true)
+    };
     match data_type {
         DataType::Struct(fields) => DataType::Struct(all_nullable(fields)),
         DataType::Map(entries, sorted) => {
-            let DataType::Struct(fields) = entries.data_type() else { return data_type.clone() };
-            let nullable = |(index, field): (usize, &FieldRef)| {
-                let field = field.as_ref().clone().with_data_type(nullable_type(field.data_type()));
-                Arc::new(field.with_nullable(index > 0))
-            };
-            let fields: Fields = fields.iter().enumerate().map(nullable).collect();
+            let Some((key, value)) = parts(data_type) else { return data_type.clone() };
+            let fields: Fields = [nullable(key).with_nullable(false), nullable(value)].into_iter().collect();
             let entries = entries.as_ref().clone().with_data_type(DataType::Struct(fields));
             DataType::Map(Arc::new(entries.with_nullable(false)), *sorted)
         }
-        other => match child(other) {
-            Some((_, item)) => {
-                let inner = nullable_type(item.data_type());
-                let with = with_child(other, inner).unwrap_or_else(|| other.clone());
-                with_nullable_child(&with)
-            }
-            None => other.clone(),
-        },
-    }
-}
-
-fn with_nullable_child(data_type: &DataType) -> DataType {
-    use DataType::*;
-    let nullable = |item: &FieldRef| Arc::new(item.as_ref().clone().with_nullable(true));
-    match data_type {
-        List(item) => List(nullable(item)),
-        LargeList(item) => LargeList(nullable(item)),
-        FixedSizeList(item, length) => FixedSizeList(nullable(item), *length),
+        DataType::List(item) => DataType::List(Arc::new(nullable(item))),
+        DataType::LargeList(item) => DataType::LargeList(Arc::new(nullable(item))),
+        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(Arc::new(nullable(item)), *length),
         other => other.clone(),
     }
 }

@@ -13,4 +13,5 @@ mod equality;
 mod laws;
 mod model;
 mod policies;
+mod scan;
 mod support;

@@ -1,0 +1,71 @@
+//! Where the bytes of a file come from. No store is named here: whoever has one implements the trait.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+/// Why bytes could not be read.
+pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The bytes of one immutable file.
+#[async_trait]
+pub trait ByteSource: Send + Sync + std::fmt::Debug {
+    /// What to call the file in messages.
+    fn name(&self) -> &str;
+
+    /// How many bytes it has.
+    fn size(&self) -> u64;
+
+    /// Reads a range, which lies within the file. Answers exactly its bytes, or an error; reading again is allowed.
+    async fn read(&self, range: Range<u64>) -> Result<Bytes, ReadError>;
+}
+
+/// A source as the Parquet reader wants it.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) source: Arc<dyn ByteSource>,
+    /// The footer, once it is read.
+    pub(super) metadata: Option<Arc<ParquetMetaData>>,
+}
+
+impl AsyncFileReader for Reader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        async move {
+            if range.start > range.end || range.end > self.source.size() {
+                return Err(ParquetError::General(format!("{range:?} is not in the file")));
+            }
+            let length = range.end - range.start;
+            let bytes = self.source.read(range).await.map_err(ParquetError::External)?;
+            match bytes.len() as u64 == length {
+                true => Ok(bytes),
+                false => {
+                    Err(ParquetError::General(format!("{} bytes came instead of {length}", bytes.len())))
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        async move {
+            if let Some(metadata) = &self.metadata {
+                return Ok(metadata.clone());
+            }
+            let size = self.source.size();
+            let metadata = ParquetMetaDataReader::new().load_and_finish(&mut *self, size).await?;
+            Ok(self.metadata.insert(Arc::new(metadata)).clone())
+        }
+        .boxed()
+    }
+}
