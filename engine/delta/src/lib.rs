@@ -12,8 +12,10 @@ pub mod lint;
 mod merger;
 pub mod plan;
 mod read;
+mod rows;
 pub mod snapshot;
 mod verify;
 mod write;
 
 pub use merger::DeltaMerger;
+pub use rows::RowBudget;

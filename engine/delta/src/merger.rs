@@ -10,8 +10,9 @@ use async_trait::async_trait;
 
 use crate::diff::diff;
 use crate::lint::lint;
-use crate::plan::{Finding, History, Plan, PlanInput, Planned, plan};
+use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
+use crate::rows::{Failed, MergedRows, RowBudget, States, merge_rows};
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
 
@@ -21,6 +22,7 @@ use crate::write::{link_objects, write_commits};
 pub struct DeltaMerger {
     snapshots: SnapshotCache,
     verifier: Verifier,
+    rows: RowBudget,
 }
 
 /// Why a merge ends before it is merged.
@@ -40,10 +42,21 @@ fn broken(root: &str, message: impl std::fmt::Display) -> Stop {
     Stop::Failed(Failure { reason: FailureReason::Broken, message })
 }
 
+/// An error with everything that lies beneath it, in one line.
+fn full_message(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        message.push_str(&format!(": {inner}"));
+        source = inner.source();
+    }
+    message
+}
+
 #[async_trait]
 impl Merger for DeltaMerger {
     fn description(&self) -> MergerDescription {
-        MergerDescription { name: "delta".into(), version: "1".into(), unit: UnitKind::Folder }
+        MergerDescription { name: "delta".into(), version: "2".into(), unit: UnitKind::Folder }
     }
 
     async fn merge(&self, input: MergeInput<'_>) -> MergeOutcome {
@@ -65,6 +78,11 @@ impl DeltaMerger {
         DeltaMerger::default()
     }
 
+    /// A merger that merges rows within this budget.
+    pub fn with_budget(rows: RowBudget) -> Self {
+        DeltaMerger { rows, ..DeltaMerger::default() }
+    }
+
     async fn try_merge(&self, input: &MergeInput<'_>) -> Result<(Vec<MergeEdit>, MergeReport), Stop> {
         if let Some(edits) = input.fast_path() {
             let how = if edits.is_empty() { "unchanged" } else { "fast-forward" };
@@ -81,12 +99,10 @@ impl DeltaMerger {
             merge_time_ms: input.merge_time_ms,
             seed: input.seed,
             source: input.source,
+            merged: None,
         };
-        let plan = match plan(plan_input) {
-            Planned::Ready(plan) => plan,
-            Planned::Conflicts { findings, notes } => return Err(Stop::Conflicts { findings, notes }),
-            Planned::Broken(message) => return Err(broken(input.root, message)),
-        };
+        let states = States { base: &base.snapshot, ours: &ours.snapshot, theirs: &theirs.snapshot };
+        let (plan, rows) = self.plan_with_rows(input, plan_input, states).await?;
         let merged = lint(&ours.snapshot, &plan.commits, &plan.live)
             .map_err(|rules| broken(input.root, rules.join("; ")))?;
         let (mut edits, findings) = link_objects(input, &plan, &merged).await?;
@@ -95,10 +111,66 @@ impl DeltaMerger {
         }
         let (commits, bytes_written) = write_commits(input, &plan).await?;
         edits.extend(commits);
+        let bytes_written = bytes_written.saturating_add(rows.as_ref().map_or(0, |rows| rows.bytes_written));
+        let row_report = rows.map(|rows| {
+            edits.extend(rows.edits);
+            (rows.totals, rows.notes)
+        });
         edits.sort_by(|left, right| left.path().cmp(right.path()));
         let verification = self.verify(input, &ours, &plan, &merged, &edits).await?;
-        let report = MergeReport { bytes_written, verification, ..report_of(plan) };
+        let mut report = MergeReport { bytes_written, verification, ..report_of(plan) };
+        if let Some((totals, notes)) = row_report {
+            report.how = "rows".into();
+            report.rows = Some(totals);
+            report.notes.extend(notes);
+        }
         Ok((edits, report))
+    }
+
+    /// Plans a merge. Where both sides changed rows of the same files, these are merged first.
+    async fn plan_with_rows(
+        &self,
+        input: &MergeInput<'_>,
+        plan_input: PlanInput<'_>,
+        states: States<'_>,
+    ) -> Result<(Plan, Option<MergedRows>), Stop> {
+        let wanted = match plan(plan_input.clone()) {
+            Planned::Ready(plan) => return Ok((plan, None)),
+            Planned::Conflicts { findings, notes } => return Err(Stop::Conflicts { findings, notes }),
+            Planned::Broken(message) => return Err(broken(input.root, message)),
+            Planned::Rows(wanted) => *wanted,
+        };
+        let RowsWanted { component, mut findings, files, notes } = wanted;
+        let rows = match merge_rows(input, states, &component, self.rows.clone()).await {
+            Ok(rows) if findings.is_empty() => rows,
+            Ok(_) => return Err(Stop::Conflicts { findings, notes }),
+            Err(Failed::Conflicts(rows)) => {
+                findings.extend(rows);
+                return Err(Stop::Conflicts { findings, notes });
+            }
+            Err(Failed::Unmergeable(why)) => {
+                findings.extend(files.into_iter().map(|finding| finding.because(&why)));
+                return Err(Stop::Conflicts { findings, notes });
+            }
+            Err(Failed::Options(why)) => {
+                let message = format!("{}: the options of its rule in merge.toml: {why}", input.root);
+                return Err(Stop::Failed(Failure { reason: FailureReason::Broken, message }));
+            }
+            Err(Failed::TooLarge(why)) => {
+                let message = format!("{}: {why}", input.root);
+                return Err(Stop::Failed(Failure { reason: FailureReason::Limit, message }));
+            }
+            Err(Failed::Storage(error)) => return Err(error.into()),
+            Err(Failed::Engine(error)) => {
+                return Err(broken(input.root, format!("its rows: {}", full_message(&error))));
+            }
+        };
+        match plan(PlanInput { merged: Some(&rows.component), ..plan_input }) {
+            Planned::Ready(plan) => Ok((plan, Some(rows))),
+            Planned::Conflicts { findings, notes } => Err(Stop::Conflicts { findings, notes }),
+            Planned::Rows(_) => Err(broken(input.root, "its rows are merged and still contested")),
+            Planned::Broken(message) => Err(broken(input.root, message)),
+        }
     }
 
     /// Reads the logs of all sides. Base comes first: the others go on from its state.

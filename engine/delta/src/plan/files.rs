@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anabranch_merge::{ConflictKind, ConflictValue};
 use serde_json::json;
 
+use super::contested::MergedComponent;
 use super::finding::Finding;
 use super::history::{advance, changed_files};
 use super::matrix::{self, Classified, Operation};
@@ -21,22 +22,29 @@ pub(crate) struct FilePlan {
     pub live: LiveFiles,
     /// What cannot be decided.
     pub findings: Vec<Finding>,
+    /// Files that both sides changed, so that their rows have to be merged; and the same as findings, for tables whose
+    /// rows cannot be.
+    pub contested: BTreeSet<Arc<str>>,
+    pub contested_findings: Vec<Finding>,
     /// What was left out.
     pub notes: Vec<String>,
     /// Whether theirs only added rows.
     pub appends_only: bool,
 }
 
-/// Merges the files: theirs' commits on top of ours, less the compactions whose input ours changed.
+/// Merges the files: theirs' commits on top of ours, less the compactions whose input ours changed, and less those that
+/// `merged` rows stand for.
 pub(crate) fn plan_files(
     base: &LiveFiles,
     ours: &LiveFiles,
     our_commits: &[Arc<Commit>],
     their_commits: &[Arc<Commit>],
+    merged: Option<&MergedComponent>,
 ) -> FilePlan {
     let our_changes = changed_files(base, ours);
     let mut plan = FilePlan::default();
-    let mut dropped: BTreeSet<u64> = BTreeSet::new();
+    let stood_for = merged.map(|merged| merged.versions.clone()).unwrap_or_default();
+    let mut dropped: BTreeSet<u64> = stood_for.clone();
     let theirs = loop {
         let kept: Vec<Arc<Commit>> =
             their_commits.iter().filter(|commit| !dropped.contains(&commit.version)).cloned().collect();
@@ -65,16 +73,33 @@ pub(crate) fn plan_files(
                 let message = format!(
                     "theirs changed rows in version {version} of a file that theirs had compacted, and ours changed the compaction's input"
                 );
-                plan.findings.push(Finding::file(ConflictKind::RowConflict, "layout", &key, message));
+                plan.contested_findings.push(Finding::file(
+                    ConflictKind::RowConflict,
+                    "layout",
+                    &key,
+                    message,
+                ));
+                plan.contested.insert(key);
+                let changed_too = their_commits.iter().flat_map(|commit| commit.removes());
+                let changed_too =
+                    changed_too.map(|remove| &remove.key).filter(|key| our_changes.contains_key(*key));
+                plan.contested.extend(changed_too.cloned());
+                plan.findings = matrix_findings(base, ours, our_commits, their_commits);
                 return plan;
             }
         }
     };
-    for version in &dropped {
+    for version in dropped.difference(&stood_for) {
         plan.notes
             .push(format!("theirs' version {version} only arranged files that ours changed; it is left out"));
     }
-    plan.live = merge_live(base, ours, &theirs, our_commits, &plan.commits, &mut plan.findings);
+    plan.live = merge_live(base, ours, &theirs, our_commits, &mut plan);
+    for key in merged.iter().flat_map(|merged| &merged.removed) {
+        plan.live.remove(key);
+    }
+    for add in merged.iter().flat_map(|merged| &merged.added) {
+        plan.live.insert(add.key.clone(), add.clone());
+    }
     let theirs_classified = classify_all(base, &plan.commits, ours);
     let ours_classified = classify_all(base, our_commits, &theirs);
     plan.appends_only = theirs_classified.iter().all(|c| {
@@ -85,6 +110,21 @@ pub(crate) fn plan_files(
     });
     plan.findings.extend(matrix::check(&theirs_classified, &ours_classified));
     plan
+}
+
+/// The pairs of operations that a person must decide, whatever becomes of the files.
+fn matrix_findings(
+    base: &LiveFiles,
+    ours: &LiveFiles,
+    our_commits: &[Arc<Commit>],
+    their_commits: &[Arc<Commit>],
+) -> Vec<Finding> {
+    // A commit that cannot be applied to the base stands on a compaction: it is classified all the same.
+    let mut theirs = base.clone();
+    for commit in their_commits {
+        let _ = advance(&mut theirs, commit);
+    }
+    matrix::check(&classify_all(base, their_commits, ours), &classify_all(base, our_commits, &theirs))
 }
 
 /// Theirs' state without the dropped commits; the version and file of a commit that needs one of those.
@@ -137,9 +177,9 @@ fn merge_live(
     ours: &LiveFiles,
     theirs: &LiveFiles,
     our_commits: &[Arc<Commit>],
-    their_commits: &[Arc<Commit>],
-    findings: &mut Vec<Finding>,
+    plan: &mut FilePlan,
 ) -> LiveFiles {
+    let their_commits = std::mem::take(&mut plan.commits);
     let mut live = ours.clone();
     for (key, (before, after)) in changed_files(base, theirs) {
         let our_file = ours.get(&key);
@@ -166,18 +206,20 @@ fn merge_live(
                     |add| add.key != key && !other.get(&add.key).is_some_and(|other| other.same_file(add)),
                 )
             };
-        if converges && !images_missing(their_commits, ours) && !images_missing(our_commits, theirs) {
+        if converges && !images_missing(&their_commits, ours) && !images_missing(our_commits, theirs) {
             continue;
         }
-        findings.push(file_conflict(
+        plan.contested_findings.push(file_conflict(
             &key,
             before.as_ref(),
             our_file,
             after.as_ref(),
             our_commits,
-            their_commits,
+            &their_commits,
         ));
+        plan.contested.insert(key);
     }
+    plan.commits = their_commits;
     live
 }
 
@@ -203,7 +245,7 @@ fn file_conflict(
         })
     };
     let message = match (before.is_some(), ours.is_some(), theirs.is_some()) {
-        (true, false, false) => "both sides replaced this file; their rows cannot be merged yet",
+        (true, false, false) => "both sides replaced this file",
         (true, false, true) => "ours replaced this file, theirs deleted rows in it",
         (true, true, false) => "theirs replaced this file, ours deleted rows in it",
         (true, true, true) => "both sides deleted rows in this file",

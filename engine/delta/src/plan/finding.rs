@@ -16,6 +16,8 @@ pub struct Finding {
     base: Option<ConflictValue>,
     ours: Option<ConflictValue>,
     theirs: Option<ConflictValue>,
+    /// The ways out; none: one side's table whole.
+    choices: Option<Vec<Choice>>,
 }
 
 impl Finding {
@@ -36,6 +38,7 @@ impl Finding {
             base: None,
             ours: None,
             theirs: None,
+            choices: None,
         }
     }
 
@@ -78,6 +81,18 @@ impl Finding {
         self
     }
 
+    /// Names the ways out.
+    pub fn choices(mut self, choices: Vec<Choice>) -> Self {
+        self.choices = Some(choices);
+        self
+    }
+
+    /// Says more about what happened.
+    pub fn because(mut self, why: &str) -> Self {
+        self.message = format!("{}: {why}", self.message);
+        self
+    }
+
     /// The conflict of the table at `root`.
     pub fn into_conflict(self, root: &str) -> Conflict {
         let path = if self.path.is_empty() { root.to_owned() } else { format!("{root}/{}", self.path) };
@@ -92,10 +107,12 @@ impl Finding {
             base: self.base,
             ours: self.ours,
             theirs: self.theirs,
-            choices: vec![
-                Choice { id: "ours".into(), label: "keep the destination's table whole".into() },
-                Choice { id: "theirs".into(), label: "take the source's table whole".into() },
-            ],
+            choices: self.choices.unwrap_or_else(|| {
+                vec![
+                    Choice { id: "ours".into(), label: "keep the destination's table whole".into() },
+                    Choice { id: "theirs".into(), label: "take the source's table whole".into() },
+                ]
+            }),
         }
     }
 }

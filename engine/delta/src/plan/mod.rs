@@ -1,5 +1,6 @@
 //! Decides a merge: three states and the commits that are there become a plan or a complete list of conflicts. Pure.
 
+mod contested;
 mod features;
 mod files;
 mod finding;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use anabranch_merge::{ConflictKind, RowTotals};
 
+pub use contested::{Component, MergedComponent};
 pub use finding::Finding;
 pub use history::{ChangedFiles, History, changed_files, same_live};
 pub use replay::{PlannedCommit, WantedObject};
@@ -28,6 +30,7 @@ use history::{Since, since};
 use metadata::{Take, Touch};
 
 /// What a plan is made from.
+#[derive(Clone)]
 pub struct PlanInput<'a> {
     /// The table in the merge base.
     pub base: &'a Snapshot,
@@ -47,6 +50,8 @@ pub struct PlanInput<'a> {
     pub seed: [u8; 32],
     /// How the source is called.
     pub source: &'a str,
+    /// Rows that were merged because an earlier plan asked for it: [`Planned::Rows`].
+    pub merged: Option<&'a MergedComponent>,
 }
 
 /// What is to be appended to ours' log.
@@ -80,8 +85,37 @@ pub enum Planned {
         /// What would have been left out or squashed.
         notes: Vec<String>,
     },
+    /// Both sides changed rows of the same files: these rows have to be merged before it can be planned.
+    Rows(Box<RowsWanted>),
     /// The plan contradicts itself: a mistake of this merger.
     Broken(String),
+}
+
+/// What is to be merged row by row, and what else stands in the way.
+#[derive(Clone, Debug)]
+pub struct RowsWanted {
+    /// The rows.
+    pub component: Component,
+    /// What else cannot be decided.
+    pub findings: Vec<Finding>,
+    /// The same files as findings, for tables whose rows cannot be merged.
+    pub files: Vec<Finding>,
+    /// What would have been left out or squashed.
+    pub notes: Vec<String>,
+}
+
+impl Planned {
+    /// The plan where rows cannot be merged: files that both sides changed are conflicts.
+    pub fn without_rows(self) -> Planned {
+        match self {
+            Planned::Rows(wanted) => {
+                let RowsWanted { mut findings, files, notes, .. } = *wanted;
+                findings.extend(files);
+                Planned::Conflicts { findings, notes }
+            }
+            other => other,
+        }
+    }
 }
 
 /// Plans the merge of theirs into ours.
@@ -99,19 +133,41 @@ pub fn plan(input: PlanInput<'_>) -> Planned {
     let protocol = features::merge_protocol(base, ours, theirs, &mut findings);
     let ours_since = since(base, ours, input.ours_history);
     let theirs_since = since(base, theirs, input.theirs_history);
-    let files = files::plan_files(&base.files, &ours.files, ours_since.commits(), theirs_since.commits());
+    let (our_commits, their_commits) = (ours_since.commits(), theirs_since.commits());
+    let mut files = files::plan_files(&base.files, &ours.files, our_commits, their_commits, input.merged);
+    if let Some(merged) = input.merged {
+        match contested::row_commit(merged, their_commits, ours) {
+            Ok(commit) => {
+                let first = merged.versions.first().copied().unwrap_or_default();
+                let place = contested::place_of_row_commit(&commit, first, &files.commits);
+                files.commits.insert(place, Arc::new(commit));
+            }
+            Err(message) => return Planned::Broken(message),
+        }
+        if let Some(key) = files.contested.first() {
+            return Planned::Broken(format!("{key:?} is still contested after its rows were merged"));
+        }
+    }
     let mut notes = files.notes;
     findings.extend(files.findings);
     findings.extend(check_squash(ours, &theirs_since, input.refuse_cleaned, &mut notes));
 
-    let our_touch = Touch::of(ours_since.commits());
-    let their_touch = Touch::of(&files.commits);
+    let our_touch = Touch::of(our_commits);
+    // Before the rows are merged, all commits count that the merge would bring.
+    let their_touch =
+        if files.contested.is_empty() { Touch::of(&files.commits) } else { Touch::of(their_commits) };
     findings.extend(metadata::check_demands("ours", &base.metadata, &ours.metadata, their_touch));
     findings.extend(metadata::check_demands("theirs", &base.metadata, &theirs.metadata, our_touch));
     findings.extend(metadata::check_identity(base, our_touch, their_touch));
     let txns = markers::merge_txns(base, ours, theirs, theirs_since.commits(), &mut findings);
     let domains = markers::merge_domains(base, ours, theirs, our_touch, their_touch, &mut findings);
 
+    if !files.contested.is_empty() {
+        let sides = [&base.files, &ours.files, &theirs.files];
+        let component = contested::component(&files.contested, sides, our_commits, their_commits);
+        let files = files.contested_findings;
+        return Planned::Rows(Box::new(RowsWanted { component, findings, files, notes }));
+    }
     let rules = replay::ReplayRules {
         base,
         ours,
@@ -138,6 +194,12 @@ pub fn plan(input: PlanInput<'_>) -> Planned {
         return Planned::Broken("the replayed commits do not give the planned files".into());
     }
     let mut commits = replayed.commits;
+    let mut wanted = replayed.wanted;
+    if let Some(merged) = input.merged {
+        // These are new: no side has them.
+        let new: BTreeSet<&str> = merged.added.iter().map(|add| &*add.key).collect();
+        wanted.retain(|object| !new.contains(object.path.as_str()));
+    }
     // A joined description belongs to a commit of theirs; only one that was left out can have carried it.
     let lost = matches!(&metadata, Take::Merged(_) if !mentions(&commits, "metaData"))
         || matches!(&protocol, Take::Merged(_) if !mentions(&commits, "protocol"));
@@ -146,12 +208,15 @@ pub fn plan(input: PlanInput<'_>) -> Planned {
     }
     let changed = changed_files(&ours.files, &replayed.live);
     let added = changed.values().filter_map(|(_, after)| after.as_ref());
-    let rows =
-        if files.appends_only { added.clone().map(|add| add.live_rows()).sum::<Option<u64>>() } else { None };
+    let rows = if files.appends_only && input.merged.is_none() {
+        added.clone().map(|add| add.live_rows()).sum::<Option<u64>>()
+    } else {
+        None
+    };
     commits.shrink_to_fit();
     Planned::Ready(Plan {
         commits,
-        wanted: replayed.wanted,
+        wanted,
         rows: rows.map(|added| RowTotals { added, ..RowTotals::default() }),
         files_added: added.count() as u64,
         files_removed: changed.values().filter(|(before, _)| before.is_some()).count() as u64,

@@ -5,4 +5,5 @@ mod conformance;
 mod fixtures;
 mod hostile;
 mod merges;
+mod rows;
 mod staged;

@@ -174,6 +174,9 @@ keys! {
         "How long the server works on a request after it has the body (503). What has begun to be published is published.";
     "limits.shutdown_time": Kind::Duration, = "30s",
         "How long requests that have begun may go on after SIGTERM; then they end with an error.";
+    "limits.rows_bytes": Kind::Bytes, = "256 MiB",
+        "Memory for the rows of one table that both sides of a merge changed. What does not fit is sorted on disk, below `tmp` in the data folder.";
+    "limits.rows_disk_bytes": Kind::Bytes, = "64 GiB", "The most bytes of disk for such rows of one table.";
     "limits.cache_bytes": Kind::Bytes, = "256 MiB", "Decoded tree nodes kept in memory for each repository.";
 }
 

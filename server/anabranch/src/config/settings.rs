@@ -147,6 +147,8 @@ pub(crate) struct Limits {
     pub(crate) body_rate: u64,
     pub(crate) request_time: Duration,
     pub(crate) shutdown_time: Duration,
+    pub(crate) rows_bytes: u64,
+    pub(crate) rows_disk_bytes: u64,
     pub(crate) cache_bytes: u64,
 }
 
@@ -348,6 +350,8 @@ impl Reader<'_> {
             body_rate: self.bytes("limits.body_rate"),
             request_time: self.duration("limits.request_time"),
             shutdown_time: self.duration("limits.shutdown_time"),
+            rows_bytes: self.bytes("limits.rows_bytes"),
+            rows_disk_bytes: self.bytes("limits.rows_disk_bytes"),
             cache_bytes: self.bytes("limits.cache_bytes"),
         }
     }

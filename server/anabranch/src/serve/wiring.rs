@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anabranch_app::{App, AppParts, AppSettings, LinkKey, SampleObject, ServerFacts};
 use anabranch_auth::{Authenticator, Directory, DirectoryParts, KeyPair, ServerKeys};
-use anabranch_delta::DeltaMerger;
+use anabranch_delta::{DeltaMerger, RowBudget};
 use anabranch_merge::{Merger, Registry, TableFormat, TextMerger};
 use anabranch_refs::{PostgresConfig, PostgresStore, RefsBackend, SqliteStore, StagingStore};
 use anabranch_repository::{Catalog, CatalogParts};
@@ -65,8 +65,9 @@ pub(super) async fn app(
     let objects = settings.objects.clone();
     let namespaces = Arc::new(Namespaces::new(folder.join("objects"), objects, metrics.backends.clone()));
     let metered = |merger: Arc<dyn Merger>| Arc::new(MeteredMerger::new(merger, &metrics.merges));
+    let rows = row_budget(folder, settings)?;
     let registry = Registry::new()
-        .with_format(TableFormat::Delta, metered(Arc::new(DeltaMerger::new())))
+        .with_format(TableFormat::Delta, metered(Arc::new(DeltaMerger::with_budget(rows))))
         .with(metered(Arc::new(TextMerger)));
     let catalog = Catalog::new(CatalogParts {
         refs: Arc::clone(&refs),
@@ -93,6 +94,23 @@ pub(super) async fn app(
     let parts = AppParts { catalog, refs, directory, clock, ids };
     let app = App::with_settings(parts, AppSettings { link_key, facts: facts(settings), samples: &SAMPLES });
     Ok(Wired { app, authenticator, namespaces })
+}
+
+/// What merges of rows may use. The folder is emptied: what lies there is of a process that ended in between.
+fn row_budget(folder: &DataFolder, settings: &Settings) -> anyhow::Result<RowBudget> {
+    let spill = folder.join("tmp").join("rows");
+    match std::fs::remove_dir_all(&spill) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("{} cannot be emptied", spill.display()));
+        }
+        _ => {}
+    }
+    std::fs::create_dir_all(&spill).with_context(|| format!("{} cannot be made", spill.display()))?;
+    Ok(RowBudget {
+        memory_bytes: usize::try_from(settings.limits.rows_bytes).unwrap_or(usize::MAX),
+        folder: Some(spill),
+        disk_bytes: settings.limits.rows_disk_bytes,
+    })
 }
 
 async fn state(

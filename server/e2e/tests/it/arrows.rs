@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("refs", &["types"]),
     ("merge", &["types", "tree"]),
     ("repository", &["types", "tree", "refs", "storage", "merge"]),
-    ("delta", &["types", "merge"]),
+    ("delta", &["types", "merge", "rows"]),
     ("iceberg", &["types", "merge"]),
     ("rows", &["types"]),
     ("plugin-host", &["types", "merge"]),

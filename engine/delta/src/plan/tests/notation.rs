@@ -205,7 +205,7 @@ impl Sides {
     }
 
     pub(super) fn plan_with(&self, ours_history: History, theirs_history: History) -> Planned {
-        plan(PlanInput {
+        let planned = plan(PlanInput {
             base: &self.base.snapshot(),
             ours: &self.ours.snapshot(),
             theirs: &self.theirs.snapshot(),
@@ -215,7 +215,10 @@ impl Sides {
             merge_time_ms: MERGE_TIME_MS,
             seed: [7; 32],
             source: "dev",
-        })
+            merged: None,
+        });
+        // These tables have no rows: files that both sides changed are conflicts.
+        planned.without_rows()
     }
 }
 
@@ -224,6 +227,7 @@ pub(super) fn print(planned: &Planned, ours: &Snapshot) -> String {
     let mut lines: Vec<String> = Vec::new();
     match planned {
         Planned::Broken(message) => lines.push(format!("BROKEN {message}")),
+        Planned::Rows(wanted) => lines.push(format!("ROWS {:?}", wanted.component.versions)),
         Planned::Conflicts { findings, notes } => {
             let mut conflicts: Vec<_> =
                 findings.iter().cloned().map(|finding: Finding| finding.into_conflict("t")).collect();

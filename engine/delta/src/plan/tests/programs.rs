@@ -153,6 +153,7 @@ proptest! {
             let (old, our, their) = (sides.base.snapshot(), sides.ours.snapshot(), sides.theirs.snapshot());
             match sides.plan() {
                 Planned::Broken(message) => prop_assert!(false, "{message}"),
+                Planned::Rows(_) => prop_assert!(false, "these tables have no rows"),
                 Planned::Conflicts { findings, .. } => {
                     let (left, right) = (changed_files(&old.files, &our.files), changed_files(&old.files, &their.files));
                     let overlap = left.keys().any(|key| right.contains_key(key));
