@@ -6,7 +6,7 @@
 //! one side.
 //!
 //! 1. [`places`]: where both sides changed something (pure, from the walk).
-//! 2. [`read`]: what they did there (reads; in proportion to what changed there).
+//! 2. [`read`], [`summary`]: what they did there (reads; in proportion to what changed there).
 //! 3. [`folder`], [`case`], [`names`]: whether it fits together (pure); [`report`]: the words.
 //! 4. [`take`]: what becomes of the place.
 //!
@@ -19,6 +19,7 @@ mod places;
 mod read;
 mod report;
 mod scope;
+mod summary;
 mod take;
 
 pub(super) use names::is_harmless;

@@ -7,11 +7,9 @@ use anabranch_types::Entry;
 
 use super::case::case_clashes;
 use super::folder::{FolderChanges, PathChange, judge, removed_by_commit};
-use super::names::{MARKERS, SUMMARIES, in_folder, is_dbio_commit, is_hidden_below, split};
+use super::names::{is_dbio_commit, split};
 use super::places::{Contested, SilentSide, contested_above, contested_folders, file_or_folder};
-use super::report::{
-    case_only, entries_value, file_and_folder, folder_conflict, marker_conflict, summary_conflict,
-};
+use super::report::{case_only, entries_value, file_and_folder, folder_conflict};
 use super::scope::Scope;
 use crate::pipeline::decide::same_content;
 use crate::pipeline::finder::RootFinder;
@@ -82,9 +80,9 @@ fn without_covered(findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// The three trees, with what reads them.
-struct Reading<'r, 'i> {
-    session: &'r Session,
-    input: &'r PipelineInput<'i>,
+pub(super) struct Reading<'r, 'i> {
+    pub(super) session: &'r Session,
+    pub(super) input: &'r PipelineInput<'i>,
 }
 
 impl Reading<'_, '_> {
@@ -140,44 +138,8 @@ impl Reading<'_, '_> {
         Ok([judged.pop().unwrap_or_default(), theirs])
     }
 
-    /// Summaries that one side wrote and markers that it added, over data that the other side changed.
-    async fn summaries(
-        &self,
-        finder: &mut RootFinder<'_>,
-        folders: Vec<String>,
-    ) -> Result<Vec<Finding>, TreeError> {
-        let mut with_any = Vec::new();
-        let mut probes: Vec<(Vec<u8>, String)> =
-            folders.into_iter().map(|folder| (in_folder(&folder, "_").into_bytes(), folder)).collect();
-        probes.sort_unstable();
-        let (probes, folders): (Vec<Vec<u8>>, Vec<String>) = probes.into_iter().unzip();
-        let ours = self.any_with_each(&self.input.ours, &probes).await?;
-        let theirs = self.any_with_each(&self.input.theirs, &probes).await?;
-        for (folder, any) in
-            folders.into_iter().zip(ours.iter().zip(&theirs).map(|(left, right)| *left || *right))
-        {
-            if any && !finder.is_decided_elsewhere(&folder).await? {
-                with_any.push(folder);
-            }
-        }
-        let mut findings = Vec::new();
-        for dataset in with_any {
-            for by_ours in [true, false] {
-                let found = match self.outdated_summary(finder, &dataset, by_ours).await? {
-                    Some(found) => Some(found),
-                    None => self.marker_without_data(finder, &dataset, by_ours).await?,
-                };
-                if let Some(conflict) = found {
-                    findings.push(Finding { conflict, scope: Scope::Below(dataset.clone()) });
-                    break;
-                }
-            }
-        }
-        Ok(findings)
-    }
-
     /// The writer's tree and the other one, with their labels in the same order.
-    fn by(&self, by_ours: bool) -> ([&Tree; 2], [&str; 2]) {
+    pub(super) fn by(&self, by_ours: bool) -> ([&Tree; 2], [&str; 2]) {
         let [ours, theirs] = self.labels();
         match by_ours {
             true => ([&self.input.ours, &self.input.theirs], [ours, theirs]),
@@ -185,100 +147,8 @@ impl Reading<'_, '_> {
         }
     }
 
-    async fn outdated_summary(
-        &self,
-        finder: &mut RootFinder<'_>,
-        dataset: &str,
-        by_ours: bool,
-    ) -> Result<Option<Conflict>, TreeError> {
-        let ([writer, other], labels) = self.by(by_ours);
-        let mut written = None;
-        for summary in SUMMARIES {
-            let path = in_folder(dataset, summary);
-            let range = match path.ends_with('/') {
-                true => KeyRange::prefix(path.as_bytes()),
-                false => KeyRange::single(path.as_bytes()),
-            };
-            let mut diff = self.session.diff(&self.input.base, writer, range);
-            while let (None, Some(batch)) = (&written, diff.next_batch().await?) {
-                for change in
-                    batch.into_iter().filter(|change| change.after.is_some() && !change.same_content())
-                {
-                    let its = self.session.get(other, change.key.as_bytes()).await?;
-                    if !same_content(&its, &change.after) {
-                        written = Some(change.key.as_str().to_owned());
-                        break;
-                    }
-                }
-            }
-        }
-        let Some(summary) = written else { return Ok(None) };
-        let wanted = |change: &Difference| !change.same_content();
-        let Some(data) = self.first_data_change(finder, dataset, [writer, other], &wanted).await? else {
-            return Ok(None);
-        };
-        let values = self.values([&summary, &data]).await?;
-        Ok(Some(summary_conflict(dataset, &summary, &data, labels, values)))
-    }
-
-    async fn marker_without_data(
-        &self,
-        finder: &mut RootFinder<'_>,
-        dataset: &str,
-        by_ours: bool,
-    ) -> Result<Option<Conflict>, TreeError> {
-        let ([writer, other], labels) = self.by(by_ours);
-        for marker in MARKERS {
-            let path = in_folder(dataset, marker);
-            let before = self.session.get(&self.input.base, path.as_bytes()).await?;
-            let its = self.session.get(writer, path.as_bytes()).await?;
-            if before.is_some() || its.is_none() || self.session.get(other, path.as_bytes()).await?.is_some()
-            {
-                continue;
-            }
-            let wanted = |change: &Difference| change.after.is_none();
-            let Some(gone) = self.first_data_change(finder, dataset, [writer, other], &wanted).await? else {
-                continue;
-            };
-            let folder = split(&gone).0;
-            let range = KeyRange::prefix(folder_prefix(folder).as_bytes());
-            if !self.session.any_in(other, &range).await? {
-                let values = self.values([&path, &gone]).await?;
-                return Ok(Some(marker_conflict(dataset, &path, folder, labels, values)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first data file below a dataset that the other side changed in the wanted way and that the writer has as it was.
-    async fn first_data_change(
-        &self,
-        finder: &mut RootFinder<'_>,
-        dataset: &str,
-        [writer, other]: [&Tree; 2],
-        wanted: &(dyn Fn(&Difference) -> bool + Sync),
-    ) -> Result<Option<String>, TreeError> {
-        for range in Scope::Below(dataset.to_owned()).ranges() {
-            let mut diff = self.session.diff(&self.input.base, other, range);
-            while let Some(batch) = diff.next_batch().await? {
-                for change in batch.into_iter().filter(wanted) {
-                    let path = change.key.as_str();
-                    let relative = path.get(folder_prefix(dataset).len()..).unwrap_or_default();
-                    if is_hidden_below(relative) || finder.owner(path.as_bytes()).await?.is_some() {
-                        continue;
-                    }
-                    let its = self.session.get(writer, path.as_bytes()).await?;
-                    if !same_content(&its, &change.after) {
-                        return Ok(Some(path.to_owned()));
-                    }
-                }
-            }
-        }
-        Ok(None)
-    }
-
     /// What these paths hold in base, ours and theirs.
-    async fn values(&self, paths: [&str; 2]) -> Result<[serde_json::Value; 3], TreeError> {
+    pub(super) async fn values(&self, paths: [&str; 2]) -> Result<[serde_json::Value; 3], TreeError> {
         let mut values = [serde_json::Value::Null, serde_json::Value::Null, serde_json::Value::Null];
         for (value, tree) in values.iter_mut().zip([&self.input.base, &self.input.ours, &self.input.theirs]) {
             let mut entries = BTreeMap::new();
@@ -352,7 +222,7 @@ impl Reading<'_, '_> {
         Finding { conflict: case_only(&paths, self.labels(), values), scope: Scope::Paths(paths) }
     }
 
-    async fn any_with_each(&self, tree: &Tree, prefixes: &[Vec<u8>]) -> Result<Vec<bool>, TreeError> {
+    pub(super) async fn any_with_each(&self, tree: &Tree, prefixes: &[Vec<u8>]) -> Result<Vec<bool>, TreeError> {
         self.session.any_with_each_prefix(tree, prefixes).await
     }
 }
