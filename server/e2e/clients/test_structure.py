@@ -459,3 +459,45 @@ def test_delta_tables_changed_at_random(server, repository, tmp_path):
         assert duck(local, ["id", "value"]) == rows, pair
     print(f"delta-rs: {outcomes}")
     assert outcomes["clean"] >= 2, outcomes
+
+
+def test_a_revert_and_a_cherry_pick_go_by_the_same_rules(server, repository):
+    main = repository.branch("main")
+    s3 = server.s3()
+
+    def put(branch, name, body):
+        s3.put_object(Bucket=repository.id, Key=f"{branch}/s/day=1/{name}", Body=body)
+
+    def overwrite(branch, name):
+        for item in list(branch.objects(prefix="s/day=1/")):
+            s3.delete_object(Bucket=repository.id, Key=f"{branch.id}/{item.path}")
+        put(branch.id, name, name.encode())
+        return branch.commit(f"overwritten with {name}")
+
+    def held(branch):
+        return sorted(item.path.rsplit("/", 1)[1] for item in branch.objects(prefix="s/day=1/"))
+
+    put("main", "a", b"a")
+    main.commit("a partition")
+    other = repository.branch("other").create("main")
+    overwritten = overwrite(main, "b")
+    put("main", "c", b"c")
+    appended = main.commit("appended").id
+    with pytest.raises(ConflictException) as refused:
+        main.revert(overwritten.id)
+    [conflict] = refused.value.body["conflicts"]
+    assert (conflict["rule"], conflict["path"]) == ("partition-overwritten-vs-appended", "s/day=1")
+    assert held(main) == ["b", "c"], "nothing was published"
+    main.revert(appended)
+    assert held(main) == ["b"]
+    main.revert(overwritten.id)
+    assert held(main) == ["a"], "alone it is reverted whole"
+
+    overwrite(other, "o")
+    with pytest.raises(ConflictException) as refused:
+        other.cherry_pick(overwritten.id)
+    [conflict] = refused.value.body["conflicts"]
+    assert (conflict["rule"], conflict["path"]) == ("partition-overwritten-both", "s/day=1")
+    third = repository.branch("third").create(repository.commit(overwritten.id))
+    third.cherry_pick(appended)
+    assert held(third) == ["b", "c"]

@@ -222,7 +222,11 @@ impl Reading<'_, '_> {
         Finding { conflict: case_only(&paths, self.labels(), values), scope: Scope::Paths(paths) }
     }
 
-    pub(super) async fn any_with_each(&self, tree: &Tree, prefixes: &[Vec<u8>]) -> Result<Vec<bool>, TreeError> {
+    pub(super) async fn any_with_each(
+        &self,
+        tree: &Tree,
+        prefixes: &[Vec<u8>],
+    ) -> Result<Vec<bool>, TreeError> {
         self.session.any_with_each_prefix(tree, prefixes).await
     }
 }
