@@ -13,36 +13,61 @@ use serde::{Deserialize, Serialize};
 pub enum TableFormat {
     /// Delta Lake: `_delta_log/<20 digits>.json`, or a checkpoint there.
     Delta,
-    /// Apache Iceberg: `metadata/*.metadata.json`, or `metadata/version-hint.text`.
+    /// Apache Iceberg: `metadata/*.metadata.json`. A `version-hint.text` alone names a file that is gone.
     Iceberg,
     /// Apache Hudi: anything below `.hoodie/`.
     Hudi,
+    /// Lance: `_versions/*.manifest`.
+    Lance,
+    /// Zarr, version 2 of its format: `.zgroup`, `.zarray` or `.zmetadata` in the folder itself.
+    Zarr2,
+    /// Zarr, version 3 of its format: `zarr.json` in the folder itself.
+    Zarr3,
 }
 
 impl TableFormat {
     /// All formats; the first one that a folder has names it.
-    pub const ALL: [TableFormat; 3] = [TableFormat::Delta, TableFormat::Iceberg, TableFormat::Hudi];
+    pub const ALL: [TableFormat; 6] = [
+        TableFormat::Delta,
+        TableFormat::Iceberg,
+        TableFormat::Hudi,
+        TableFormat::Lance,
+        TableFormat::Zarr2,
+        TableFormat::Zarr3,
+    ];
 
-    /// The folder below the root that holds the format's own files, with its `/`.
+    /// What the paths of the format's own files begin with, below the root: the folder that holds them, with its `/`, or
+    /// the first letters of their names.
     pub fn marker_folder(self) -> &'static str {
         match self {
             TableFormat::Delta => "_delta_log/",
             TableFormat::Iceberg => "metadata/",
             TableFormat::Hudi => ".hoodie/",
+            TableFormat::Lance => "_versions/",
+            TableFormat::Zarr2 => ".z",
+            TableFormat::Zarr3 => "zarr.json",
         }
     }
 
-    /// Whether a file of this name, relative to the marker folder, shows that the folder is a table.
+    /// Whether a file of this name, without what [`TableFormat::marker_folder`] says, shows that the folder is a table.
     pub fn is_marker(self, name: &str) -> bool {
         match self {
             TableFormat::Delta => is_delta_marker(name),
             TableFormat::Iceberg => {
-                name == "version-hint.text"
-                    || (!name.contains('/')
-                        && (name.ends_with(".metadata.json") || name.ends_with(".metadata.json.gz")))
+                !name.contains('/')
+                    && (name.ends_with(".metadata.json") || name.ends_with(".metadata.json.gz"))
             }
             TableFormat::Hudi => !name.is_empty(),
+            TableFormat::Lance => !name.contains('/') && name.len() > 9 && name.ends_with(".manifest"),
+            // `.zattrs` alone describes nothing.
+            TableFormat::Zarr2 => matches!(name, "group" | "array" | "metadata"),
+            TableFormat::Zarr3 => name.is_empty(),
         }
+    }
+
+    /// Whether the format is one of the versions of Zarr.
+    pub fn is_zarr(self) -> bool {
+        matches!(self, TableFormat::Zarr2 | TableFormat::Zarr3)
     }
 }
 
@@ -52,6 +77,9 @@ impl fmt::Display for TableFormat {
             TableFormat::Delta => "Delta",
             TableFormat::Iceberg => "Iceberg",
             TableFormat::Hudi => "Hudi",
+            TableFormat::Lance => "Lance",
+            TableFormat::Zarr2 => "Zarr v2",
+            TableFormat::Zarr3 => "Zarr v3",
         })
     }
 }
@@ -108,9 +136,16 @@ mod tests {
             assert!(!delta.is_marker(name), "{name}");
         }
         let iceberg = TableFormat::Iceberg;
-        assert!(iceberg.is_marker("v3.metadata.json") && iceberg.is_marker("version-hint.text"));
+        assert!(iceberg.is_marker("v3.metadata.json") && !iceberg.is_marker("version-hint.text"));
         assert!(!iceberg.is_marker("snap-1.avro") && !iceberg.is_marker("a/v3.metadata.json"));
         assert!(TableFormat::Hudi.is_marker("hoodie.properties"));
+        let lance = TableFormat::Lance;
+        assert!(lance.is_marker("1.manifest") && lance.is_marker("18446744073709551614.manifest"));
+        assert!(
+            !lance.is_marker(".manifest") && !lance.is_marker("x/1.manifest") && !lance.is_marker("1.txn")
+        );
+        assert!(TableFormat::Zarr2.is_marker("array") && !TableFormat::Zarr2.is_marker("attrs"));
+        assert!(TableFormat::Zarr3.is_marker("") && !TableFormat::Zarr3.is_marker(".bak"));
     }
 
     #[test]

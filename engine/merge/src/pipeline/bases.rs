@@ -9,16 +9,18 @@ use super::decide::{entry_value, sides_and_base};
 use super::edits::Edits;
 use super::finder::RootFinder;
 use super::model::{PipelineError, PipelineInput, PipelineOutcome, PipelineReport, UnitDecision};
+use super::structure::{Scope, take_scope};
 use super::survey::Side;
 use super::units::chosen_side;
 use crate::rules::Rules;
 use crate::{Conflict, ConflictKind};
 
-/// A table or unit by its root, or a single object by its path.
+/// A table or unit by its root, a single object by its path, or what a conflict of structure is about.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Place {
     Unit(String),
     Object(String),
+    Structure(Scope, String),
 }
 
 /// What each base answered for one place, as far as the answers differ.
@@ -71,9 +73,10 @@ pub(super) async fn join(
 }
 
 fn place_of(conflict: &Conflict) -> Place {
-    match &conflict.table {
-        Some(table) => Place::Unit(table.clone()),
-        None => Place::Object(conflict.path.clone()),
+    match (Scope::of(conflict), &conflict.table) {
+        (Some(scope), _) => Place::Structure(scope, conflict.path.clone()),
+        (None, Some(table)) => Place::Unit(table.clone()),
+        (None, None) => Place::Object(conflict.path.clone()),
     }
 }
 
@@ -93,14 +96,25 @@ async fn compare(
     let Some((first, rest)) = outcomes.split_first() else {
         return Ok(ambiguities);
     };
+    let scopes: Vec<Place> =
+        ambiguities.keys().filter(|p| matches!(p, Place::Structure(..))).cloned().collect();
+    let wider = |path: &str, owned: bool| {
+        let holds = |place: &&Place| {
+            matches!(place, Place::Structure(scope, _)
+                if scope.contains(path) && (!owned || scope.reaches_into_units()))
+        };
+        scopes.iter().find(holds).cloned()
+    };
     for outcome in rest {
         let mut diff = session.diff(first.tree(), outcome.tree(), KeyRange::all());
         while let Some(batch) = diff.next_batch().await? {
             for change in batch.into_iter().filter(|change| !change.same_content()) {
                 let path = change.key.as_str().to_owned();
-                let place = match finder.owner(path.as_bytes()).await? {
-                    Some(root) => Place::Unit(root.folder.clone()),
-                    None => Place::Object(path.clone()),
+                let owner = finder.owner(path.as_bytes()).await?;
+                let place = match (wider(&path, owner.is_some()), owner) {
+                    (Some(wider), _) => wider,
+                    (None, Some(root)) => Place::Unit(root.folder.clone()),
+                    (None, None) => Place::Object(path.clone()),
                 };
                 let answers = &mut ambiguities.entry(place).or_default().answers;
                 answers.entry(path).or_insert_with(|| vec![change.before]).push(change.after);
@@ -119,13 +133,13 @@ async fn ambiguous(
 ) -> Result<Conflict, TreeError> {
     let (table, path) = match place {
         Place::Unit(root) => (Some(root.clone()), root.clone()),
-        Place::Object(path) => (None, path.clone()),
+        Place::Object(path) | Place::Structure(_, path) => (None, path.clone()),
     };
     let mut ours = Vec::new();
     let mut theirs = Vec::new();
     let paths: Vec<&String> = match place {
         Place::Object(path) => vec![path],
-        Place::Unit(_) => ambiguity.answers.keys().collect(),
+        Place::Unit(_) | Place::Structure(..) => ambiguity.answers.keys().collect(),
     };
     for path in paths {
         ours.push(entry_value(&session.get(&input.ours, path.as_bytes()).await?));
@@ -164,6 +178,9 @@ async fn set_place(
     place: &Place,
 ) -> Result<(), TreeError> {
     let ranges = match place {
+        Place::Structure(scope, _) => {
+            return take_scope(session, finder, edits, result, side, scope).await;
+        }
         Place::Object(path) => vec![KeyRange::single(path.as_bytes())],
         Place::Unit(root) => super::finder::unit_ranges(root),
     };
@@ -173,7 +190,7 @@ async fn set_place(
             for change in batch {
                 let owner = finder.owner(change.key.as_bytes()).await?;
                 let inside = match place {
-                    Place::Object(_) => true,
+                    Place::Object(_) | Place::Structure(..) => true,
                     Place::Unit(root) => owner.is_some_and(|owner| owner.folder == *root),
                 };
                 if inside {
@@ -188,8 +205,8 @@ async fn set_place(
 /// Books what became of an ambiguous place.
 fn note(report: &mut PipelineReport, place: &Place, side: Option<Side>) {
     match place {
-        Place::Object(_) if side.is_none() => report.objects.conflicts += 1,
-        Place::Object(_) => {}
+        Place::Object(_) | Place::Structure(..) if side.is_none() => report.objects.conflicts += 1,
+        Place::Object(_) | Place::Structure(..) => {}
         Place::Unit(root) => {
             for unit in report.units.iter_mut().filter(|unit| unit.root == *root) {
                 unit.decision = match side {

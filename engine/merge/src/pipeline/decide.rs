@@ -39,7 +39,8 @@ pub(super) fn decide_unit(changes: &[EntryMerge]) -> Decision {
     }
 }
 
-fn same_content(left: &Option<Entry>, right: &Option<Entry>) -> bool {
+/// Whether both hold the same bytes with the same attributes, or nothing.
+pub(super) fn same_content(left: &Option<Entry>, right: &Option<Entry>) -> bool {
     match (left, right) {
         (None, None) => true,
         (Some(left), Some(right)) => left.same_content(right),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anabranch_tree::{KeyRange, Session, Tree, TreeError};
 
 use crate::roots::{TableFormat, folder_prefix, folders_above};
-use crate::rules::{Rule, Rules};
+use crate::rules::{OBJECT_WISE, Rule, Rules};
 
 /// How many keys of a marker folder are looked at in one step.
 const MARKER_PAGE: usize = 64;
@@ -30,6 +30,11 @@ impl Root {
     /// A single object as a unit of its own.
     pub(super) fn object(path: &str, rule: &Rule) -> Root {
         Root { folder: path.to_owned(), base: None, ours: None, theirs: None, rule: Some(rule.clone()) }
+    }
+
+    /// Whether it is a group or an array of Zarr on a side.
+    fn is_zarr(&self) -> bool {
+        [self.ours, self.theirs].into_iter().flatten().any(TableFormat::is_zarr)
     }
 
     /// The format to show: that of ours, or else of another side.
@@ -74,16 +79,24 @@ impl<'a> RootFinder<'a> {
                 }
             }
         }
-        let markers =
-            |folder: &str| TableFormat::ALL.map(|format| marker_prefix(folder, format).into_bytes());
-        let mut probes: Vec<(Vec<u8>, &str)> =
-            unknown.iter().flat_map(|folder| markers(folder).map(|prefix| (prefix, *folder))).collect();
-        probes.sort_unstable();
-        let (prefixes, folders): (Vec<Vec<u8>>, Vec<&str>) = probes.into_iter().unzip();
+        // What sorts last in a folder lies in another node than the rest: it is only asked for where nothing else is.
+        let (last, first): (Vec<TableFormat>, Vec<TableFormat>) =
+            TableFormat::ALL.into_iter().partition(|format| *format == TableFormat::Zarr3);
         let mut candidates: HashSet<&str> = HashSet::new();
-        for tree in [self.ours, self.theirs] {
-            let answers = self.session.any_with_each_prefix(tree, &prefixes).await?;
-            candidates.extend(folders.iter().zip(answers).filter_map(|(folder, any)| any.then_some(*folder)));
+        for formats in [first, last] {
+            let left = unknown.iter().copied().filter(|folder| !candidates.contains(folder));
+            let mut probes: Vec<(Vec<u8>, &str)> = left
+                .flat_map(|folder| {
+                    formats.iter().map(move |format| (marker_prefix(folder, *format).into_bytes(), folder))
+                })
+                .collect();
+            probes.sort_unstable();
+            let (prefixes, folders): (Vec<Vec<u8>>, Vec<&str>) = probes.into_iter().unzip();
+            for tree in [self.ours, self.theirs] {
+                let answers = self.session.any_with_each_prefix(tree, &prefixes).await?;
+                candidates
+                    .extend(folders.iter().zip(answers).filter_map(|(folder, any)| any.then_some(*folder)));
+            }
         }
         for folder in unknown {
             let by_rule = self.rules.folder(folder).is_some_and(Rule::makes_unit);
@@ -94,14 +107,29 @@ impl<'a> RootFinder<'a> {
         Ok(())
     }
 
-    /// The nearest root above a key: the unit that the key belongs to.
+    /// The nearest root above a key: the unit that the key belongs to. An array or a group of Zarr goes with the group
+    /// that it lies in, because the group's metadata may repeat that of all its members.
     pub(super) async fn owner(&mut self, key: &[u8]) -> Result<Option<Arc<Root>>, TreeError> {
+        let mut nearest: Option<Arc<Root>> = None;
         for folder in folders_above(key) {
-            if let Some(root) = self.at(folder).await? {
-                return Ok(Some(root));
+            let root = self.at(folder).await?;
+            match (&nearest, root) {
+                (None, Some(root)) if root.is_zarr() => nearest = Some(root),
+                (None, Some(root)) => return Ok(Some(root)),
+                (Some(_), Some(root)) if root.is_zarr() => nearest = Some(root),
+                (Some(_), _) => break,
+                (None, None) => {}
             }
         }
-        Ok(None)
+        Ok(nearest)
+    }
+
+    /// Whether what lies in a folder is decided by a merger, or left to the objects alone by a rule of `merge.toml`.
+    pub(super) async fn is_decided_elsewhere(&mut self, folder: &str) -> Result<bool, TreeError> {
+        let inside = folder_prefix(folder);
+        let rules = folders_above(inside.as_bytes()).filter_map(|folder| std::str::from_utf8(folder).ok());
+        let nearest = rules.filter_map(|folder| self.rules.folder(folder)?.merger.as_deref()).next();
+        Ok(nearest == Some(OBJECT_WISE) || self.owner(inside.as_bytes()).await?.is_some())
     }
 
     /// Every root above a position in the order of keys. It need not be a key.

@@ -4,7 +4,8 @@
 //! 2. [`decide`]: what follows from the changes alone.
 //! 3. [`units`]: units that both sides changed go to their mergers.
 //! 4. [`edits`]: one list of edits turns ours into the result.
-//! 5. [`check`]: no table may come out as a mixture.
+//! 5. [`structure`]: files and folders that belong to no merger do not come out as a mixture either.
+//! 6. [`check`]: no table may come out as a mixture.
 
 mod bases;
 mod check;
@@ -12,10 +13,12 @@ mod decide;
 mod edits;
 mod finder;
 mod model;
+mod structure;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod units;
+mod zarr;
 
 use std::sync::Arc;
 
@@ -136,9 +139,15 @@ async fn merge_from_base(
         finish(&mut progress, input, &mut finder, job, merge).await.map_err(PipelineError::Tree)?;
     }
 
-    let Progress { edits, mut conflicts, mut report, taken } = progress;
+    let Progress { edits, conflicts, mut report, taken } = progress;
     let edits = edits.into_tree_edits().map_err(PipelineError::Tree)?;
     let tree = session.apply(&input.ours, edits).await.map_err(PipelineError::Tree)?;
+    let decided = structure::Decided { tree, conflicts, undecided_objects: report.objects.conflicts, taken };
+    let structure::Decided { tree, mut conflicts, undecided_objects, taken } =
+        structure::settle(session, input, &mut finder, &surveyed, decided)
+            .await
+            .map_err(PipelineError::Tree)?;
+    report.objects.conflicts = undecided_objects;
     check::no_mixture(session, input, &mut finder, &tree, &taken).await?;
     report.units.sort_by(|left, right| left.root.cmp(&right.root));
     if conflicts.is_empty() {
@@ -170,6 +179,12 @@ fn decide_objects<'s>(
         match decide_entry(change) {
             Decision::Ours => {}
             Decision::Theirs => put_object(progress, change, Side::Theirs),
+            Decision::Conflict if structure::is_harmless(&change.path) => {
+                // What one side removed stays away: a marker that is missing misleads nobody.
+                if change.theirs.is_none() {
+                    put_object(progress, change, Side::Theirs);
+                }
+            }
             Decision::Conflict => {
                 let rule = rules.object(&change.path);
                 match rule.and_then(|rule| Some((rule, rule.merger.as_deref()?))) {

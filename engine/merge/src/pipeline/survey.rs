@@ -40,6 +40,8 @@ pub(super) struct Survey {
     pub(super) objects: Vec<EntryMerge>,
     /// Ranges that only theirs changed, in order. The ranges of `units` are still to be cut out of them.
     pub(super) theirs_only: Vec<KeyRange>,
+    /// Ranges that only ours changed, in order. What changed there stands without being looked at.
+    pub(super) ours_only: Vec<KeyRange>,
     /// The units that changed, in order of root.
     pub(super) units: Vec<ChangedUnit>,
 }
@@ -65,7 +67,10 @@ pub(super) async fn survey(
                         survey.objects.push(EntryMerge { path, base, ours, theirs });
                     }
                 },
-                WalkItem::OnlyOurs { range } => note_straddling(&range, finder, &mut touched).await?,
+                WalkItem::OnlyOurs { range } => {
+                    note_straddling(&range, finder, &mut touched).await?;
+                    survey.ours_only.push(range);
+                }
                 WalkItem::OnlyTheirs { range } => {
                     note_straddling(&range, finder, &mut touched).await?;
                     survey.theirs_only.push(range);

@@ -11,6 +11,7 @@ use super::decide::{
 use super::finder::{Root, unit_ranges};
 use super::model::{PipelineInput, Strategy};
 use super::survey::Side;
+use super::zarr::merge_chunks;
 use crate::roots::{TableFormat, delta_version, folder_prefix};
 use crate::rules::{OnFailure, Rule};
 use crate::transaction::{LogProblem, check_log_union};
@@ -72,6 +73,11 @@ pub(super) async fn merge_folder(
                 Ok(UnitMerge { end, merger: Some(merger.description().name) })
             }
             None => {
+                let chunks = if format.is_zarr() { merge_chunks(changes) } else { None };
+                if let Some(edits) = chunks {
+                    let end = UnitEnd::Merged { edits, report: MergeReport::new("object") };
+                    return Ok(UnitMerge { end, merger: None });
+                }
                 let message = format!("both sides changed the {format} table, and no merger takes it");
                 let conflict = unit_conflict(root, ConflictKind::StructureConflict, message, changes);
                 Ok(UnitMerge { end: settle(input, vec![conflict], None, true), merger: None })

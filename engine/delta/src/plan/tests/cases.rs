@@ -53,7 +53,7 @@ fn a_file_changed_on_both_sides_is_a_conflict() {
     check(
         "base: +a | ours: -a +c op=UPDATE | theirs: -a +d op=UPDATE",
         expect![[r#"
-        row-conflict: t/a: both sides replaced this file; their rows cannot be merged yet
+        row-conflict: t/a: both sides replaced this file
     "#]],
     );
     check(
@@ -83,7 +83,7 @@ fn the_same_deletion_on_both_sides_converges() {
     check(
         "base: +a +b +x | ours: -a | theirs: -a -b +c op=DELETE",
         expect![[r#"
-        row-conflict: t/a: both sides replaced this file; their rows cannot be merged yet
+        row-conflict: t/a: both sides replaced this file
     "#]],
     );
 }
@@ -141,7 +141,7 @@ fn rows_changed_in_a_dropped_compaction_are_a_conflict() {
     check(
         "base: +a +b +x | ours: ~ -a -b +ab | theirs: -a +d op=UPDATE",
         expect![[r#"
-        row-conflict: t/a: both sides replaced this file; their rows cannot be merged yet
+        row-conflict: t/a: both sides replaced this file
     "#]],
     );
 }
@@ -445,7 +445,7 @@ fn commits_that_are_gone_become_one() {
     check_cleaned(
         "base: +a +b | ours: -a +c op=UPDATE | theirs: -a +d",
         expect![[r#"
-        row-conflict: t/a: both sides replaced this file; their rows cannot be merged yet
+        row-conflict: t/a: both sides replaced this file
         note: theirs' commits since the base are gone from its log; they become one commit
     "#]],
     );

@@ -24,6 +24,10 @@ fn lake_contents(lake: &Lake) -> Contents {
 
 /// Reads of a merge of packed trees, from an empty cache; and the outcome.
 async fn merge_cold(sides: [&Contents; 3]) -> (u64, PipelineOutcome, u64) {
+    merge_cold_in(Mode::Mergers, sides).await
+}
+
+async fn merge_cold_in(mode: Mode, sides: [&Contents; 3]) -> (u64, PipelineOutcome, u64) {
     let packs = Arc::new(MemoryPacks::default());
     let params = TreeParams { seed: 7, target: 256 };
     let lake = Lake::new(registry());
@@ -50,7 +54,8 @@ async fn merge_cold(sides: [&Contents; 3]) -> (u64, PipelineOutcome, u64) {
     }
     let store = TreeStore::new(packs, params, 256 << 20);
     let session = store.session();
-    let outcome = merge_trees(&session, &lake.input(&trees[0], &trees[1], &trees[2])).await.unwrap();
+    let input = PipelineInput { mode, ..lake.input(&trees[0], &trees[1], &trees[2]) };
+    let outcome = merge_trees(&session, &input).await.unwrap();
     let counters = store.counters();
     (counters.node_reads, outcome, counters.nodes_written)
 }
@@ -84,4 +89,47 @@ async fn an_import_is_merged_with_scattered_changes_without_reading_either() {
     println!("{reads} node reads, {written} nodes written");
     assert!(reads <= 64, "{reads} node reads");
     assert!(written <= 8, "{written} nodes written");
+}
+
+/// 40 datasets of 50 partitions of 20 files each.
+fn partitions(lake: &Lake) -> Contents {
+    let body = lake.entry("x", 0);
+    let files = (0..40_000)
+        .map(|n| (format!("lake/s{:02}/d={:02}/p{:02}.parquet", n / 1_000, n / 20 % 50, n % 20), n));
+    files.map(|(key, _)| (key, body.clone())).collect()
+}
+
+#[tokio::test]
+async fn the_check_of_structure_reads_in_proportion_to_what_both_sides_changed() {
+    let lake = Lake::new(registry());
+    let base = partitions(&lake);
+    // (files written in place, new files) per side, scattered; then all new ones of each side in datasets of its own.
+    for (name, scattered, apart) in [("few", 10, 0), ("many", 500, 0), ("apart", 0, 5_000)] {
+        let side = |label: &str, shift: usize| {
+            let mut side = base.clone();
+            let body = lake.entry(label, 1);
+            for n in 0..scattered {
+                let at = (n * 7_919 + shift * 31) % 40_000;
+                let folder = format!("lake/s{:02}/d={:02}", at / 1_000, at / 20 % 50);
+                match n % 2 {
+                    0 => drop(
+                        side.insert(format!("{folder}/p{:02}.parquet", (shift * 10 + n) % 20), body.clone()),
+                    ),
+                    _ => drop(side.insert(format!("{folder}/{label}{n}.parquet"), body.clone())),
+                }
+            }
+            for n in 0..apart {
+                side.insert(format!("lake/{label}/d={:02}/p{n:05}.parquet", n / 100), body.clone());
+            }
+            side
+        };
+        let (ours, theirs) = (side("ours", 0), side("theirs", 1));
+        let (without, _, _) = merge_cold_in(Mode::ClientTransaction, [&base, &ours, &theirs]).await;
+        let (with, outcome, _) = merge_cold_in(Mode::Mergers, [&base, &ours, &theirs]).await;
+        println!(
+            "{name}: {with} node reads, {without} without the check; {} conflicts",
+            outcome.conflicts().len()
+        );
+        assert!(with <= without + without / 4 + 8, "{name}: {with} node reads, {without} without the check");
+    }
 }

@@ -1,10 +1,13 @@
 //! Merges of whole trees, text in and text out, and the laws against a plain map.
 //!
-//! `t/#3` stands for `t/_delta_log/00000000000000000003.json`.
+//! `t/#3` stands for `t/_delta_log/00000000000000000003.json`, and `d@1` in a path for `d=1`.
 
 mod cases;
 mod counts;
 mod laws;
+mod structure;
+mod structure_bases;
+mod structure_laws;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -145,6 +148,7 @@ impl Lake {
 }
 
 fn long(path: &str) -> String {
+    let path = &path.replace('@', "=");
     match path.split_once('#') {
         Some((folder, version)) => format!("{folder}_delta_log/{:0>20}.json", version),
         None => path.to_owned(),
