@@ -10,6 +10,8 @@ use crate::wire::{
     Verification,
 };
 
+/// The longest name, in characters: every path fits.
+const NAME_MAX: usize = 1_024;
 /// The longest sentence of a cell, in characters.
 const TEXT_MAX: usize = 500;
 /// The longest value of a cell, in characters.
@@ -48,7 +50,11 @@ fn text(words: impl Into<String>) -> Piece {
 
 /// A name of the repository: the root `""` is all of it.
 fn name(name: &str) -> Piece {
-    if name.is_empty() { text("the whole repository") } else { Piece::Code(name.to_owned()) }
+    if name.is_empty() {
+        text("the whole repository")
+    } else {
+        Piece::Code(clipped(name.to_owned(), NAME_MAX))
+    }
 }
 
 fn value(value: Option<&Value>) -> Line {
@@ -233,7 +239,7 @@ fn one_decided(decided: &Decided) -> Vec<Line> {
         vec![name(&decided.path)],
         vec![text(&*decided.choice)],
         value,
-        vec![Piece::Code(decided.by.clone())],
+        vec![name(&decided.by)],
         vec![text(utc(decided.date))],
     ]
 }

@@ -12,6 +12,7 @@ mod commits;
 mod contract;
 mod deleted;
 mod imports;
+mod merge_session_places;
 mod merge_sessions;
 mod merges;
 mod objects;
