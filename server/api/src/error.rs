@@ -18,6 +18,10 @@ pub(crate) enum ApiError {
     Refused(Box<Refusal>),
     /// A merge that could not be decided.
     Conflicts(Box<wire::MergeConflict>),
+    /// A merge that was to publish a preview which does not hold any more.
+    Stale(Box<wire::StalePreview>),
+    /// A choice for a conflict that somebody else has decided otherwise.
+    Decided(Box<wire::AlreadyDecided>),
     /// The server's own fault. What the client reads names the request; what failed is only logged.
     Failed {
         /// 500, or 503 when trying again may help.
@@ -140,6 +144,8 @@ impl IntoResponse for ApiError {
                 response
             }
             ApiError::Conflicts(conflict) => (StatusCode::CONFLICT, Json(*conflict)).into_response(),
+            ApiError::Stale(stale) => (StatusCode::CONFLICT, Json(*stale)).into_response(),
+            ApiError::Decided(decided) => (StatusCode::CONFLICT, Json(*decided)).into_response(),
             ApiError::Failed { status, source } => {
                 let mut response = status.into_response();
                 response.extensions_mut().insert(Failure(source));

@@ -3,12 +3,14 @@
 use anabranch_app::{App, CommitInfo, MergeAnswer};
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 
 use crate::authenticate::Caller;
 use crate::error::ApiError;
 use crate::extract::{JsonBodyOrDefault, PathOf};
-use crate::wire::{Conflict, Error, FindMergeBaseResult, Merge, MergeConflict, MergeResult, MergeSummary};
+use crate::wire::{
+    Conflict, Error, FindMergeBaseResult, Merge, MergeConflict, MergeRefused, MergeResult, MergeSummary,
+    StalePreview,
+};
 
 /// How many paths in the way a message names.
 const PATHS_SHOWN: usize = 20;
@@ -20,7 +22,7 @@ const PATHS_SHOWN: usize = 20;
     params(("repository" = String, Path), ("sourceRef" = String, Path), ("destinationBranch" = String, Path)),
     request_body(content = Option<Merge>),
     responses(
-        (status = 200, body = MergeResult), (status = 409, body = MergeConflict), (status = "4XX", body = Error)
+        (status = 200, body = MergeResult), (status = 409, body = MergeRefused), (status = "4XX", body = Error)
     )
 )]
 pub(crate) async fn merge(
@@ -87,13 +89,16 @@ pub(crate) fn published(answer: MergeAnswer, sides: &Sides) -> Result<(CommitInf
                  are merged: commit first"
             )))
         }
-        MergeAnswer::StalePreview { preview, moved } => Err(ApiError::refused(
-            StatusCode::CONFLICT,
-            format!(
-                "stale-preview: preview {preview} does not hold any more: {}. Nothing was published; preview again",
+        MergeAnswer::StalePreview { preview, moved } => Err(ApiError::Stale(Box::new(StalePreview {
+            reference: String::new(),
+            message: format!(
+                "preview {preview} does not hold any more: {}. Nothing was published; preview again",
                 listed(&moved)
             ),
-        )),
+            kind: "stale-preview".into(),
+            preview,
+            moved,
+        }))),
         MergeAnswer::StagedInTheWay { paths } => Err(ApiError::bad_request(format!(
             "uncommitted changes on {destination} stand where the {verb} would write: {}. Commit or reset them first",
             listed(&paths)
@@ -101,7 +106,7 @@ pub(crate) fn published(answer: MergeAnswer, sides: &Sides) -> Result<(CommitInf
     }
 }
 
-fn counted(count: u64, what: &str) -> String {
+pub(crate) fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 

@@ -19,8 +19,9 @@ use utoipa_axum::routes;
 use crate::error::ApiError;
 use crate::login::Door;
 use crate::{
-    authenticate, branch_protection, branches, commits, config, groups, imports, links, login, merges,
-    objects, policies, refs, repositories, request_id, staging, tags, users,
+    authenticate, branch_protection, branches, commits, config, groups, imports, links, login,
+    merge_sessions, merges, objects, policies, previews, refs, repositories, request_id, staging, tags,
+    users,
 };
 
 /// Where the operations are.
@@ -131,6 +132,17 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(refs::diff))
         .routes(routes!(refs::diff_tables))
         .routes(routes!(merges::merge, merges::find_merge_base))
+        .routes(routes!(previews::preview))
+        .routes(routes!(previews::report))
+        .routes(routes!(merge_sessions::begin))
+        .routes(routes!(merge_sessions::list))
+        .routes(routes!(merge_sessions::get, merge_sessions::abandon))
+        .routes(routes!(merge_sessions::conflicts))
+        .routes(routes!(merge_sessions::choose, merge_sessions::forget))
+        .routes(routes!(merge_sessions::choose_object))
+        .routes(routes!(merge_sessions::choose_all))
+        .routes(routes!(merge_sessions::outcome))
+        .routes(routes!(merge_sessions::complete))
         .routes(routes!(objects::get, objects::head))
         .routes(routes!(objects::stat))
         .routes(routes!(objects::underlying_properties))

@@ -1,13 +1,13 @@
-//! Commits, logs, diffs, merges and what is like them.
+//! Commits, logs, diffs, reverts and what is like them.
 
 use anabranch_auth::{Action, Principal};
 use anabranch_repository::{
-    Actor, CommitInfo, CommitRequest, DiffItem, DiffKind, DiffRequest, LogRequest, MergeAnswer, MergeRequest,
-    Paged, Paging, PickRequest, ResetScope, ResolvedRef, TableDiff,
+    Actor, CommitInfo, CommitRequest, DiffItem, DiffKind, DiffRequest, LogRequest, MergeAnswer, Paged,
+    Paging, PickRequest, ResetScope, ResolvedRef, TableDiff,
 };
 
 use crate::app::branch_name;
-use crate::{App, AppError, CommitInput, MergeBase, MergeInput, PickInput};
+use crate::{App, AppError, CommitInput, MergeBase, PickInput};
 
 fn pick(who: &Principal, input: PickInput, deadline_ms: i64) -> PickRequest {
     PickRequest {
@@ -124,29 +124,6 @@ impl App {
     ) -> Result<Paged<DiffItem>, AppError> {
         let repository = self.open(who, Action::Diff, repository).await?;
         Ok(repository.diff_uncommitted(&branch_name(branch)?, &paging, delimiter).await?)
-    }
-
-    /// Merges `source` (theirs) into the branch `destination` (ours).
-    pub async fn merge(
-        &self,
-        who: &Principal,
-        repository: &str,
-        source: &str,
-        destination: &str,
-        input: MergeInput,
-    ) -> Result<MergeAnswer, AppError> {
-        let repository = self.open_branch(who, Action::Merge, repository, destination).await?;
-        let request = MergeRequest {
-            message: input.message,
-            committer: Actor(who.name().to_owned()),
-            metadata: input.metadata,
-            strategy: input.strategy,
-            allow_empty: input.allow_empty,
-            squash: input.squash,
-            preview: input.preview,
-            deadline_ms: Some(self.deadline_ms()),
-        };
-        Ok(repository.merge(source, &branch_name(destination)?, request).await?)
     }
 
     /// Undoes a commit on a branch by a new commit.

@@ -11,6 +11,7 @@ mod error;
 mod history;
 mod imports;
 mod links;
+mod merging;
 mod model;
 mod objects;
 mod protection;
@@ -21,9 +22,10 @@ mod uploads;
 mod users;
 
 pub use anabranch_repository::{
-    BranchInfo, CommitInfo, DiffItem, DiffKind, DiffRequest, FsckReport, Listed, LogRequest, MergeAnswer,
-    MergeSummary, ObjectInfo, Paged, Paging, RESERVED_METADATA, RepositoryInfo, ResetScope, ResolvedRef,
-    Strategy, TableDiff, TableSummary, TagInfo, WriteCondition,
+    BranchInfo, ChoiceAnswer, CommitInfo, ConflictFilter, Decided, DiffItem, DiffKind, DiffRequest,
+    FsckReport, Listed, LogRequest, MergeAnswer, MergeDetails, MergeSession, MergeSummary, ObjectInfo, Paged,
+    Paging, Preview, RESERVED_METADATA, RepositoryInfo, ResetScope, ResolvedRef, SessionBegun,
+    SessionConflict, Strategy, TableDiff, TableSummary, TagInfo, Verdict, WriteCondition,
 };
 pub use app::{App, AppParts, AppSettings, SampleObject, ServerFacts};
 pub use body::SMALL_BYTES_MAX;
@@ -32,9 +34,10 @@ pub use error::{AppError, BodyError};
 pub use imports::{ImportSourceInput, ImportStatus};
 pub use links::{Link, LinkKey, LinkPurpose, physical_address};
 pub use model::{
-    BodyStream, ByteRange, CommitInput, CompleteInput, CopyInput, CreateRepositoryInput, LinkInput,
-    ListInput, MergeBase, MergeInput, ObjectAttributes, ObjectRead, PartInfo, PickInput, PutInput,
-    ReadStream, SourceObject, UploadChecksum, UploadInfo, UploadInput, WantedPart,
+    BodyStream, ByteRange, ChoiceInput, ChosenObject, CommitInput, CompleteInput, CopyInput,
+    CreateRepositoryInput, LinkInput, ListInput, MergeBase, MergeInput, ObjectAttributes, ObjectRead,
+    PartInfo, PickInput, PutInput, ReadStream, SourceObject, UploadChecksum, UploadInfo, UploadInput,
+    WantedPart,
 };
 pub use protection::ProtectionRules;
 pub use staging::{Signed, SignedAddress, StagingPlace};

@@ -58,6 +58,29 @@ pub struct MergeInput {
     pub preview: Option<String>,
 }
 
+/// What somebody chooses for conflicts of a merge session.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ChoiceInput {
+    /// The id of one of a conflict's choices.
+    pub choice: String,
+    /// The value that the choice takes, where it takes one.
+    pub value: Option<serde_json::Value>,
+    /// Whether somebody else's choice is replaced.
+    pub replace: bool,
+}
+
+/// An object that somebody uploads as the choice for a conflict.
+pub struct ChosenObject {
+    /// Its bytes.
+    pub body: BodyStream,
+    /// How many bytes the client announced; they must arrive.
+    pub size: Option<u64>,
+    /// What it carries.
+    pub attributes: ObjectAttributes,
+    /// Whether somebody else's choice is replaced.
+    pub replace: bool,
+}
+
 /// A commit to revert or to cherry-pick.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PickInput {

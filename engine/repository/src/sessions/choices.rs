@@ -55,14 +55,7 @@ impl Repository {
         conflict: &str,
         chosen: Chosen,
     ) -> Result<ChoiceAnswer, RepositoryError> {
-        let open = self.open_session(session).await?;
-        let all = with_ids(open.details.conflicts);
-        let found = all.into_iter().find(|(id, _)| id.0 == conflict);
-        let (id, conflict) = found.ok_or_else(|| RepositoryError::NotFound {
-            kind: "conflict",
-            name: conflict.to_owned(),
-            hint: format!(": merge session {session} has none of this id with its destination as it is now"),
-        })?;
+        let (id, conflict) = self.conflict_of(session, conflict).await?;
         check_choice(&conflict, &chosen)?;
         let record = self.choice_record(&conflict, &chosen)?;
         let expect = if chosen.replace { Expect::Any } else { Expect::Absent };
@@ -97,6 +90,36 @@ impl Repository {
                 }
             }
         }
+    }
+
+    /// The path of the object that the choice [`OBJECT_CHOICE`] puts in place. To be asked before its bytes are taken in: a
+    /// conflict that takes none would refuse them only afterwards.
+    ///
+    /// # Errors
+    /// As [`Repository::choose`].
+    pub async fn path_of_object_choice(
+        &self,
+        session: &str,
+        conflict: &str,
+    ) -> Result<String, RepositoryError> {
+        let (_, conflict) = self.conflict_of(session, conflict).await?;
+        check_offered(&conflict, OBJECT_CHOICE)?;
+        Ok(conflict.path)
+    }
+
+    /// The conflict of this id that the session has with the destination's head.
+    async fn conflict_of(
+        &self,
+        session: &str,
+        conflict: &str,
+    ) -> Result<(ConflictId, Conflict), RepositoryError> {
+        let open = self.open_session(session).await?;
+        let found = with_ids(open.details.conflicts).into_iter().find(|(id, _)| id.0 == conflict);
+        found.ok_or_else(|| RepositoryError::NotFound {
+            kind: "conflict",
+            name: conflict.to_owned(),
+            hint: format!(": merge session {session} has none of this id with its destination as it is now"),
+        })
     }
 
     /// Makes one choice for every conflict that the filter lets through and nobody has decided (with `replace`: also where
@@ -230,21 +253,27 @@ fn decoded(id: &ConflictId, value: &[u8]) -> Result<ChoiceRecord, RepositoryErro
         .map_err(|error| RepositoryError::damaged(format!("choice for conflict {}", id.0), error))
 }
 
-/// Refuses what the conflict does not offer.
-fn check_choice(conflict: &Conflict, chosen: &Chosen) -> Result<(), RepositoryError> {
-    if !conflict.choices.iter().any(|choice| choice.id == chosen.choice) {
-        let offered: Vec<&str> = conflict.choices.iter().map(|choice| choice.id.as_str()).collect();
-        let offered = if offered.is_empty() {
-            "it has none: what failed has to be mended first".to_owned()
-        } else {
-            format!("it has {}", offered.join(", "))
-        };
-        let shown: String = chosen.choice.chars().take(100).collect();
-        return Err(RepositoryError::invalid(format!(
-            "{shown:?} is no choice of the {} at {}: {offered}",
-            conflict.kind, conflict.path
-        )));
+/// Refuses a choice that the conflict does not offer.
+fn check_offered(conflict: &Conflict, choice: &str) -> Result<(), RepositoryError> {
+    if conflict.choices.iter().any(|offered| offered.id == choice) {
+        return Ok(());
     }
+    let offered: Vec<&str> = conflict.choices.iter().map(|choice| choice.id.as_str()).collect();
+    let offered = if offered.is_empty() {
+        "it has none: what failed has to be mended first".to_owned()
+    } else {
+        format!("it has {}", offered.join(", "))
+    };
+    let shown: String = choice.chars().take(100).collect();
+    Err(RepositoryError::invalid(format!(
+        "{shown:?} is no choice of the {} at {}: {offered}",
+        conflict.kind, conflict.path
+    )))
+}
+
+/// Refuses what the conflict does not offer, and an object where none belongs.
+fn check_choice(conflict: &Conflict, chosen: &Chosen) -> Result<(), RepositoryError> {
+    check_offered(conflict, &chosen.choice)?;
     match (chosen.choice == OBJECT_CHOICE, chosen.object.is_some()) {
         (true, false) => Err(RepositoryError::invalid(format!(
             "the choice {OBJECT_CHOICE:?} for {} takes an object: upload it as the choice",

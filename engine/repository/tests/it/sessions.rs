@@ -185,6 +185,9 @@ async fn what_a_conflict_does_not_offer_is_refused() {
         let Err(RepositoryError::Invalid { message }) = refused else { panic!("{refused:?}") };
         assert!(message.contains(expected), "{message}");
     }
+    assert_eq!(lake.path_of_object_choice(&session, &ids["a"]).await.unwrap(), "a");
+    let unknown = lake.path_of_object_choice(&session, "00").await;
+    assert!(matches!(unknown, Err(RepositoryError::NotFound { kind: "conflict", .. })));
     let long = Chosen { value: Some("x".repeat(70_000).into()), ..choose("ours", "ann") };
     assert!(matches!(lake.choose(&session, &ids["a"], long).await, Err(RepositoryError::Invalid { .. })));
     let unknown = lake.choose("nothing", &ids["a"], choose("ours", "ann")).await;

@@ -108,6 +108,28 @@ impl Client {
         }
     }
 
+    /// Sends a choice for a conflict; answers somebody else's that stands as a value.
+    pub(super) async fn choose(
+        &self,
+        request: RequestBuilder,
+    ) -> anyhow::Result<Result<wire::Decided, Box<wire::AlreadyDecided>>> {
+        let response = self.reach(request).await?;
+        match response.status() {
+            status if status.is_success() => {
+                let decided = response.json().await;
+                decided.map(Ok).context("the server's answer cannot be read: is it an anabranch server?")
+            }
+            StatusCode::CONFLICT => {
+                let text = response.text().await.context("the server's answer broke off")?;
+                match serde_json::from_str(&text) {
+                    Ok(standing) => Ok(Err(Box::new(standing))),
+                    Err(_) => Err(refused(StatusCode::CONFLICT, &text).into()),
+                }
+            }
+            _ => Err(refusal(response).await.into()),
+        }
+    }
+
     /// Collects a listing: all of it, or its first `limit` results. Answers whether more follow.
     pub(super) async fn list<P, T>(
         &self,
@@ -175,6 +197,8 @@ pages!(
     CommitList of Commit,
     ObjectStatsList of ObjectStats,
     DiffList of Diff,
+    MergeSessionList of MergeSession,
+    SessionConflictList of SessionConflict,
 );
 
 /// A page whose results are shown as they come.

@@ -10,6 +10,7 @@ use super::client::{Client, Merged, to_json};
 use super::commit::name_and_value;
 use super::diff::rows_text;
 use super::output::{Answer, DIFFERS, counted, short, shown, table};
+use super::{preview, session};
 
 /// Which side wins what could not be decided.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -24,7 +25,10 @@ enum Strategy {
 #[command(after_help = "Examples:
   anabranch merge sales dev main
   anabranch merge sales dev main --squash -m 'the work of May'
-  anabranch merge sales dev main --strategy source-wins")]
+  anabranch merge sales dev main --strategy source-wins
+  anabranch merge sales dev main --preview              # what it would do; publishes nothing
+  anabranch merge sales dev main --execute 6d1b…        # exactly what that preview showed, or nothing
+  anabranch merge sales dev main --session              # decides conflicts one by one")]
 pub(crate) struct MergeArgs {
     /// The repository.
     repository: String,
@@ -47,21 +51,80 @@ pub(crate) struct MergeArgs {
     /// Makes a commit without changes too.
     #[arg(long)]
     allow_empty: bool,
+    /// Shows what the merge would do, and publishes nothing. Exit code 1 if something is in its way.
+    #[arg(long, conflicts_with_all = ["execute", "session"])]
+    preview: bool,
+    /// Prints the preview as Markdown.
+    #[arg(long, requires = "preview")]
+    markdown: bool,
+    /// Publishes exactly what this preview showed, with the same flags; if anything moved since, nothing.
+    #[arg(long, value_name = "PREVIEW_ID", conflicts_with = "session")]
+    execute: Option<String>,
+    /// Begins a merge session, if there are conflicts: `anabranch session` decides them.
+    #[arg(long, conflicts_with_all = ["message", "metadata", "strategy", "allow_empty"])]
+    session: bool,
+}
+
+impl MergeArgs {
+    /// The command of this merge, with the flags that decide what comes out of it.
+    fn again(&self) -> String {
+        let mut line = format!("anabranch merge {} {} {}", self.repository, self.source, self.destination);
+        match self.strategy {
+            Some(Strategy::DestWins) => line.push_str(" --strategy dest-wins"),
+            Some(Strategy::SourceWins) => line.push_str(" --strategy source-wins"),
+            None => {}
+        }
+        for (given, flag) in [(self.squash, " --squash"), (self.allow_empty, " --allow-empty")] {
+            line.push_str(if given { flag } else { "" });
+        }
+        shown(&line)
+    }
+
+    fn body(&self) -> wire::Merge {
+        wire::Merge {
+            message: self.message.clone(),
+            metadata: Some(self.metadata.iter().cloned().collect()),
+            strategy: self.strategy.map(|strategy| match strategy {
+                Strategy::DestWins => "dest-wins".to_owned(),
+                Strategy::SourceWins => "source-wins".to_owned(),
+            }),
+            force: None,
+            allow_empty: Some(self.allow_empty),
+            squash_merge: Some(self.squash),
+            preview: self.execute.clone(),
+        }
+    }
+}
+
+/// What a merge would do.
+async fn show_preview(client: &Client, args: &MergeArgs) -> anyhow::Result<Answer> {
+    let segments =
+        ["repositories", &args.repository, "refs", &args.source, "merge", &args.destination, "preview"];
+    let request = || anyhow::Ok(client.request(Method::POST, &segments)?.json(&args.body()));
+    let shown: wire::MergePreview = client.json(request()?).await?;
+    if args.markdown {
+        let text = preview::markdown(client, request()?).await?;
+        return Ok(Answer { text, json: to_json(&shown)?, exit_code: preview::exit_code(&shown) });
+    }
+    preview::preview(&shown, &args.again())
+}
+
+async fn begin_session(client: &Client, args: &MergeArgs) -> anyhow::Result<Answer> {
+    let segments =
+        ["repositories", &args.repository, "refs", &args.source, "merge", &args.destination, "session"];
+    let body = wire::MergeSessionCreation { squash_merge: Some(args.squash) };
+    let begun = client.json(client.request(Method::POST, &segments)?.json(&body)).await?;
+    session::begun(&args.repository, &begun, &args.again())
 }
 
 pub(super) async fn merge(client: &Client, args: MergeArgs) -> anyhow::Result<Answer> {
-    let body = wire::Merge {
-        message: args.message,
-        metadata: Some(args.metadata.into_iter().collect()),
-        strategy: args.strategy.map(|strategy| match strategy {
-            Strategy::DestWins => "dest-wins".to_owned(),
-            Strategy::SourceWins => "source-wins".to_owned(),
-        }),
-        force: None,
-        allow_empty: Some(args.allow_empty),
-        squash_merge: Some(args.squash),
-        preview: None,
-    };
+    if args.preview {
+        return show_preview(client, &args).await;
+    }
+    if args.session {
+        return begin_session(client, &args).await;
+    }
+    let body = args.body();
     let segments = ["repositories", &args.repository, "refs", &args.source, "merge", &args.destination];
     match client.merge(client.request(Method::POST, &segments)?.json(&body)).await? {
         Merged::Done(response) => {
@@ -145,7 +208,9 @@ pub(super) async fn cherry_pick(client: &Client, args: PickArgs) -> anyhow::Resu
 fn undone<T>(outcome: Merged<T>, verb: &str) -> anyhow::Result<Answer> {
     match outcome {
         Merged::Conflicts(conflict) => {
-            let text = conflicts(&conflict.conflicts, verb);
+            let count = counted(conflict.conflicts.len() as u64, "conflict");
+            let text =
+                format!("{}{count}: the {verb} changed nothing\n", conflict_table(&conflict.conflicts));
             Ok(Answer { text, json: to_json(&conflict)?, exit_code: DIFFERS })
         }
         Merged::NoChanges(message) => {
@@ -156,7 +221,7 @@ fn undone<T>(outcome: Merged<T>, verb: &str) -> anyhow::Result<Answer> {
 }
 
 /// What a merge did, one line for each table.
-fn summary(summary: &wire::MergeSummary) -> String {
+pub(super) fn summary(summary: &wire::MergeSummary) -> String {
     let mut text: String = summary.tables.iter().map(one_table).collect();
     if summary.objects_changed > 0 {
         text.push_str(&format!("  {} outside tables\n", counted(summary.objects_changed, "object")));
@@ -183,11 +248,10 @@ fn one_table(table: &wire::TableSummary) -> String {
     text
 }
 
-/// All conflicts as a table.
-fn conflicts(conflicts: &[wire::Conflict], verb: &str) -> String {
+/// Conflicts as a table.
+pub(super) fn conflict_table(conflicts: &[wire::Conflict]) -> String {
     let rows: Vec<_> = conflicts.iter().map(row).collect();
-    let count = counted(conflicts.len() as u64, "conflict");
-    format!("{}{count}: the {verb} changed nothing\n", table(["KIND", "PATH", "CHOICES", "MESSAGE"], &rows))
+    table(["KIND", "PATH", "CHOICES", "MESSAGE"], &rows)
 }
 
 fn row(conflict: &wire::Conflict) -> [String; 4] {

@@ -18,12 +18,14 @@ mod import;
 mod merge;
 mod object;
 mod output;
+mod preview;
 mod profile;
 mod profiles;
 mod put;
 mod repo;
 mod reset;
 mod rm;
+mod session;
 mod tag;
 mod transfer;
 mod user;
@@ -71,6 +73,10 @@ pub(crate) enum Verb {
     Diff(Call<diff::DiffArgs>),
     /// Merges a ref into a branch. Exit code 1 if there are conflicts; then nothing is changed.
     Merge(Call<merge::MergeArgs>),
+    /// Decides the conflicts of a merge one by one. `anabranch merge --session` begins.
+    Session(Call<session::SessionArgs>),
+    /// Shows what a merge did, and who decided what: the report that its commit keeps.
+    Explain(Call<preview::ExplainArgs>),
     /// Undoes a commit on a branch by a new commit.
     Revert(Call<merge::PickArgs>),
     /// Repeats a commit on a branch by a new commit.
@@ -125,6 +131,8 @@ pub(crate) async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Import(call) => ask!(call, import::run),
         Verb::Diff(call) => ask!(call, diff::run),
         Verb::Merge(call) => ask!(call, merge::merge),
+        Verb::Session(call) => ask!(call, session::run),
+        Verb::Explain(call) => ask!(call, preview::explain),
         Verb::Revert(call) => ask!(call, merge::revert),
         Verb::CherryPick(call) => ask!(call, merge::cherry_pick),
         Verb::Fsck(call) => ask!(call, fsck::run),

@@ -5,6 +5,7 @@
 mod files;
 mod imports;
 mod lake;
+mod merging;
 mod profiles;
 mod verbs;
 

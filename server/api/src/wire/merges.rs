@@ -4,7 +4,7 @@ use anabranch_app::{MergeBase, MergeInput, Strategy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Conflict, Metadata, TableSummary};
+use super::{Conflict, Metadata, StalePreview, TableSummary};
 
 /// A merge to be made.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -97,6 +97,16 @@ pub struct MergeConflict {
     pub conflicts: Vec<Conflict>,
     /// What would have been done beside them. Of our own.
     pub summary: MergeSummary,
+}
+
+/// Why a merge was not made. Nothing was published.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum MergeRefused {
+    /// Something has to be decided.
+    Conflicts(MergeConflict),
+    /// The preview that was to be published does not hold any more.
+    Stale(StalePreview),
 }
 
 /// The best common ancestor of two refs.

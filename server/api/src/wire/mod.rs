@@ -9,9 +9,11 @@ mod commits;
 mod config;
 mod conflicts;
 mod imports;
+mod merge_sessions;
 mod merges;
 mod objects;
 mod page;
+mod previews;
 mod refs;
 mod repositories;
 mod staging;
@@ -37,12 +39,18 @@ pub use commits::{Commit, CommitCreation, CommitList};
 pub use config::{Config, StorageConfig, VersionConfig};
 pub use conflicts::{Conflict, ConflictChoice};
 pub use imports::{ImportCreation, ImportCreationResponse, ImportLocation, ImportStatus};
-pub use merges::{FindMergeBaseResult, Merge, MergeConflict, MergeResult, MergeSummary};
+pub use merge_sessions::{
+    AlreadyDecided, ConflictChoiceCreation, ConflictChoicesCreation, ConflictChoicesMade, Decided,
+    MergeSession, MergeSessionBegun, MergeSessionCompletion, MergeSessionCreation, MergeSessionList,
+    SessionConflict, SessionConflictList,
+};
+pub use merges::{FindMergeBaseResult, Merge, MergeConflict, MergeRefused, MergeResult, MergeSummary};
 pub use objects::{
     ObjectCopyCreation, ObjectError, ObjectErrorList, ObjectStats, ObjectStatsList, PathList, PathType,
     UnderlyingObjectProperties,
 };
 pub use page::Pagination;
+pub use previews::{MergePreview, MergeReport, StalePreview, Verdict};
 pub use refs::{Diff, DiffList, DiffObjectStat, DiffType, Ref, RefList};
 pub use repositories::{
     FsckReport, Repository, RepositoryCreation, RepositoryList, RepositoryMetadataKeys, RepositoryMetadataSet,

@@ -8,7 +8,27 @@ const OPERATIONS: &str = include_str!("../../lakefs/operations.txt");
 const NOT_SERVED: &str = include_str!("../../lakefs/not_served.txt");
 
 /// Operations of our own, which lakeFS does not have.
-const OURS: [&str; 6] = ["checkRepository", "diffTables", "headLink", "logout", "readLink", "writeLink"];
+const OURS: [&str; 19] = [
+    "abandonMergeSession",
+    "beginMergeSession",
+    "checkRepository",
+    "chooseForConflict",
+    "chooseForConflicts",
+    "completeMergeSession",
+    "diffTables",
+    "forgetChoice",
+    "getMergeReport",
+    "getMergeSession",
+    "getMergeSessionOutcome",
+    "headLink",
+    "listMergeSessionConflicts",
+    "listMergeSessions",
+    "logout",
+    "previewMerge",
+    "readLink",
+    "uploadForConflict",
+    "writeLink",
+];
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty())

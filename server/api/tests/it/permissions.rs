@@ -20,7 +20,7 @@ const OF_NO_REPOSITORY: [&str; 5] =
 const TO_EVERYBODY: [&str; 1] = ["getCurrentUser"];
 
 /// Operations that change nothing though their method is none of `GET` and `HEAD`.
-const READS: [&str; 1] = ["checkRepository"];
+const READS: [&str; 2] = ["checkRepository", "previewMerge"];
 
 /// Operations of `GET` that take more than reading everything.
 const NOT_FOR_READERS: [&str; 13] = [
@@ -43,6 +43,7 @@ const NOT_FOR_READERS: [&str; 13] = [
 const BODY: &str = r#"{"name": "new", "id": "tag", "ref": "main", "source": "main", "message": "m", "type": "reset",
     "paths": ["a.txt"], "src_path": "a.txt", "pattern": "main", "metadata": {}, "keys": [],
     "set": {}, "staging": {"physical_address": "x"}, "physical_address": "x", "checksum": "x", "size_bytes": 1,
+    "choice": "ours",
     "statement": [{"effect": "allow", "resource": "*", "action": ["fs:*"]}]}"#;
 
 /// Operations that need another one.

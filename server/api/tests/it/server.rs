@@ -86,13 +86,14 @@ fn server_key() -> ServerKey {
 
 impl Server {
     /// Besides `admin`: `reader` reads everything, `stranger` writes to the repository `other` only, `developer` writes
-    /// to branches `dev-…` of `sales`, `nothing` may do nothing.
+    /// to branches `dev-…` of `sales`, `releaser` to its branch `main`, `nothing` may do nothing.
     pub(crate) async fn new() -> Self {
         let keys = StaticKeys::new(vec![
             identity("admin", vec![Grant::everywhere(Role::Admin)]),
             identity("reader", vec![Grant::everywhere(Role::ReadOnly)]),
             identity("stranger", vec![grant(Role::ReadWrite, "other", "*")]),
             identity("developer", vec![grant(Role::ReadWrite, "sales", "dev-*")]),
+            identity("releaser", vec![grant(Role::ReadWrite, "sales", "main")]),
             identity("nothing", Vec::new()),
         ]);
         Server::with_keys(Arc::new(keys)).await

@@ -591,7 +591,7 @@ async fn check_case(name: &str, text: &str, expected: &[String]) {
         let resolutions: Vec<Resolution> = outcome
             .conflicts()
             .iter()
-            .map(|conflict| Resolution { conflict: conflict.id(), choice: choice.into(), value: None })
+            .map(|conflict| Resolution { conflict: conflict.id(), choice: choice.into(), value: None, object: None })
             .collect();
         if outcome.conflicts().iter().any(|conflict| conflict.choices.iter().all(|c| c.id != choice)) {
             continue;
