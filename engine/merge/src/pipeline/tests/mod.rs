@@ -7,6 +7,7 @@ mod counts;
 mod laws;
 mod structure;
 mod structure_bases;
+mod structure_cases;
 mod structure_laws;
 
 use std::collections::BTreeMap;

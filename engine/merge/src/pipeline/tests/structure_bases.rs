@@ -75,7 +75,7 @@ async fn a_conflict_of_a_folder_stands_beside_others_and_is_part_of_none() {
         s/d=1/o=2 t/#0=a t/#1=o t/#2=t x=2 y=1
         [t] Merged by append
         ! structure-conflict: s/d=1: both main and dev overwrote data files of the partition s/d=1 (main: 1 removed, 1 added; dev: 1 removed, 1 added); keep one side's partition, or repeat one side's change on top of the other (ours theirs base)
-        ! object-conflict: x: changed differently on main and dev (ours theirs base)"#]]).await;
+        ! object-conflict: x: changed differently on main and dev (ours theirs base object)"#]]).await;
     check(
         text,
         |input| input.strategy = Some(Strategy::SourceWins),
