@@ -10,7 +10,15 @@ use crate::plan::Finding;
 /// How many conflicts of rows are listed.
 pub(super) const CONFLICTS_MAX: usize = 10_000;
 
-/// A conflict of rows as a finding.
+/// A conflict of rows without identity as a finding. It is decided by taking one side's table whole: what belongs to a row
+/// that a side deleted is not known, so that taking the row from a side would leave the other's new form of it.
+pub(super) fn finding_of_bag(conflict: RowConflict) -> Finding {
+    let RowConflict { key, base, ours, theirs, message, .. } = conflict;
+    let message = format!("{message}; with keys in merge.toml rows are decided one by one");
+    Finding::table(ConflictKind::RowConflict, "rows", message).key(key).values(base, ours, theirs)
+}
+
+/// A conflict of rows with keys as a finding.
 pub(super) fn finding(conflict: RowConflict) -> Finding {
     let kind = match conflict.kind {
         RowConflictKind::RowConflict => ConflictKind::RowConflict,

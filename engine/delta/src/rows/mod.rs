@@ -174,7 +174,11 @@ async fn run(
     let report = walk.finish();
     if report.conflict_count > 0 {
         let further = report.conflict_count.saturating_sub(report.conflicts.len() as u64);
-        let mut findings: Vec<Finding> = report.conflicts.into_iter().map(conflicts::finding).collect();
+        let finding = match options.identity {
+            Identity::Bag => conflicts::finding_of_bag,
+            Identity::Key(_) | Identity::RowId(_) => conflicts::finding,
+        };
+        let mut findings: Vec<Finding> = report.conflicts.into_iter().map(finding).collect();
         if further > 0 {
             findings.push(conflicts::further(further));
         }
@@ -219,7 +223,8 @@ impl Walk {
         counted: Option<BagSurvey>,
     ) -> Result<Walk, Failed> {
         let mut merge = RowMerge::new(sides.schema().clone(), options, counted)?;
-        if let Some(resolver) = conflicts::resolver(input.root, input.resolutions) {
+        let resolver = conflicts::resolver(input.root, input.resolutions);
+        if let Some(resolver) = resolver.filter(|_| options.identity != Identity::Bag) {
             merge = merge.with_resolver(resolver);
         }
         Ok(Walk { merge, streams: sides.sorted().await? })

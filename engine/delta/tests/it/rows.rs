@@ -375,6 +375,22 @@ async fn each_row_in_conflict_is_decided_on_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_keys_a_table_in_conflict_is_taken_whole() {
+    let row = only([1]);
+    let [base, ours, theirs] = sides(&Step::Rename(row.clone(), "b".into()), &Step::Rename(row, "c".into()));
+    let mut case = unit(&base, &ours, &theirs, json!({}));
+    let merger = DeltaMerger::new();
+    let MergeOutcome::Conflicts { conflicts, .. } = merge(&merger, &case).await.outcome else { panic!() };
+    assert!(conflicts.iter().all(|one| one.choices.iter().map(|c| c.id.as_str()).eq(["ours", "theirs"])));
+    for conflict in &conflicts {
+        let theirs =
+            Resolution { conflict: conflict.id(), choice: "theirs".into(), value: None, object: None };
+        case.resolutions.push(theirs);
+    }
+    assert_eq!(merge(&merger, &case).await.bodies, theirs.bodies);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_into_memory_goes_to_disk_or_fails_with_the_limit() {
     let rows =
         |from: i64| (from..from + 30_000).map(|id| (id, (format!("row {id}"), Some(id)))).collect::<Rows>();
