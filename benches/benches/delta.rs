@@ -94,6 +94,7 @@ async fn merge(merger: &DeltaMerger, sides: &Sides) -> MergeOutcome {
         changes: &sides.changes,
         options: &options,
         resolutions: &[],
+        prefer: None,
         merge_time_ms: MERGE_TIME_MS,
         seed: [7; 32],
         source: "dev",

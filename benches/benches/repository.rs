@@ -124,6 +124,7 @@ fn merge_request() -> MergeRequest {
         committer: Actor("bench".into()),
         metadata: BTreeMap::new(),
         strategy: None,
+        by_rows: false,
         allow_empty: false,
         squash: false,
         preview: None,

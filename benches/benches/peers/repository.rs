@@ -109,6 +109,7 @@ impl RepositoryPeer {
             committer: Actor("bench".into()),
             metadata: BTreeMap::new(),
             strategy: None,
+            by_rows: false,
             allow_empty: false,
             squash: false,
             preview: None,

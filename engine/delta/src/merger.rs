@@ -12,7 +12,7 @@ use crate::diff::diff;
 use crate::lint::lint;
 use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
-use crate::rows::{Failed, MergedRows, RowBudget, States, merge_rows};
+use crate::rows::{Failed, MergedRows, RowBudget, States, check_options, merge_rows};
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
 
@@ -65,6 +65,10 @@ impl Merger for DeltaMerger {
             Err(Stop::Failed(failure)) => MergeOutcome::Failed(failure),
             Err(Stop::Conflicts { findings, notes }) => conclude(&input, findings, notes),
         }
+    }
+
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
+        check_options(options)
     }
 
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {

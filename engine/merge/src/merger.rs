@@ -6,7 +6,7 @@ use anabranch_types::Entry;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{ConflictValue, MergeEdit, MergeOutcome, Resolution, RowTotals};
+use crate::{ConflictValue, MergeEdit, MergeOutcome, Resolution, RowTotals, Strategy};
 
 /// What a merger works on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -138,6 +138,9 @@ pub struct MergeInput<'a> {
     pub options: &'a serde_json::Value,
     /// What people decided about the conflicts of an earlier run.
     pub resolutions: &'a [Resolution],
+    /// Who wins single rows and cells for which there is no resolution; none: they are conflicts. A merger without such
+    /// parts does not look at it.
+    pub prefer: Option<Strategy>,
     /// When this merge happens, in milliseconds since the Unix epoch.
     pub merge_time_ms: i64,
     /// Where new names and ids come from: the same for the same preview.
@@ -224,6 +227,9 @@ pub trait Merger: Send + Sync {
     fn description(&self) -> MergerDescription;
     /// Merges one unit that both sides changed differently.
     async fn merge(&self, input: MergeInput<'_>) -> MergeOutcome;
+    /// Checks the options of a rule of `merge.toml` before it is committed. The error says which option cannot be meant,
+    /// and what it takes.
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), String>;
     /// Compares two states of a unit.
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError>;
 }

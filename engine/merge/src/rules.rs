@@ -15,6 +15,8 @@
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 
+use crate::{Registry, UnitKind};
+
 /// Where a repository keeps its rules.
 pub const RULES_PATH: &str = "_anabranch/merge.toml";
 
@@ -51,6 +53,8 @@ pub struct Rule {
 pub struct Rules {
     folders: Vec<(GlobMatcher, Rule)>,
     objects: Vec<(GlobMatcher, Rule)>,
+    /// All of them as they were written, in their order.
+    all: Vec<(String, UnitKind, Rule)>,
 }
 
 #[derive(Deserialize)]
@@ -83,10 +87,21 @@ impl Rules {
             let options = serde_json::to_value(&rule.options)
                 .map_err(|error| format!("the options of rule {:?}: {error}", rule.path))?;
             let target = if folder.is_some() { &mut rules.folders } else { &mut rules.objects };
+            let unit = if folder.is_some() { UnitKind::Folder } else { UnitKind::Object };
             let parsed = Rule { merger: rule.merge, options, on_failure: rule.on_failure };
+            rules.all.push((rule.path.clone(), unit, parsed.clone()));
             target.push((glob.compile_matcher(), parsed));
         }
         Ok(rules)
+    }
+
+    /// Checks that the mergers which the rules name are there, take what the rules give them, and understand their options.
+    /// The error names the first rule that does not fit, and says why.
+    pub fn check(&self, registry: &Registry) -> Result<(), String> {
+        for (path, unit, rule) in &self.all {
+            check_rule(*unit, rule, registry).map_err(|why| format!("rule {path:?}: {why}"))?;
+        }
+        Ok(())
     }
 
     /// The rule for a folder, without a `/` at the end. It makes the folder a unit when it names a merger.
@@ -97,6 +112,28 @@ impl Rules {
     /// The rule for a single object.
     pub fn object(&self, path: &str) -> Option<&Rule> {
         last_match(&self.objects, path)
+    }
+}
+
+fn check_rule(unit: UnitKind, rule: &Rule, registry: &Registry) -> Result<(), String> {
+    let name = match rule.merger.as_deref() {
+        // Without a name the merger follows from the table's format, which is not known before there is a table.
+        None | Some(OBJECT_WISE) => return Ok(()),
+        Some(name) => name,
+    };
+    let merger = registry.get(name).ok_or_else(|| {
+        let mut known: Vec<String> = registry.descriptions().into_iter().map(|known| known.name).collect();
+        known.push(OBJECT_WISE.to_owned());
+        format!("merger {name:?} is not known here, only {}", known.join(", "))
+    })?;
+    match (merger.description().unit, unit) {
+        (UnitKind::Folder, UnitKind::Object) => {
+            Err(format!("merger {name:?} takes folders: end the path with a `/`"))
+        }
+        (UnitKind::Object, UnitKind::Folder) => {
+            Err(format!("merger {name:?} takes single objects: leave out the `/` at the end of the path"))
+        }
+        _ => merger.check_options(&rule.options),
     }
 }
 
@@ -141,6 +178,27 @@ mod tests {
         assert_eq!(rules.object("notes.txt").unwrap().on_failure, OnFailure::Conflict);
         assert!(rules.object("a/b/notes.txt").is_some());
         assert!(rules.object("tables/orders").is_none());
+    }
+
+    #[test]
+    fn a_rule_names_a_merger_that_is_there_and_options_that_it_takes() {
+        let registry = Registry::new().with(std::sync::Arc::new(crate::TextMerger));
+        let check = |text: &str| Rules::parse(text).unwrap().check(&registry);
+        let rule = |rest: &str| format!("[[rule]]\npath = 'a.txt'\n{rest}");
+        assert_eq!(check(&rule("merge = 'text'\noptions = { max-bytes = 10 }")), Ok(()));
+        assert_eq!(check(&rule("merge = 'builtin:three-way'")), Ok(()));
+        for (text, expected) in [
+            (
+                rule("merge = 'delta'"),
+                "rule \"a.txt\": merger \"delta\" is not known here, only text, builtin:three-way",
+            ),
+            (rule("merge = 'text'\noptions = { max = 1 }"), "option \"max\" is unknown"),
+            (rule("merge = 'text'\noptions = { max-bytes = 'x' }"), "number of bytes"),
+            ("[[rule]]\npath = 'a/'\nmerge = 'text'".to_owned(), "takes single objects"),
+        ] {
+            let refused = check(&text).unwrap_err();
+            assert!(refused.contains(expected), "{refused}");
+        }
     }
 
     #[test]

@@ -319,6 +319,8 @@ pub struct UnitCase {
     pub options: serde_json::Value,
     /// Decisions of an earlier run.
     pub resolutions: Vec<Resolution>,
+    /// Who wins single rows.
+    pub prefer: Option<crate::Strategy>,
 }
 
 impl UnitCase {
@@ -333,6 +335,7 @@ impl UnitCase {
             theirs: BTreeMap::new(),
             options: serde_json::json!({}),
             resolutions: Vec::new(),
+            prefer: None,
         }
     }
 
@@ -418,6 +421,7 @@ impl OpenCase {
             changes: &changes,
             options: &self.case.options,
             resolutions: &self.case.resolutions,
+            prefer: self.case.prefer,
             merge_time_ms: MERGE_TIME_MS,
             seed: [7; 32],
             source: "dev",

@@ -53,6 +53,18 @@ impl Merger for TextMerger {
         }
     }
 
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
+        for (name, value) in options.as_object().into_iter().flatten() {
+            if name != "max-bytes" {
+                return Err(format!("option {name:?} is unknown: a text takes max-bytes"));
+            }
+            if value.as_u64().is_none_or(|bytes| bytes == 0 || bytes > BYTES_MAX) {
+                return Err(format!("option max-bytes takes a number of bytes, at most {BYTES_MAX}"));
+            }
+        }
+        Ok(())
+    }
+
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
         let limit = bytes_max(input.options);
         let mut before = String::new();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use anabranch_merge::{PipelineInput, PipelineOutcome, merge_trees};
+use anabranch_merge::{PipelineInput, PipelineOutcome, RULES_PATH, merge_trees};
 use anabranch_refs::Token;
 use anabranch_tree::{Change, CommitToPack, DeltaList, Session, Tree};
-use anabranch_types::{BranchName, Commit, CommitId, ObjectPath};
+use anabranch_types::{BranchName, Commit, CommitId, Entry, ObjectPath};
 
 use crate::blobs::{Blobs, NewObjects};
 use crate::commits::{Packing, StoredCommit};
@@ -90,7 +90,11 @@ impl<'a> Chain<'a> {
         let (after, delta) = if self.took_staged || self.record.sealed.is_empty() {
             (before, DeltaList::default())
         } else {
-            let taken = self.apply_staged().await?;
+            let (tree, delta, rules) = self.apply_staged().await?;
+            if let Some(rules) = rules {
+                self.inner.check_rules(&rules).await?;
+            }
+            let taken = (tree, delta);
             // Also when nothing changes: the rows say what the tree says, and need not be kept.
             self.took_staged = true;
             taken
@@ -111,11 +115,15 @@ impl<'a> Chain<'a> {
         Ok(Link::Committed { index })
     }
 
-    /// The tree with the sealed rows, the newest of each path, applied; equal bytes written again are no change.
-    async fn apply_staged(&self) -> Result<(Tree, DeltaList), RepositoryError> {
+    /// The tree with the sealed rows, the newest of each path, applied, and the rules if they are among them; equal bytes
+    /// written again are no change.
+    async fn apply_staged(&self) -> Result<(Tree, DeltaList, Option<Entry>), RepositoryError> {
         let mut applier = self.session.applier(&self.tree);
         let mut page = self.sealed_page(None).await?;
+        let mut rules = None;
         loop {
+            let staged = page.changes.iter().find(|(path, _)| path.as_str() == RULES_PATH);
+            rules = rules.or(staged.and_then(|(_, entry)| entry.clone()));
             // The next page is read and decoded while this one is applied.
             let next = page.more.then(|| tokio::spawn(self.sealed_page(page.last.take())));
             applier.apply(page.changes).await.map_err(self.failed())?;
@@ -124,7 +132,7 @@ impl<'a> Chain<'a> {
                 next.await.map_err(|_| RepositoryError::Interrupted { branch: self.name.to_string() })??;
         }
         let applied = applier.finish().await.map_err(self.failed())?;
-        Ok((applied.tree, applied.delta))
+        Ok((applied.tree, applied.delta, rules))
     }
 
     fn sealed_page(
@@ -231,6 +239,7 @@ impl<'a> Chain<'a> {
             registry: &self.inner.registry,
             resolutions: &[],
             strategy: merge.strategy,
+            by_rows: merge.by_rows,
             merge_time_ms: merge.time_ms,
             seed: merge.seed,
             reader: &reader,

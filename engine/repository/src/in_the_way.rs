@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use anabranch_merge::{RULES_BYTES_MAX, RULES_PATH, Rules, TableFormat, folder_prefix, folders_above};
 use anabranch_refs::Token;
 use anabranch_tree::{KeyRange, Session, Tree, TreeError};
+use anabranch_types::Entry;
 
 use crate::RepositoryError;
 use crate::repository::Inner;
@@ -46,6 +47,28 @@ impl Inner {
                 return Ok(found);
             }
         }
+    }
+
+    /// Refuses rules that no merge could go by.
+    pub(crate) async fn check_rules(&self, entry: &Entry) -> Result<(), RepositoryError> {
+        let refused = |why: String| {
+            RepositoryError::invalid(format!(
+                "{RULES_PATH} is not valid, and nothing was committed: {why}. Put it right, or take it out of the commit"
+            ))
+        };
+        if entry.size > RULES_BYTES_MAX {
+            return Err(refused(format!("it has {} bytes; at most {RULES_BYTES_MAX} are read", entry.size)));
+        }
+        let address = &entry.address;
+        let range = address.offset..address.offset.saturating_add(address.length);
+        let bytes = if range.is_empty() {
+            bytes::Bytes::new()
+        } else {
+            let read = self.storage.get(&address.object, Some(range)).await;
+            read.map_err(RepositoryError::storage(&self.info.name))?
+        };
+        let text = std::str::from_utf8(&bytes).map_err(|error| refused(error.to_string()))?;
+        Rules::parse(text).and_then(|rules| rules.check(&self.registry)).map_err(refused)
     }
 
     /// The repository's rules, as a tree holds them. Rules that cannot be read name no roots: the merge itself has

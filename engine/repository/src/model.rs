@@ -234,6 +234,8 @@ pub struct MergeRequest {
     pub metadata: BTreeMap<String, String>,
     /// Who wins what could not be decided; none: conflicts are answered.
     pub strategy: Option<Strategy>,
+    /// Whether the strategy decides single rows first, where a table has keys, and takes only what is left whole.
+    pub by_rows: bool,
     /// Whether a merge without changes makes a commit.
     pub allow_empty: bool,
     /// Whether the merge commit forgets its second parent.

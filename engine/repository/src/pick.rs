@@ -95,6 +95,7 @@ impl Repository {
             source: theirs.label,
             mode: Mode::Mergers,
             strategy: None,
+            by_rows: false,
             resolutions: Vec::new(),
             decided: Vec::new(),
             resolved: Vec::new(),

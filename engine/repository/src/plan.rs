@@ -33,6 +33,7 @@ pub(crate) struct Plan {
     pub(crate) source: String,
     pub(crate) mode: Mode,
     pub(crate) strategy: Option<Strategy>,
+    pub(crate) by_rows: bool,
     /// What was decided about conflicts.
     pub(crate) resolutions: Vec<Resolution>,
     /// The same for the report: who, and when.
@@ -128,6 +129,7 @@ pub(crate) struct PreparedMerge {
     pub(crate) source: String,
     pub(crate) mode: Mode,
     pub(crate) strategy: Option<anabranch_merge::Strategy>,
+    pub(crate) by_rows: bool,
     pub(crate) time_ms: i64,
     pub(crate) seed: [u8; 32],
     pub(crate) message: String,

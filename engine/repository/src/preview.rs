@@ -262,6 +262,7 @@ impl Inner {
             plan.labels.ours,
             plan.source,
             strategy,
+            plan.by_rows,
             plan.second_parent.is_some(),
             plan.allow_empty,
             mergers,

@@ -226,6 +226,7 @@ impl App {
             committer: actor(who),
             metadata: input.metadata,
             strategy: input.strategy,
+            by_rows: input.by_rows,
             allow_empty: input.allow_empty,
             squash: input.squash,
             preview: input.preview,

@@ -50,6 +50,8 @@ pub struct MergeInput {
     pub metadata: BTreeMap<String, String>,
     /// Who wins what could not be decided.
     pub strategy: Option<Strategy>,
+    /// Whether the strategy decides single rows first, where a table has keys.
+    pub by_rows: bool,
     /// Whether a merge without changes makes a commit.
     pub allow_empty: bool,
     /// Whether the merge commit forgets its second parent.

@@ -195,6 +195,39 @@ def test_conflicts_are_of_rows_and_each_is_decided_on_its_own(server, repository
     assert [merged[key][0] for key in (1, 2, 3, 4)] == ["ours", "theirs", "agreed", "theirs"]
 
 
+def test_a_strategy_for_rows_keeps_what_is_apart(server, repository, tmp_path):
+    main, dev = start(server, repository, KEYS)
+    both(
+        server, repository, (main, dev),
+        lambda table: table.update(predicate="id <= 2", updates={"note": "'ours'"}),
+        lambda table: table.update(predicate="id IN (1, 3)", updates={"note": "'theirs'"}),
+    )
+    answer = requests.post(
+        f"{server.url}/api/v1/repositories/{repository.id}/refs/dev/merge/main",
+        auth=(ACCESS_KEY, SECRET_KEY), json={"strategy": "source-wins", "strategy_level": "rows"}, timeout=60,
+    )
+    assert answer.status_code == 200, answer.text
+    merged = read(server, repository, tmp_path)
+    assert [merged[key][0] for key in (1, 2, 3)] == ["theirs", "ours", "theirs"]
+
+
+@pytest.mark.parametrize(
+    "rules, why",
+    [
+        ('[[rule]]\npath = "t/"\nmerge = "iceberg-of-tomorrow"\n', "is not known here"),
+        ('[[rule]]\npath = "t/"\nmerge = "delta"\noptions = { key = ["id"] }\n', 'option \\"key\\" is unknown'),
+        ('[[rule]]\npath = "t/"\nmerge = "delta"\noptions = { policies = { a = "max" } }\n', "need keys"),
+        ('[[rule]]\npath = "t"\nmerge = "delta"\n', "end the path with a `/`"),
+        ("[[rule]\n", "line 1"),
+    ],
+)
+def test_rules_that_cannot_be_meant_are_not_committed(server, repository, rules, why):
+    server.s3().put_object(Bucket=repository.id, Key="main/_anabranch/merge.toml", Body=rules.encode())
+    with pytest.raises(Exception) as refused:
+        repository.branch("main").commit("rules")
+    assert why in str(refused.value) and "nothing was committed" in str(refused.value)
+
+
 def upload(server, repository, branch, folder):
     s3 = server.s3()
     for path in sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: ("_delta_log" in str(p), str(p))):

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_merge::{Choice, ConflictId, ConflictKind, Resolution};
+use anabranch_merge::{Choice, ConflictId, ConflictKind, Resolution, Strategy};
 use anabranch_rows::{Choice as RowChoice, Resolver, RowConflict, RowConflictKind};
 
 use crate::plan::Finding;
@@ -72,17 +72,21 @@ pub(super) fn further(count: u64) -> Finding {
     )
 }
 
-/// Answers what was decided about conflicts of the table at `root`.
-pub(super) fn resolver(root: &str, resolutions: &[Resolution]) -> Option<Resolver> {
-    if resolutions.is_empty() {
+/// Answers what was decided about conflicts of the table at `root`: one by one, or else for whom all of them go.
+pub(super) fn resolver(root: &str, resolutions: &[Resolution], prefer: Option<Strategy>) -> Option<Resolver> {
+    if resolutions.is_empty() && prefer.is_none() {
         return None;
     }
+    let preferred = prefer.map(|strategy| match strategy {
+        Strategy::DestWins => RowChoice::Ours,
+        Strategy::SourceWins => RowChoice::Theirs,
+    });
     let by_id: BTreeMap<ConflictId, Resolution> =
         resolutions.iter().map(|resolution| (resolution.conflict.clone(), resolution.clone())).collect();
     let root = root.to_owned();
     Some(Box::new(move |conflict: &RowConflict| {
         let id = finding(conflict.clone()).into_conflict(&root).id();
-        let resolution = by_id.get(&id)?;
+        let Some(resolution) = by_id.get(&id) else { return preferred.clone() };
         match resolution.choice.as_str() {
             "ours" => Some(RowChoice::Ours),
             "theirs" => Some(RowChoice::Theirs),

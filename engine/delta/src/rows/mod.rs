@@ -28,7 +28,8 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 
-pub(crate) use options::row_options;
+pub(crate) use options::check_options;
+use options::row_options;
 use partition::Partitions;
 use sides::Sides;
 use write::{RowWriter, WriteFailure};
@@ -223,7 +224,7 @@ impl Walk {
         counted: Option<BagSurvey>,
     ) -> Result<Walk, Failed> {
         let mut merge = RowMerge::new(sides.schema().clone(), options, counted)?;
-        let resolver = conflicts::resolver(input.root, input.resolutions);
+        let resolver = conflicts::resolver(input.root, input.resolutions, input.prefer);
         if let Some(resolver) = resolver.filter(|_| options.identity != Identity::Bag) {
             merge = merge.with_resolver(resolver);
         }

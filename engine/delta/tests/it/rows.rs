@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anabranch_delta::{DeltaMerger, RowBudget};
 use anabranch_merge::test_support::UnitCase;
-use anabranch_merge::{ConflictKind, MergeOutcome, Resolution, Verification};
+use anabranch_merge::{ConflictKind, MergeOutcome, Resolution, Strategy as Winner, Verification};
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
 use parquet::arrow::ArrowWriter;
@@ -372,6 +372,23 @@ async fn each_row_in_conflict_is_decided_on_its_own() {
         read(&merged.bodies).await[1..5].iter().map(|(_, cells)| cells.0.clone()).collect();
     chosen.sort();
     assert_eq!(chosen, ["a", "b", "c", "z"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_decides_single_rows_and_the_rest_is_merged() {
+    let base = base_table();
+    let (mut ours, mut theirs) = (base.fork("ours"), base.fork("theirs"));
+    ours.run(&Step::Rename(only([1, 2]), "b".into()));
+    theirs.run(&Step::Rename(only([1, 3]), "c".into()));
+    for (prefer, expected) in [(Winner::DestWins, ["b", "b", "c"]), (Winner::SourceWins, ["c", "b", "c"])] {
+        let case = UnitCase { prefer: Some(prefer), ..unit(&base, &ours, &theirs, json!({"keys": ["id"]})) };
+        let merged = merge(&DeltaMerger::new(), &case).await;
+        assert!(matches!(merged.outcome, MergeOutcome::Merged { .. }), "{:#?}", merged.outcome);
+        let mut names = read(&merged.bodies).await;
+        names.retain(|(id, _)| (1..4).contains(id));
+        let names: Vec<&str> = names.iter().map(|(_, cells)| cells.0.as_str()).collect();
+        assert_eq!(names, expected, "{prefer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

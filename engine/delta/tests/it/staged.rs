@@ -42,6 +42,7 @@ async fn merge_altered(alter: impl Fn(&str) -> String + Send + Sync) -> MergeOut
         changes: &changes,
         options: &open.case.options,
         resolutions: &[],
+        prefer: None,
         merge_time_ms: MERGE_TIME_MS,
         seed: [7; 32],
         source: "dev",

@@ -69,6 +69,8 @@ pub struct PipelineInput<'a> {
     pub resolutions: &'a [Resolution],
     /// What conflicted tables and objects take; none: they stay conflicts.
     pub strategy: Option<Strategy>,
+    /// Whether the strategy decides single rows first, where a merger knows rows. What is left takes a side whole.
+    pub by_rows: bool,
     /// When the merge happens, in milliseconds since the Unix epoch.
     pub merge_time_ms: i64,
     /// Where new names and ids come from. Each unit gets a seed of its own from it.

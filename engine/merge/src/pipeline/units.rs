@@ -175,6 +175,7 @@ async fn ask(
             changes: &relative,
             options: root.rule.as_ref().map_or(&no_options, |rule| &rule.options),
             resolutions: input.resolutions,
+            prefer: input.strategy.filter(|_| input.by_rows),
             merge_time_ms: input.merge_time_ms,
             seed: seed_of(&input.seed, &root.folder),
             source: &input.source,

@@ -256,6 +256,7 @@ fn plain_request(squash: bool, by: &Actor) -> MergeRequest {
         committer: by.clone(),
         metadata: BTreeMap::new(),
         strategy: None,
+        by_rows: false,
         allow_empty: false,
         squash,
         preview: None,

@@ -157,6 +157,7 @@ pub(crate) fn merge_request(message: &str) -> MergeRequest {
         committer: Actor("tester".into()),
         metadata: BTreeMap::new(),
         strategy: None,
+        by_rows: false,
         allow_empty: false,
         squash: false,
         preview: None,

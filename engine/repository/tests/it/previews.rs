@@ -120,6 +120,27 @@ async fn it_is_stale_once_a_head_moves_or_something_is_staged_where_it_writes() 
     assert!(message.contains("of the merge of dev into main"), "{message}");
 }
 
+#[tokio::test]
+async fn rules_that_no_merge_could_go_by_are_not_committed() {
+    let (_, repository) = lake().await;
+    put(&repository, "main", "a", 1).await;
+    for (text, expected) in [
+        ("[[rule]]\npath = 'x/'\nmerge = 'delta'\n", "merger \"delta\" is not known here"),
+        ("[[rule]]\npath = 'x'\nmerge = 'text'\noptions = { max = 1 }\n", "option \"max\" is unknown"),
+        ("[[rules]]\n", "rules"),
+    ] {
+        put_text(&repository, "main", "_anabranch/merge.toml", text).await;
+        let refused = repository.commit(&branch("main"), crate::lake::commit_request("rules")).await;
+        let Err(RepositoryError::Invalid { message }) = refused else { panic!("{refused:?}") };
+        assert!(message.contains(expected) && message.contains("nothing was committed"), "{message}");
+        assert_eq!(contents(&repository, "main", 100).await["a"], 1, "what is staged stays staged");
+    }
+    put_text(&repository, "main", "_anabranch/merge.toml", "").await;
+    commit(&repository, "main", "put right").await;
+    repository.delete(&branch("main"), &path("_anabranch/merge.toml")).await.unwrap();
+    commit(&repository, "main", "without rules").await;
+}
+
 /// The old ones go as new ones come; one that can still be executed stays.
 #[tokio::test]
 async fn expired_previews_are_dropped() {

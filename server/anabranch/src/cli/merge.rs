@@ -21,6 +21,15 @@ enum Strategy {
     SourceWins,
 }
 
+/// What a strategy decides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Level {
+    /// Tables and objects as a whole.
+    Tables,
+    /// Rows and cells of tables with keys; what is left as a whole.
+    Rows,
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   anabranch merge sales dev main
@@ -45,6 +54,9 @@ pub(crate) struct MergeArgs {
     /// Who wins where both sides changed the same thing.
     #[arg(long, value_enum)]
     strategy: Option<Strategy>,
+    /// What the strategy decides: in tables with keys single rows first, or always the table as a whole.
+    #[arg(long, value_enum, requires = "strategy", default_value = "tables")]
+    level: Level,
     /// Makes a commit with one parent, the destination.
     #[arg(long)]
     squash: bool,
@@ -74,6 +86,9 @@ impl MergeArgs {
             Some(Strategy::SourceWins) => line.push_str(" --strategy source-wins"),
             None => {}
         }
+        if self.level == Level::Rows {
+            line.push_str(" --level rows");
+        }
         for (given, flag) in [(self.squash, " --squash"), (self.allow_empty, " --allow-empty")] {
             line.push_str(if given { flag } else { "" });
         }
@@ -88,6 +103,7 @@ impl MergeArgs {
                 Strategy::DestWins => "dest-wins".to_owned(),
                 Strategy::SourceWins => "source-wins".to_owned(),
             }),
+            strategy_level: (self.level == Level::Rows).then(|| "rows".to_owned()),
             force: None,
             allow_empty: Some(self.allow_empty),
             squash_merge: Some(self.squash),

@@ -215,6 +215,7 @@ pub struct MergeSessionCompletion {
 impl From<MergeSessionCompletion> for MergeInput {
     fn from(completion: MergeSessionCompletion) -> Self {
         MergeInput {
+            by_rows: false,
             message: completion.message.filter(|message| !message.is_empty()),
             metadata: completion.metadata.unwrap_or_default(),
             ..MergeInput::default()

@@ -16,6 +16,10 @@ pub struct Merge {
     /// Who wins what could not be decided: `dest-wins` or `source-wins`; a table in conflict is taken whole from that
     /// side. Left out or empty: conflicts are answered.
     pub strategy: Option<String>,
+    /// What the strategy decides: `tables`, which is what it is left out for, or `rows`: in tables with keys single rows and
+    /// cells, and a table whole only for what is left. Of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy_level: Option<String>,
     /// As `allow_empty`.
     pub force: Option<bool>,
     /// Whether a merge without changes makes a commit.
@@ -39,7 +43,16 @@ impl Merge {
                 return Err(format!("strategy is {shown:?}: give 'dest-wins', 'source-wins' or nothing"));
             }
         };
+        let by_rows = match self.strategy_level.as_deref() {
+            None | Some("" | "tables") => false,
+            Some("rows") => true,
+            Some(other) => {
+                let shown: String = other.chars().take(100).collect();
+                return Err(format!("strategy_level is {shown:?}: give 'tables', 'rows' or nothing"));
+            }
+        };
         Ok(MergeInput {
+            by_rows,
             message: self.message.filter(|message| !message.is_empty()),
             metadata: self.metadata.unwrap_or_default(),
             strategy,

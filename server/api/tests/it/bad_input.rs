@@ -63,7 +63,7 @@ async fn a_body_that_is_no_json_is_refused_with_the_place() {
     server.check("POST /repositories/sales/refs/main/merge/main\n\n[]", expect![[r#"
         400
         {
-          "message": "the JSON body cannot be read: invalid length 0, expected struct Merge with 7 elements at line 1 column 2"
+          "message": "the JSON body cannot be read: invalid length 0, expected struct Merge with 8 elements at line 1 column 2"
         }
     "#]]).await;
 }

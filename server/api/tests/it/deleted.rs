@@ -31,6 +31,10 @@ impl Merger for Meddler {
         MergeOutcome::Merged { edits: Vec::new(), report: MergeReport::new("meddled") }
     }
 
+    fn check_options(&self, _: &serde_json::Value) -> Result<(), String> {
+        Ok(())
+    }
+
     async fn diff(&self, _: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
         Ok(DiffOutcome::default())
     }

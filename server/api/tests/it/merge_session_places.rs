@@ -169,7 +169,7 @@ async fn what_cannot_be_meant_is_refused() {
 #[tokio::test]
 async fn a_conflict_that_takes_no_object_refuses_one() {
     let server = Server::with_sales().await;
-    server.put("main", "_anabranch/merge.toml", "[[rule]]\npath = 't/*'\nmerge = 'nobody'\n").await;
+    server.put("main", "t/_delta_log/00000000000000000000.json", "{}").await;
     server.put("main", "t/x", "base").await;
     server.commit("main", "base").await;
     server.branch("dev", "main").await;

@@ -190,6 +190,7 @@ impl App {
             committer: committer(),
             metadata: record.metadata.clone(),
             strategy: None,
+            by_rows: false,
             allow_empty: record.allow_empty,
             squash: true,
             preview: None,

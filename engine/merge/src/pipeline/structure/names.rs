@@ -18,6 +18,9 @@ pub(super) const SUMMARIES: [&str; 5] =
 /// Files that vouch for data below their folder without naming it.
 pub(super) const MARKERS: [&str; 2] = ["_SUCCESS", "_common_metadata"];
 
+/// What the names of commit files of Databricks' DBIO begin with.
+pub(super) const DBIO_COMMIT: &str = "_committed_";
+
 /// The folder that a key lies in, without a `/` at the end, and its name there.
 pub(super) fn split(key: &str) -> (&str, &str) {
     key.rsplit_once('/').unwrap_or(("", key))
@@ -97,7 +100,7 @@ pub(super) fn checksum_of(path: &str) -> String {
 
 /// Whether a file records a transaction of Databricks' DBIO protocol: which files it added and removed.
 pub(super) fn is_dbio_commit(name: &str) -> bool {
-    name.starts_with("_committed_") && name != "_committed_"
+    name.starts_with(DBIO_COMMIT) && name != DBIO_COMMIT
 }
 
 /// The path of a name in a folder.

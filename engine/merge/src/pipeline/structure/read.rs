@@ -7,7 +7,7 @@ use anabranch_types::Entry;
 
 use super::case::case_clashes;
 use super::folder::{FolderChanges, PathChange, judge, removed_by_commit};
-use super::names::{is_dbio_commit, split};
+use super::names::{DBIO_COMMIT, is_dbio_commit, split};
 use super::places::{Contested, SilentSide, contested_above, contested_folders, file_or_folder};
 use super::report::{case_only, entries_value, file_and_folder, folder_conflict};
 use super::scope::Scope;
@@ -21,6 +21,9 @@ use crate::{Conflict, EntryMerge, ObjectReader};
 /// How often the reading of a folder's own files begins anew behind a large subfolder. A folder that has more of them
 /// is one of folders: what lies beyond is not looked at.
 const SUBFOLDERS_MAX: usize = 16;
+
+/// How many objects of the base are looked at to find out that a folder was only added to.
+const LOOKS_MAX: usize = 256;
 
 /// The largest commit file of DBIO that is read, in bytes.
 const COMMIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -44,7 +47,10 @@ pub(super) async fn find(
     let mut findings = Vec::new();
     let mut moved = Vec::new();
     for contested in contested_folders(survey) {
-        if finder.is_decided_elsewhere(&contested.folder).await? || reading.is_silent(&contested).await? {
+        if finder.is_decided_elsewhere(&contested.folder).await?
+            || reading.is_silent(&contested).await?
+            || (!contested.complete && reading.both_only_add(&contested.folder).await?)
+        {
             continue;
         }
         let [ours, theirs] = reading.folder(&contested, &mut moved).await?;
@@ -99,6 +105,38 @@ impl Reading<'_, '_> {
         };
         let changes = changes_in_folder(self.session, [&self.input.base, side], &contested.folder, 1).await?;
         Ok(changes.is_empty())
+    }
+
+    /// Whether a side has so much in a folder that it is not read through where few looks tell that both sides left alone
+    /// what the base has in it: then they stand beside one another, however much they added. Without this each merge
+    /// into a folder would read all that came to it since the base.
+    async fn both_only_add(&self, folder: &str) -> Result<bool, TreeError> {
+        let PipelineInput { base, ours, theirs, .. } = self.input;
+        let ranges = Scope::Folder(folder.to_owned()).ranges();
+        let mut is_large = false;
+        for (range, side) in ranges.iter().flat_map(|range| [(range, ours), (range, theirs)]) {
+            is_large |= self.session.scan_page(side, range.clone(), LOOKS_MAX).await?.len() >= LOOKS_MAX;
+        }
+        if !is_large {
+            return Ok(false);
+        }
+        for range in ranges {
+            let there = self.session.scan_page(base, range, LOOKS_MAX).await?;
+            if there.len() >= LOOKS_MAX {
+                return Ok(false);
+            }
+            for (key, entry) in there {
+                for side in [ours, theirs] {
+                    let now = self.session.get(side, key.as_str().as_bytes()).await?;
+                    if !now.is_some_and(|now| now.same_content(&entry)) {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        // A commit file of DBIO can say that files which are still there are gone.
+        let commits = KeyRange::prefix(format!("{}{DBIO_COMMIT}", folder_prefix(folder)).as_bytes());
+        Ok(!self.session.any_in(ours, &commits).await? && !self.session.any_in(theirs, &commits).await?)
     }
 
     /// What both sides did to the data files of a folder. What came or went there, listed by the walk or not, is added

@@ -84,6 +84,7 @@ impl Lake {
             registry: &self.registry,
             resolutions: &[],
             strategy: None,
+            by_rows: false,
             merge_time_ms: MERGE_TIME_MS,
             seed: [9; 32],
             reader: &*self.objects,
@@ -223,6 +224,10 @@ impl Merger for AppendMerger {
         } else {
             MergeOutcome::Conflicts { conflicts, report }
         }
+    }
+
+    fn check_options(&self, _: &serde_json::Value) -> Result<(), String> {
+        Ok(())
     }
 
     async fn diff(&self, _: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {

@@ -55,6 +55,10 @@ impl Merger for MeteredMerger {
         outcome
     }
 
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
+        self.inner.check_options(options)
+    }
+
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
         self.inner.diff(input).await
     }
