@@ -5,6 +5,7 @@
 //! twice where the rows do not fit into memory: once to find conflicts and the files to rewrite, once to write.
 
 mod conflicts;
+mod difference;
 mod options;
 mod partition;
 mod schema;
@@ -28,6 +29,7 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 
+pub(crate) use difference::diff_rows;
 pub(crate) use options::row_options;
 use partition::Partitions;
 use sides::Sides;
