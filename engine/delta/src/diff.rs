@@ -1,34 +1,57 @@
 //! What differs between two states of a table, for people and programs.
 
-use anabranch_merge::{DiffInput, DiffOutcome, RowTotals, ViewError};
+use std::sync::Arc;
+
+use anabranch_merge::{
+    DiffInput, DiffOutcome, RowDiffError, RowDiffPage, RowDiffRequest, RowTotals, ViewError,
+};
 use serde_json::json;
 
 use crate::plan::{changed_files, schema_changes};
 use crate::read::{ReadError, SnapshotCache, read_log};
+use crate::rows::{self, RowBudget};
 use crate::snapshot::Snapshot;
+
+/// The table before and after; none where there is none.
+type States = [Option<Arc<Snapshot>>; 2];
 
 /// Compares two states. A log that cannot be read is a note, not an error: the objects can still be compared.
 pub(crate) async fn diff(cache: &SnapshotCache, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
-    let mut notes = Vec::new();
-    let mut states = Vec::new();
-    for (side, view) in [("before", input.before), ("after", input.after)] {
-        let state = match read_log(view, cache).await {
-            Ok(log) => log.map(|log| log.snapshot),
+    match states(cache, &input).await? {
+        Ok([Some(before), Some(after)]) => Ok(compare(&before, &after)),
+        Ok([None, Some(after)]) => Ok(created_or_dropped(&after, true)),
+        Ok([Some(before), None]) => Ok(created_or_dropped(&before, false)),
+        Ok([None, None]) => Ok(DiffOutcome::default()),
+        Err(note) => Ok(DiffOutcome { notes: vec![note], ..DiffOutcome::default() }),
+    }
+}
+
+/// Lists the rows that differ.
+pub(crate) async fn diff_rows(
+    cache: &SnapshotCache,
+    input: DiffInput<'_>,
+    request: &RowDiffRequest,
+    budget: &RowBudget,
+) -> Result<RowDiffPage, RowDiffError> {
+    let [before, after] = states(cache, &input).await?.map_err(RowDiffError::Damaged)?;
+    rows::diff_rows(&input, [before.as_deref(), after.as_deref()], request, budget).await
+}
+
+/// Reads both logs. The inner error says which one cannot be read, and why.
+async fn states(cache: &SnapshotCache, input: &DiffInput<'_>) -> Result<Result<States, String>, ViewError> {
+    let mut states = [None, None];
+    let sides = [("before", input.before), ("after", input.after)];
+    for (state, (side, view)) in states.iter_mut().zip(sides) {
+        match read_log(view, cache).await {
+            Ok(log) => *state = log.map(|log| log.snapshot),
             Err(ReadError::View(error)) => return Err(error),
             Err(ReadError::Damaged(damage)) => {
-                notes.push(format!("the table cannot be read {side}: {}: {}", damage.file, damage.message));
-                return Ok(DiffOutcome { notes, ..DiffOutcome::default() });
+                let note = format!("the table cannot be read {side}: {}: {}", damage.file, damage.message);
+                return Ok(Err(note));
             }
-        };
-        states.push(state);
+        }
     }
-    let mut states = states.into_iter();
-    Ok(match (states.next().flatten(), states.next().flatten()) {
-        (Some(before), Some(after)) => compare(&before, &after),
-        (None, Some(after)) => created_or_dropped(&after, true),
-        (Some(before), None) => created_or_dropped(&before, false),
-        (None, None) => DiffOutcome::default(),
-    })
+    Ok(Ok(states))
 }
 
 fn created_or_dropped(state: &Snapshot, created: bool) -> DiffOutcome {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use anabranch_merge::{
     Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput,
-    MergeOutcome, MergeReport, Merger, MergerDescription, UnitKind, UnitView, Verification, ViewError,
+    MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest,
+    UnitKind, UnitView, Verification, ViewError,
 };
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
-use crate::diff::diff;
+use crate::diff::{diff, diff_rows};
 use crate::lint::lint;
 use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
@@ -23,6 +25,19 @@ pub struct DeltaMerger {
     snapshots: SnapshotCache,
     verifier: Verifier,
     rows: RowBudget,
+    row_diffs: RowDiffs,
+}
+
+/// How many diffs of rows run at a time: each may take the whole budget, and anybody who reads may ask for one.
+const ROW_DIFFS_MAX: usize = 2;
+
+/// Lets some diffs of rows run, and others wait.
+struct RowDiffs(Semaphore);
+
+impl Default for RowDiffs {
+    fn default() -> Self {
+        RowDiffs(Semaphore::new(ROW_DIFFS_MAX))
+    }
 }
 
 /// Why a merge ends before it is merged.
@@ -73,6 +88,16 @@ impl Merger for DeltaMerger {
 
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
         diff(&self.snapshots, input).await
+    }
+
+    async fn diff_rows(
+        &self,
+        input: DiffInput<'_>,
+        request: &RowDiffRequest,
+    ) -> Result<RowDiffPage, RowDiffError> {
+        // Never closed.
+        let _turn = self.row_diffs.0.acquire().await.ok();
+        diff_rows(&self.snapshots, input, request, &self.rows).await
     }
 }
 

@@ -8,6 +8,7 @@ mod outcome;
 mod pipeline;
 mod registry;
 mod roots;
+mod row_diff;
 mod rules;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
@@ -28,6 +29,7 @@ pub use pipeline::{
 };
 pub use registry::Registry;
 pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
+pub use row_diff::{ChangedRow, RowChange, RowDiffError, RowDiffPage, RowDiffRequest};
 pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules};
 pub use text::TextMerger;
 pub use three_way::{Change, Decision, ThreeWay};

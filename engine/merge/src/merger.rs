@@ -6,7 +6,10 @@ use anabranch_types::Entry;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{ConflictValue, MergeEdit, MergeOutcome, Resolution, RowTotals, Strategy};
+use crate::{
+    ConflictValue, MergeEdit, MergeOutcome, Resolution, RowDiffError, RowDiffPage, RowDiffRequest, RowTotals,
+    Strategy,
+};
 
 /// What a merger works on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -232,4 +235,15 @@ pub trait Merger: Send + Sync {
     fn check_options(&self, options: &serde_json::Value) -> Result<(), String>;
     /// Compares two states of a unit.
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError>;
+    /// Lists the rows that differ between two states of a table, in an order that is the same for each page. Reads
+    /// only what differs between the states.
+    async fn diff_rows(
+        &self,
+        input: DiffInput<'_>,
+        request: &RowDiffRequest,
+    ) -> Result<RowDiffPage, RowDiffError> {
+        let _ = (input, request);
+        let name = self.description().name;
+        Err(RowDiffError::Unsupported(format!("the merger {name} does not compare rows")))
+    }
 }

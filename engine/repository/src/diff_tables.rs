@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anabranch_merge::{
-    Change, DiffInput, DiffOutcome, EntryChange, Rules, TreeUnitView, UnitKind, folder_prefix, folders_above,
+    Change, DiffInput, DiffOutcome, EntryChange, RowDiffError, RowDiffPage, RowDiffRequest, Rules,
+    TreeUnitView, UnitKind, folder_prefix, folders_above,
 };
 use anabranch_tree::{KeyRange, Session, Tree};
 
@@ -28,8 +29,15 @@ pub struct TableDiff {
     pub failure: Option<String>,
 }
 
+/// A table, compared.
+pub(crate) struct Compared {
+    pub(crate) table: TableDiff,
+    /// Its rows; none when they were not asked for, or no merger knows the format.
+    pub(crate) rows: Option<Result<RowDiffPage, RowDiffError>>,
+}
+
 /// How many changes of tables are held in memory for a diff of tables.
-const CHANGES_MAX: usize = 1_000_000;
+pub(crate) const CHANGES_MAX: usize = 1_000_000;
 
 impl Repository {
     /// The tables that differ between two refs, in order of root, each compared by its merger.
@@ -47,9 +55,8 @@ impl Repository {
         let rules = self.inner.rules_of(&session, &after).await?;
         let mut tables = Vec::new();
         for (root, changes) in self.changed_roots(&session, &before, &after, &rules).await? {
-            tables.push(
-                self.diff_table(&session, (left, &before), (right, &after), &rules, root, changes).await?,
-            );
+            let sides = [(left, &before), (right, &after)];
+            tables.push(self.diff_table(&session, sides, &rules, root, changes, None).await?.table);
         }
         Ok(tables)
     }
@@ -106,15 +113,16 @@ impl Repository {
         Ok(roots)
     }
 
-    async fn diff_table(
+    /// Compares one table, and where `rows` asks for it, its rows.
+    pub(crate) async fn diff_table(
         &self,
         session: &Session,
-        (left, before): (&str, &Tree),
-        (right, after): (&str, &Tree),
+        [(left, before), (right, after)]: [(&str, &Tree); 2],
         rules: &Rules,
         root: String,
         changes: Vec<EntryChange>,
-    ) -> Result<TableDiff, RepositoryError> {
+        rows: Option<&RowDiffRequest>,
+    ) -> Result<Compared, RepositoryError> {
         let failed = || RepositoryError::tree("a diff of tables");
         let registry = &self.inner.registry;
         let format_before = table_at(session, before, &root).await.map_err(failed())?;
@@ -139,20 +147,27 @@ impl Repository {
             outcome: DiffOutcome::default(),
             failure: None,
         };
-        let Some(merger) = merger else { return Ok(table) };
+        let Some(merger) = merger else { return Ok(Compared { table, rows: None }) };
         let reader = Blobs(std::sync::Arc::clone(&self.inner));
         let no_options = serde_json::json!({});
-        let input = DiffInput {
+        let before = TreeUnitView::new(session, before, &reader, left, &table.root, UnitKind::Folder);
+        let after = TreeUnitView::new(session, after, &reader, right, &table.root, UnitKind::Folder);
+        let input = || DiffInput {
             root: &table.root,
-            before: &TreeUnitView::new(session, before, &reader, left, &table.root, UnitKind::Folder),
-            after: &TreeUnitView::new(session, after, &reader, right, &table.root, UnitKind::Folder),
+            before: &before,
+            after: &after,
             changes: &changes,
             options: rule.map_or(&no_options, |rule| &rule.options),
         };
-        match merger.diff(input).await {
+        let outcome = merger.diff(input()).await;
+        let rows = match rows {
+            Some(request) => Some(merger.diff_rows(input(), request).await),
+            None => None,
+        };
+        match outcome {
             Ok(outcome) => table.outcome = outcome,
             Err(error) => table.failure = Some(error.to_string()),
         }
-        Ok(table)
+        Ok(Compared { table, rows })
     }
 }

@@ -11,6 +11,7 @@ mod commits;
 mod delta;
 mod details;
 mod diff;
+mod diff_rows;
 mod diff_tables;
 mod error;
 mod fsck;
@@ -42,6 +43,7 @@ mod tags;
 
 pub use catalog::{Catalog, CatalogParts, StorageOpener};
 pub use commit::RESERVED_METADATA;
+pub use diff_rows::TableRowDiff;
 pub use diff_tables::TableDiff;
 pub use error::{RepositoryError, is_temporary};
 pub use fsck::FsckReport;

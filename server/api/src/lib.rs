@@ -27,6 +27,7 @@ mod report;
 mod repositories;
 mod request_id;
 mod router;
+mod row_diffs;
 mod staging;
 mod statements;
 mod tags;

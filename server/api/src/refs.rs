@@ -87,7 +87,7 @@ impl LogQuery {
     }
 }
 
-fn parsed<T>(
+pub(crate) fn parsed<T>(
     name: &str,
     value: &str,
     parse: impl Fn(&str) -> Option<T>,
@@ -160,7 +160,7 @@ pub(crate) async fn diff(
     Ok(Json(DiffList { pagination, results }))
 }
 
-fn diff_kind(name: Option<&str>) -> Result<DiffKind, ApiError> {
+pub(crate) fn diff_kind(name: Option<&str>) -> Result<DiffKind, ApiError> {
     match name {
         None | Some("" | "three_dot") => Ok(DiffKind::ThreeDot),
         Some("two_dot") => Ok(DiffKind::TwoDot),

@@ -20,8 +20,8 @@ use crate::error::ApiError;
 use crate::login::Door;
 use crate::{
     authenticate, branch_protection, branches, commits, config, groups, imports, links, login,
-    merge_sessions, merges, objects, policies, previews, refs, repositories, request_id, staging, tags,
-    users,
+    merge_sessions, merges, objects, policies, previews, refs, repositories, request_id, row_diffs, staging,
+    tags, users,
 };
 
 /// Where the operations are.
@@ -131,6 +131,7 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(refs::log))
         .routes(routes!(refs::diff))
         .routes(routes!(refs::diff_tables))
+        .routes(routes!(row_diffs::diff_rows))
         .routes(routes!(merges::merge, merges::find_merge_base))
         .routes(routes!(previews::preview))
         .routes(routes!(previews::report))

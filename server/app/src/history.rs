@@ -1,9 +1,10 @@
 //! Commits, logs, diffs, reverts and what is like them.
 
 use anabranch_auth::{Action, Principal};
+use anabranch_merge::RowDiffRequest;
 use anabranch_repository::{
     Actor, CommitInfo, CommitRequest, DiffItem, DiffKind, DiffRequest, LogRequest, MergeAnswer, Paged,
-    Paging, PickRequest, ResetScope, ResolvedRef, TableDiff,
+    Paging, PickRequest, ResetScope, ResolvedRef, TableDiff, TableRowDiff,
 };
 
 use crate::app::branch_name;
@@ -111,6 +112,20 @@ impl App {
         kind: DiffKind,
     ) -> Result<Vec<TableDiff>, AppError> {
         Ok(self.open(who, Action::Diff, repository).await?.diff_tables(left, right, kind).await?)
+    }
+
+    /// What differs in one table between two refs, row by row.
+    pub async fn diff_rows(
+        &self,
+        who: &Principal,
+        repository: &str,
+        [left, right]: [&str; 2],
+        kind: DiffKind,
+        root: &str,
+        request: &RowDiffRequest,
+    ) -> Result<TableRowDiff, AppError> {
+        let repository = self.open(who, Action::Diff, repository).await?;
+        Ok(repository.diff_rows([left, right], kind, root, request).await?)
     }
 
     /// What is staged on a branch.

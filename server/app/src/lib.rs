@@ -25,7 +25,7 @@ pub use anabranch_repository::{
     BranchInfo, ChoiceAnswer, CommitInfo, ConflictFilter, Decided, DiffItem, DiffKind, DiffRequest,
     FsckReport, Listed, LogRequest, MergeAnswer, MergeDetails, MergeSession, MergeSummary, ObjectInfo, Paged,
     Paging, Preview, RESERVED_METADATA, RepositoryInfo, ResetScope, ResolvedRef, SessionBegun,
-    SessionConflict, Strategy, TableDiff, TableSummary, TagInfo, Verdict, WriteCondition,
+    SessionConflict, Strategy, TableDiff, TableRowDiff, TableSummary, TagInfo, Verdict, WriteCondition,
 };
 pub use app::{App, AppParts, AppSettings, SampleObject, ServerFacts};
 pub use body::SMALL_BYTES_MAX;

@@ -5,6 +5,7 @@
 //! twice where the rows do not fit into memory: once to find conflicts and the files to rewrite, once to write.
 
 mod conflicts;
+mod difference;
 mod options;
 mod partition;
 mod schema;
@@ -28,8 +29,8 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 
-pub(crate) use options::check_options;
-use options::row_options;
+pub(crate) use difference::diff_rows;
+pub(crate) use options::{check_options, row_options};
 use partition::Partitions;
 use sides::Sides;
 use write::{RowWriter, WriteFailure};

@@ -5,5 +5,6 @@ mod conformance;
 mod fixtures;
 mod hostile;
 mod merges;
+mod row_diff;
 mod rows;
 mod staged;

@@ -8,13 +8,15 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::client::{Client, to_json};
+use super::diff_rows::{self, Asked};
 use super::output::{Answer, DIFFERS, counted, shown};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   anabranch diff sales dev                      # what is uncommitted on dev
   anabranch diff sales main dev                 # what dev brings since the two parted
-  anabranch diff sales v1.0 v1.1 --two-dot --stat")]
+  anabranch diff sales v1.0 v1.1 --two-dot --stat
+  anabranch diff sales main dev --table tables/flights  # which rows of that table")]
 pub(crate) struct DiffArgs {
     /// The repository.
     repository: String,
@@ -34,10 +36,38 @@ pub(crate) struct DiffArgs {
     /// Shows the tables, and how many other objects differ in each folder.
     #[arg(long, conflicts_with = "name_only")]
     stat: bool,
+    /// Shows the rows of this table that differ; its root is the folder that its log lies in.
+    #[arg(long, requires = "right", conflicts_with_all = ["prefix", "name_only", "stat"], value_name = "ROOT")]
+    table: Option<String>,
+    /// How many rows are shown.
+    #[arg(long, default_value_t = 100, requires = "table", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+    /// Prints the rows as Markdown, up to 1,000 of them.
+    #[arg(long, requires = "table")]
+    markdown: bool,
+}
+
+impl DiffArgs {
+    /// The type of the comparison.
+    fn kind(&self) -> &'static str {
+        if self.two_dot { "two_dot" } else { "three_dot" }
+    }
 }
 
 pub(super) async fn run(client: &Client, args: DiffArgs) -> anyhow::Result<Answer> {
     let repository = args.repository.as_str();
+    if let (Some(table), Some(right)) = (&args.table, &args.right) {
+        let asked = Asked {
+            repository,
+            left: &args.left,
+            right,
+            kind: args.kind(),
+            table,
+            limit: usize::try_from(args.limit).unwrap_or(usize::MAX),
+            markdown: args.markdown,
+        };
+        return diff_rows::run(client, asked).await;
+    }
     let (tables, lines) = match &args.right {
         None => {
             let segments = ["repositories", repository, "branches", args.left.as_str(), "diff"];
@@ -46,7 +76,7 @@ pub(super) async fn run(client: &Client, args: DiffArgs) -> anyhow::Result<Answe
             (Vec::new(), lines)
         }
         Some(right) => {
-            let kind = if args.two_dot { "two_dot" } else { "three_dot" };
+            let kind = args.kind();
             let segments = ["repositories", repository, "refs", &args.left, "diff", right];
             let query = [("prefix", args.prefix.as_str()), ("type", kind)];
             let (lines, _) = client.list::<wire::DiffList, wire::Diff>(&segments, &query, None).await?;

@@ -11,6 +11,7 @@ mod confirm;
 mod connection;
 mod cp;
 mod diff;
+mod diff_rows;
 mod fsck;
 mod get;
 mod group;

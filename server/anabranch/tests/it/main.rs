@@ -7,6 +7,7 @@ mod imports;
 mod lake;
 mod merging;
 mod profiles;
+mod row_diffs;
 mod verbs;
 
 use std::process::{Command, Output};

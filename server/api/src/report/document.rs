@@ -44,12 +44,12 @@ pub(super) enum Piece {
     Code(String),
 }
 
-fn text(words: impl Into<String>) -> Piece {
+pub(super) fn text(words: impl Into<String>) -> Piece {
     Piece::Text(clipped(words.into(), TEXT_MAX))
 }
 
 /// A name of the repository: the root `""` is all of it.
-fn name(name: &str) -> Piece {
+pub(super) fn name(name: &str) -> Piece {
     if name.is_empty() {
         text("the whole repository")
     } else {
@@ -57,7 +57,7 @@ fn name(name: &str) -> Piece {
     }
 }
 
-fn value(value: Option<&Value>) -> Line {
+pub(super) fn value(value: Option<&Value>) -> Line {
     match value {
         None => vec![text("nothing")],
         Some(Value::String(words)) => vec![Piece::Code(clipped(words.clone(), VALUE_MAX))],
@@ -118,7 +118,7 @@ impl Described for MergeReport {
     }
 }
 
-fn filled(mut sections: Vec<Section>) -> Vec<Section> {
+pub(super) fn filled(mut sections: Vec<Section>) -> Vec<Section> {
     sections.retain(|section| !section.rows.is_empty());
     sections
 }
@@ -204,7 +204,7 @@ fn one_table(table: &TableSummary) -> Vec<Line> {
     ]
 }
 
-fn rows_text(rows: &RowTotals) -> String {
+pub(super) fn rows_text(rows: &RowTotals) -> String {
     let cells = if rows.cells > 0 { format!(" ({})", counted(rows.cells, "cell")) } else { String::new() };
     format!("+{} -{} ~{}{cells}", rows.added, rows.removed, rows.modified)
 }

@@ -5,6 +5,7 @@ mod document;
 mod golden;
 mod html;
 mod markdown;
+mod rows;
 
 use axum::Json;
 use axum::extract::FromRequestParts;
@@ -48,19 +49,7 @@ impl Wanted {
 
     /// Reads `Accept`; none when nothing in it is a form that there is.
     fn read(headers: &HeaderMap) -> Option<Self> {
-        if !headers.contains_key(ACCEPT) {
-            return Some(Wanted::Json);
-        }
-        let lines = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let ranges: Vec<Range> = lines.flat_map(|line| line.split(',')).filter_map(Range::read).collect();
-        let mut best = None;
-        for wanted in Wanted::ALL {
-            let quality = quality(&ranges, wanted.media_type());
-            if quality > best.map_or(0, |(_, quality)| quality) {
-                best = Some((wanted, quality));
-            }
-        }
-        best.map(|(wanted, _)| wanted)
+        most_wanted(headers, &Wanted::ALL.map(|wanted| (wanted, wanted.media_type())))
     }
 
     /// The answer in this form.
@@ -96,6 +85,52 @@ impl<S: Send + Sync> FromRequestParts<S> for Wanted {
             )
         })
     }
+}
+
+/// In which form rows are asked for: as a report, or one row a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WantedRows {
+    Report(Wanted),
+    Lines,
+}
+
+impl WantedRows {
+    fn read(headers: &HeaderMap) -> Option<Self> {
+        let [json, markdown, html] =
+            Wanted::ALL.map(|wanted| (WantedRows::Report(wanted), wanted.media_type()));
+        most_wanted(headers, &[json, (WantedRows::Lines, ("application", "x-ndjson")), markdown, html])
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WantedRows {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        WantedRows::read(&parts.headers).ok_or_else(|| {
+            ApiError::refused(
+                StatusCode::NOT_ACCEPTABLE,
+                "this is answered as application/json, application/x-ndjson, text/markdown or text/html: name one of \
+                 them in Accept",
+            )
+        })
+    }
+}
+
+/// The form that `Accept` wants most; of those that it wants equally, the first.
+fn most_wanted<T: Copy>(headers: &HeaderMap, forms: &[(T, (&str, &str))]) -> Option<T> {
+    if !headers.contains_key(ACCEPT) {
+        return forms.first().map(|(form, _)| *form);
+    }
+    let lines = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<Range> = lines.flat_map(|line| line.split(',')).filter_map(Range::read).collect();
+    let mut best = None;
+    for (form, media_type) in forms {
+        let quality = quality(&ranges, *media_type);
+        if quality > best.map_or(0, |(_, quality)| quality) {
+            best = Some((*form, quality));
+        }
+    }
+    best.map(|(form, _)| form)
 }
 
 /// One entry of `Accept`.
@@ -149,5 +184,13 @@ mod tests {
             assert_eq!(Wanted::read(&headers), expected, "{accept}");
         }
         assert_eq!(Wanted::read(&HeaderMap::new()), Some(Wanted::Json));
+        for (accept, expected) in [
+            ("application/x-ndjson", WantedRows::Lines),
+            ("application/*", WantedRows::Report(Wanted::Json)),
+            ("text/markdown, application/x-ndjson;q=0.9", WantedRows::Report(Wanted::Markdown)),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(WantedRows::read(&headers), Some(expected), "{accept}");
+        }
     }
 }

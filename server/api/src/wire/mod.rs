@@ -16,6 +16,7 @@ mod page;
 mod previews;
 mod refs;
 mod repositories;
+mod row_diffs;
 mod staging;
 mod tables;
 mod tags;
@@ -55,6 +56,7 @@ pub use refs::{Diff, DiffList, DiffObjectStat, DiffType, Ref, RefList};
 pub use repositories::{
     FsckReport, Repository, RepositoryCreation, RepositoryList, RepositoryMetadataKeys, RepositoryMetadataSet,
 };
+pub use row_diffs::{ChangedRow, ChangedRows, FileTotals, RowChange, TableRowDiff};
 pub use staging::{ObjectStageCreation, StagingLocation, StagingMetadata, UpdateObjectUserMetadata};
 pub use tables::{RowTotals, TableChange, TableDiff, TableDiffList, TableSummary, Verification};
 pub use tags::TagCreation;

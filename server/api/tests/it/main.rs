@@ -19,5 +19,6 @@ mod objects;
 mod permissions;
 mod previews;
 mod repositories;
+mod row_diffs;
 mod server;
 mod staging;

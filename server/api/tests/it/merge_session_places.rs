@@ -187,7 +187,7 @@ async fn a_conflict_that_takes_no_object_refuses_one() {
     server.check(&format!("PUT {at}/conflicts/{id}/object\n\nx"), expect![[r#"
         400
         {
-          "message": "\"object\" is no choice of the merger-failed at t/x: it has none: what failed has to be mended first"
+          "message": "\"object\" is no choice of the structure-conflict at t: it has ours, theirs, base"
         }
     "#]]).await;
 }

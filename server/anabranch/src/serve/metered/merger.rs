@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anabranch_merge::{
-    ConflictKind, DiffInput, DiffOutcome, MergeInput, MergeOutcome, Merger, MergerDescription, ViewError,
+    ConflictKind, DiffInput, DiffOutcome, MergeInput, MergeOutcome, Merger, MergerDescription, RowDiffError,
+    RowDiffPage, RowDiffRequest, ViewError,
 };
 use async_trait::async_trait;
 
@@ -61,5 +62,13 @@ impl Merger for MeteredMerger {
 
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
         self.inner.diff(input).await
+    }
+
+    async fn diff_rows(
+        &self,
+        input: DiffInput<'_>,
+        request: &RowDiffRequest,
+    ) -> Result<RowDiffPage, RowDiffError> {
+        self.inner.diff_rows(input, request).await
     }
 }

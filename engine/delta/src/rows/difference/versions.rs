@@ -1,0 +1,201 @@
+//! The rows of the files in which two states differ, in the order of their keys.
+
+use std::sync::Arc;
+
+use anabranch_merge::{DiffInput, RowDiffError, UnitView};
+use anabranch_rows::Side;
+use anabranch_rows::range::KeyRange;
+use anabranch_rows::scan::{self, FileScan, RowMask, RowStream, SortBudget};
+use anabranch_rows::schema::Projection;
+use anabranch_rows::sort::sort_batches;
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use roaring::RoaringTreemap;
+
+use super::{Comparison, of_engine};
+use crate::action::{Add, DataPath};
+use crate::plan::changed_files;
+use crate::rows::partition::Partitions;
+use crate::rows::vector::deleted_rows;
+use crate::rows::{RowBudget, source};
+use crate::snapshot::{LiveFiles, Snapshot};
+
+/// How many rows a batch has.
+const BATCH_ROWS: usize = 8_192;
+
+/// What of the memory the unsorted rows of one version may take: the sorted ones of both stand beside them.
+const PARTS_OF_MEMORY: usize = 4;
+
+/// The rows of one state, in files.
+struct Version {
+    files: Vec<(FileScan, Vec<ArrayRef>)>,
+    partitions: Arc<Partitions>,
+}
+
+/// See the module.
+pub(super) struct Versions {
+    versions: [Version; 2],
+    rows: SchemaRef,
+    key: Vec<usize>,
+}
+
+/// A state whose files are being looked up.
+struct Opening<'a> {
+    view: &'a dyn UnitView,
+    side: Side,
+    name: &'static str,
+    files: &'a source::Files,
+    projection: &'a Projection,
+    partitions: Partitions,
+    opened: Vec<(FileScan, Vec<ArrayRef>)>,
+}
+
+impl Versions {
+    /// Looks up the files that differ, and their deletion vectors. Reads no rows yet.
+    pub(super) async fn open(
+        input: &DiffInput<'_>,
+        [before, after]: [Option<&Snapshot>; 2],
+        comparison: Comparison,
+        files: &source::Files,
+    ) -> Result<Versions, RowDiffError> {
+        let rows = comparison.columns();
+        let Comparison { schema, key, partitions: [old, new], .. } = comparison;
+        let opening = |view, side, name, partitions| {
+            let projection = schema.projections.get(side);
+            Opening { view, side, name, files, projection, partitions, opened: Vec::new() }
+        };
+        let mut old = opening(input.before, Side::Base, "before", old);
+        let mut new = opening(input.after, Side::Ours, "after", new);
+        let none = LiveFiles::new();
+        let live_before = before.map_or(&none, |state| &state.files);
+        let live_after = after.map_or(&none, |state| &state.files);
+        for (was, is) in changed_files(live_before, live_after).into_values() {
+            let hidden_before = old.hidden(was.as_deref()).await?;
+            let hidden_after = new.hidden(is.as_deref()).await?;
+            match (was, is) {
+                (Some(was), None) => old.open(&was, hidden_before.map(all_but)).await?,
+                (None, Some(is)) => new.open(&is, hidden_after.map(all_but)).await?,
+                (Some(was), Some(is)) => {
+                    // Rows that the other state does not hide are in both. Where it hides none, nothing is left.
+                    if let Some(other) = hidden_after.clone() {
+                        old.open(&was, Some(only_of(other, hidden_before.clone()))).await?;
+                    }
+                    if let Some(other) = hidden_before {
+                        new.open(&is, Some(only_of(other, hidden_after))).await?;
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(Versions { versions: [old.done(), new.done()], rows, key })
+    }
+
+    /// The rows of both states.
+    pub(super) async fn sorted(self, budget: &RowBudget) -> Result<[RowStream; 2], RowDiffError> {
+        let [before, after] = self.versions;
+        let before = sorted(before.unsorted(&self.rows, &self.key), &self.rows, &self.key, budget).await?;
+        let after = sorted(after.unsorted(&self.rows, &self.key), &self.rows, &self.key, budget).await?;
+        Ok([before, after])
+    }
+}
+
+/// Leaves out the rows that are hidden.
+fn all_but(hidden: RoaringTreemap) -> RowMask {
+    Arc::new(move |row| hidden.contains(row))
+}
+
+/// Leaves out all rows but those that the other state hides and this one does not.
+fn only_of(other: RoaringTreemap, hidden: Option<RoaringTreemap>) -> RowMask {
+    Arc::new(move |row| !other.contains(row) || hidden.as_ref().is_some_and(|hidden| hidden.contains(row)))
+}
+
+impl Opening<'_> {
+    async fn hidden(&self, add: Option<&Add>) -> Result<Option<RoaringTreemap>, RowDiffError> {
+        let Some(add) = add else { return Ok(None) };
+        deleted_rows(self.view, add).await?.map_err(|why| {
+            let name = self.name;
+            RowDiffError::Damaged(format!("the deletion vector of {} {name} cannot be read: {why}", add.key))
+        })
+    }
+
+    async fn open(&mut self, add: &Add, deleted: Option<RowMask>) -> Result<(), RowDiffError> {
+        let DataPath::Relative(path) = &add.path else {
+            let why =
+                format!("{} is named by an absolute path: it may lie outside of the repository", add.key);
+            return Err(RowDiffError::Unsupported(why));
+        };
+        let Some(entry) = self.view.stat(path).await? else {
+            let why = format!("the log {} lists the file {path}, and there is no such object", self.name);
+            return Err(RowDiffError::Damaged(why));
+        };
+        let partition = self.partitions.values_of(add).map_err(RowDiffError::Damaged)?;
+        let scan = FileScan {
+            source: self.files.source(self.side, path, entry),
+            projection: self.projection.clone(),
+            deleted,
+            range: KeyRange::all(),
+            number: None,
+            batch_rows: BATCH_ROWS,
+        };
+        self.opened.push((scan, partition));
+        Ok(())
+    }
+
+    fn done(self) -> Version {
+        Version { files: self.opened, partitions: Arc::new(self.partitions) }
+    }
+}
+
+impl Version {
+    /// The rows in the order of their files.
+    fn unsorted(self, rows: &SchemaRef, key: &[usize]) -> RowStream {
+        let (rows, key, partitions) = (rows.clone(), key.to_vec(), self.partitions);
+        let streams = stream::iter(self.files).then(move |(scan, partition)| {
+            let (rows, key, partitions) = (rows.clone(), key.clone(), partitions.clone());
+            async move {
+                let stream = scan::read(scan, rows, &key).await?;
+                Ok::<_, anabranch_rows::Error>(stream.map(move |batch| {
+                    let step = "filling in partition values";
+                    let filled = partitions.fill(&batch?, &partition);
+                    filled.map_err(|source| anabranch_rows::Error::Arrow { step, source })
+                }))
+            }
+        });
+        streams.try_flatten().boxed()
+    }
+}
+
+/// Sorts in memory what fits into it, and with the disk what does not.
+async fn sorted(
+    mut unsorted: RowStream,
+    rows: &SchemaRef,
+    key: &[usize],
+    budget: &RowBudget,
+) -> Result<RowStream, RowDiffError> {
+    let share = budget.memory_bytes / PARTS_OF_MEMORY;
+    let (mut batches, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(batch) = unsorted.try_next().await.map_err(of_engine)? {
+        bytes = bytes.saturating_add(batch.get_array_memory_size());
+        batches.push(batch);
+        if bytes <= share {
+            continue;
+        }
+        let Some(folder) = budget.folder.clone() else {
+            return Err(RowDiffError::TooLarge(format!(
+                "the rows of the files that differ take more than {share} bytes of memory, and no folder is set up for \
+                 what does not fit"
+            )));
+        };
+        let on_disk = SortBudget {
+            memory_bytes: budget.memory_bytes / 2,
+            folder,
+            disk_bytes_max: budget.disk_bytes / 2,
+            batch_rows: BATCH_ROWS,
+        };
+        let all = stream::iter(batches.into_iter().map(Ok)).chain(unsorted).boxed();
+        return Ok(scan::sort(rows.clone(), key, all, &on_disk).map_err(of_engine)?.boxed());
+    }
+    let sorted = sort_batches(rows, key, &batches, BATCH_ROWS).map_err(of_engine)?;
+    Ok(stream::iter(sorted.into_iter().map(Ok)).boxed())
+}

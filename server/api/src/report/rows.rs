@@ -1,0 +1,115 @@
+//! What the diff of a table says, row by row: keys first, then what changed.
+
+use serde_json::{Map, Value};
+
+use super::Described;
+use super::document::{Document, Line, Section, filled, name, rows_text, text, value};
+use crate::merges::counted;
+use crate::wire::{ChangedRow, ChangedRows, RowChange, TableChange, TableRowDiff};
+
+/// How many values of a row are shown; wider rows are cut.
+const VALUES_MAX: usize = 12;
+
+impl Described for TableRowDiff {
+    fn document(&self) -> Document {
+        let what = match self.change {
+            TableChange::Added => "added",
+            TableChange::Removed => "removed",
+            TableChange::Changed => "changed",
+        };
+        let title = vec![text("Table "), name(&self.root), text(format!(" {what}"))];
+        let notes = self.schema.iter().map(|note| vec![vec![text(&**note)]]).collect();
+        let mut sections = vec![Section { heading: "Schema and notes", columns: None, rows: notes }];
+        if let Some(rows) = &self.rows {
+            sections.extend(rows_by_change(rows));
+        }
+        Document { title, lines: facts(self), sections: filled(sections) }
+    }
+}
+
+fn facts(diff: &TableRowDiff) -> Vec<Line> {
+    let files = format!("data files +{} -{}", diff.files.added, diff.files.removed);
+    let Some(rows) = &diff.rows else {
+        let reason = diff.reason.as_deref().unwrap_or("nobody knows why");
+        return vec![vec![text(files)], vec![text(format!("Rows are not compared: {reason}"))]];
+    };
+    let mut lines = vec![vec![text(format!("rows {}, {files}", rows_text(&rows.totals)))]];
+    if rows.keys.is_empty() {
+        let why = "No keys are set for this table, so a row that changed is one removed and one added.";
+        lines.push(vec![text(why)]);
+    }
+    if rows.pagination.has_more {
+        let count = counted(rows.results.len() as u64, "difference");
+        lines.push(vec![text(format!("This page has {count}; more follow."))]);
+    }
+    lines
+}
+
+fn rows_by_change(rows: &ChangedRows) -> [Section; 3] {
+    let section = |heading, columns, change| Section {
+        heading,
+        columns: Some(columns),
+        rows: rows.results.iter().filter(|row| row.change == change).map(one_row).collect(),
+    };
+    [
+        section("Changed rows", &["Row", "Before → after"], RowChange::Changed),
+        section("Removed rows", &["Row", "Values"], RowChange::Removed),
+        section("Added rows", &["Row", "Values"], RowChange::Added),
+    ]
+}
+
+fn one_row(row: &ChangedRow) -> Vec<Line> {
+    let mut first = match &row.key {
+        Some(key) => pairs(key.iter()),
+        None => Vec::new(),
+    };
+    if row.copies != 1 {
+        let before = if first.is_empty() { "" } else { " " };
+        first.push(text(format!("{before}({} copies)", row.copies)));
+    }
+    let second = match (&row.before, &row.after) {
+        (Some(before), Some(after)) => changes(&row.columns, before, after),
+        (Some(values), None) | (None, Some(values)) => {
+            let is_key = |column: &str| row.key.as_ref().is_some_and(|key| key.contains_key(column));
+            pairs(values.iter().filter(|(column, _)| !is_key(column)))
+        }
+        (None, None) => Vec::new(),
+    };
+    vec![first, second]
+}
+
+/// Columns with their values; as many as are read.
+fn pairs<'a>(values: impl Iterator<Item = (&'a String, &'a Value)>) -> Line {
+    let each = values.map(|(column, one)| {
+        let mut piece = vec![name(column), text(" ")];
+        piece.extend(value(Some(one)));
+        piece
+    });
+    joined(each.collect())
+}
+
+fn changes(columns: &[String], before: &Map<String, Value>, after: &Map<String, Value>) -> Line {
+    let each = columns.iter().map(|column| {
+        let mut piece = vec![name(column), text(" ")];
+        piece.extend(value(before.get(column)));
+        piece.push(text(" → "));
+        piece.extend(value(after.get(column)));
+        piece
+    });
+    joined(each.collect())
+}
+
+fn joined(parts: Vec<Line>) -> Line {
+    let hidden = parts.len().saturating_sub(VALUES_MAX);
+    let mut line = Line::new();
+    for part in parts.into_iter().take(VALUES_MAX) {
+        if !line.is_empty() {
+            line.push(text(", "));
+        }
+        line.extend(part);
+    }
+    if hidden > 0 {
+        line.push(text(format!(", and {}", counted(hidden as u64, "more column"))));
+    }
+    line
+}

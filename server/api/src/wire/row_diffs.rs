@@ -1,0 +1,145 @@
+//! What differs in one table, row by row. Of our own.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::Pagination;
+use super::tables::{RowTotals, TableChange, TableDiff};
+
+/// The version of the form.
+const FORMAT: u8 = 1;
+
+/// Data files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FileTotals {
+    /// Files that only the right side has.
+    pub added: u64,
+    /// Files that only the left side has.
+    pub removed: u64,
+}
+
+/// What happened to a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RowChange {
+    /// Only the right side has it.
+    Added,
+    /// Only the left side has it.
+    Removed,
+    /// Both have it, with different values. Only where keys say which row is which.
+    Changed,
+}
+
+/// A row that differs. Numbers that JSON readers would round are strings, and so are decimals and times; binary is
+/// base64.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChangedRow {
+    /// What happened to it.
+    pub change: RowChange,
+    /// How many equal rows this stands for.
+    pub copies: u64,
+    /// Its key; none without keys.
+    #[schema(value_type = Option<Object>)]
+    pub key: Option<Map<String, Value>>,
+    /// Of a changed row: the columns that differ.
+    pub columns: Vec<String>,
+    /// The row on the left; of a changed row only the columns that differ.
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<Map<String, Value>>,
+    /// The row on the right; of a changed row only the columns that differ.
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<Map<String, Value>>,
+}
+
+impl From<anabranch_merge::ChangedRow> for ChangedRow {
+    fn from(row: anabranch_merge::ChangedRow) -> Self {
+        ChangedRow {
+            change: match row.change {
+                anabranch_merge::RowChange::Added => RowChange::Added,
+                anabranch_merge::RowChange::Removed => RowChange::Removed,
+                anabranch_merge::RowChange::Changed => RowChange::Changed,
+            },
+            copies: row.copies,
+            key: row.key,
+            columns: row.columns,
+            before: row.before,
+            after: row.after,
+        }
+    }
+}
+
+/// The rows that differ, in the order of their keys.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChangedRows {
+    /// The columns that say which row is which, from `_anabranch/merge.toml`; empty: rows are compared as a multiset,
+    /// and none is `changed`.
+    pub keys: Vec<String>,
+    /// The columns that were compared, keys included.
+    pub columns: Vec<String>,
+    /// All rows that differ, on this page or not.
+    pub totals: RowTotals,
+    /// The rows of this page.
+    pub results: Vec<ChangedRow>,
+    /// Which page this is.
+    pub pagination: Pagination,
+}
+
+/// What differs in one table.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TableRowDiff {
+    /// The version of this form: 1.
+    pub format: u8,
+    /// The table's root.
+    pub root: String,
+    /// What happened to it as a whole.
+    pub change: TableChange,
+    /// Which merger compared it; none when no merger knows the format.
+    pub merger: Option<String>,
+    /// Changes of schema, properties and partitions, one sentence each.
+    pub schema: Vec<String>,
+    /// Data files.
+    pub files: FileTotals,
+    /// The rows; none where they cannot be compared.
+    pub rows: Option<ChangedRows>,
+    /// Why rows are not compared, if they are not.
+    pub reason: Option<String>,
+}
+
+impl TableRowDiff {
+    pub(crate) fn new(diff: anabranch_app::TableRowDiff, amount_max: usize) -> Self {
+        let table = TableDiff::from(diff.table);
+        let (rows, reason) = match diff.rows {
+            Ok(page) => (Some(ChangedRows::new(page, amount_max)), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        TableRowDiff {
+            format: FORMAT,
+            root: table.root,
+            change: table.change,
+            merger: table.merger,
+            schema: table.notes.into_iter().chain(table.failure).collect(),
+            files: FileTotals { added: table.files_added, removed: table.files_removed },
+            rows,
+            reason,
+        }
+    }
+}
+
+impl ChangedRows {
+    fn new(page: anabranch_merge::RowDiffPage, amount_max: usize) -> Self {
+        let pagination = Pagination {
+            has_more: page.next.is_some(),
+            next_offset: page.next.unwrap_or_default(),
+            results: page.rows.len(),
+            max_per_page: amount_max,
+        };
+        ChangedRows {
+            keys: page.keys,
+            columns: page.columns,
+            totals: page.totals.into(),
+            results: page.rows.into_iter().map(ChangedRow::from).collect(),
+            pagination,
+        }
+    }
+}
