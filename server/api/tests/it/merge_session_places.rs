@@ -184,10 +184,15 @@ async fn a_conflict_that_takes_no_object_refuses_one() {
     );
     let conflicts: Value = server.json(&format!("{at}/conflicts")).await;
     let id = conflicts["results"][0]["conflict"]["conflict_id"].as_str().unwrap();
-    server.check(&format!("PUT {at}/conflicts/{id}/object\n\nx"), expect![[r#"
+    server
+        .check(
+            &format!("PUT {at}/conflicts/{id}/object\n\nx"),
+            expect![[r#"
         400
         {
           "message": "\"object\" is no choice of the structure-conflict at t: it has ours, theirs, base"
         }
-    "#]]).await;
+    "#]],
+        )
+        .await;
 }
