@@ -215,7 +215,7 @@ def test_a_strategy_for_rows_keeps_what_is_apart(server, repository, tmp_path):
     "rules, why",
     [
         ('[[rule]]\npath = "t/"\nmerge = "iceberg-of-tomorrow"\n', "is not known here"),
-        ('[[rule]]\npath = "t/"\nmerge = "delta"\noptions = { key = ["id"] }\n', 'option \\"key\\" is unknown'),
+        ('[[rule]]\npath = "t/"\nmerge = "delta"\noptions = { key = ["id"] }\n', 'option "key" is unknown'),
         ('[[rule]]\npath = "t/"\nmerge = "delta"\noptions = { policies = { a = "max" } }\n', "need keys"),
         ('[[rule]]\npath = "t"\nmerge = "delta"\n', "end the path with a `/`"),
         ("[[rule]\n", "line 1"),
