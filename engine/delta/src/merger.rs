@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anabranch_merge::{
     Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput,
     MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest,
-    UnitKind, UnitView, Verification, ViewError,
+    UnitKind, UnitView, Verification, ViewError, full_message,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -55,17 +55,6 @@ impl From<ViewError> for Stop {
 fn broken(root: &str, message: impl std::fmt::Display) -> Stop {
     let message = format!("{root}: the planned log breaks its own rules, nothing is published: {message}");
     Stop::Failed(Failure { reason: FailureReason::Broken, message })
-}
-
-/// An error with everything that lies beneath it, in one line.
-fn full_message(error: &dyn std::error::Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        message.push_str(&format!(": {inner}"));
-        source = inner.source();
-    }
-    message
 }
 
 #[async_trait]

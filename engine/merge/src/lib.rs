@@ -34,4 +34,4 @@ pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules
 pub use text::TextMerger;
 pub use three_way::{Change, Decision, ThreeWay};
 pub use transaction::{LogProblem, check_log_union};
-pub use views::{ObjectReader, ReadError, TreeUnitView};
+pub use views::{ObjectReader, ReadError, TreeUnitView, full_message};

@@ -151,7 +151,7 @@ impl UnitView for TreeUnitView<'_> {
 }
 
 /// An error with everything that lies beneath it, in one line.
-pub(crate) fn full_message(error: &dyn std::error::Error) -> String {
+pub fn full_message(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

@@ -128,6 +128,17 @@ impl App {
         Ok(repository.session_outcome(session).await?)
     }
 
+    /// The repository of a session, for somebody who may decide it: whoever may merge into its branch.
+    async fn open_session(
+        &self,
+        who: &Principal,
+        (repository, branch, session): (&str, &str, &str),
+    ) -> Result<Repository, AppError> {
+        let repository = self.open_branch(who, Action::Merge, repository, branch).await?;
+        find_session(&repository, branch, session).await?;
+        Ok(repository)
+    }
+
     /// Chooses for one conflict of a session.
     pub async fn choose(
         &self,
@@ -136,8 +147,7 @@ impl App {
         conflict: &str,
         input: ChoiceInput,
     ) -> Result<ChoiceAnswer, AppError> {
-        let repository = self.open_branch(who, Action::Merge, repository, branch).await?;
-        find_session(&repository, branch, session).await?;
+        let repository = self.open_session(who, (repository, branch, session)).await?;
         Ok(repository.choose(session, conflict, chosen(who, input)).await?)
     }
 
@@ -149,8 +159,7 @@ impl App {
         conflict: &str,
         input: ChosenObject,
     ) -> Result<ChoiceAnswer, AppError> {
-        let repository = self.open_branch(who, Action::Merge, repository, branch).await?;
-        find_session(&repository, branch, session).await?;
+        let repository = self.open_session(who, (repository, branch, session)).await?;
         let path = ObjectPath::new(repository.path_of_object_choice(session, conflict).await?)?;
         check_attributes(&path, &input.attributes)?;
         let announced = Announced { size: input.size, ..Announced::default() };
@@ -177,8 +186,7 @@ impl App {
         filter: &ConflictFilter,
         input: ChoiceInput,
     ) -> Result<u64, AppError> {
-        let repository = self.open_branch(who, Action::Merge, repository, branch).await?;
-        find_session(&repository, branch, session).await?;
+        let repository = self.open_session(who, (repository, branch, session)).await?;
         Ok(repository.choose_all(session, filter, chosen(who, input)).await?)
     }
 
@@ -189,8 +197,7 @@ impl App {
         (repository, branch, session): (&str, &str, &str),
         conflict: &str,
     ) -> Result<(), AppError> {
-        let repository = self.open_branch(who, Action::Merge, repository, branch).await?;
-        find_session(&repository, branch, session).await?;
+        let repository = self.open_session(who, (repository, branch, session)).await?;
         Ok(repository.unchoose(session, conflict).await?)
     }
 
@@ -202,8 +209,7 @@ impl App {
         (repository, branch, session): (&str, &str, &str),
         input: MergeInput,
     ) -> Result<MergeAnswer, AppError> {
-        let repository = self.open_branch(who, Action::Merge, repository, branch).await?;
-        find_session(&repository, branch, session).await?;
+        let repository = self.open_session(who, (repository, branch, session)).await?;
         Ok(repository.complete_session(session, self.merge_request(who, input)).await?)
     }
 
@@ -215,8 +221,7 @@ impl App {
         branch: &str,
         session: &str,
     ) -> Result<(), AppError> {
-        let repository = self.open_branch(who, Action::Merge, repository, branch).await?;
-        find_session(&repository, branch, session).await?;
+        let repository = self.open_session(who, (repository, branch, session)).await?;
         Ok(repository.abandon_session(session).await?)
     }
 
