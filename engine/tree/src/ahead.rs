@@ -160,8 +160,13 @@ fn children_with<'n>(node: &'n Node, keys: &[Key]) -> impl Iterator<Item = &'n N
         Node::Internal(internal) => internal.children.as_slice(),
         Node::Leaf(_) => &[],
     };
-    children.iter().filter(|child| {
-        let first = keys.partition_point(|key| *key < child.first_key);
-        keys.get(first).is_some_and(|key| *key <= child.last_key)
+    // The keys are few beside the children of a large node, and ascend like them.
+    let mut behind = 0;
+    keys.iter().filter_map(move |key| {
+        let rest = children.get(behind..)?;
+        let place = behind.saturating_add(rest.partition_point(|child| child.last_key < *key));
+        let child = children.get(place).filter(|child| child.first_key <= *key)?;
+        behind = place.saturating_add(1);
+        Some(child)
     })
 }
