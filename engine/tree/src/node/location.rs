@@ -70,7 +70,9 @@ pub(crate) fn put_pack(out: &mut Vec<u8>, pack: &ObjectKey, at: &Location) {
 /// Reads what [`put_pack`] wrote.
 pub(crate) fn read_pack(reader: &mut Reader<'_>) -> Result<WrittenPack, Bad> {
     let folder = match reader.byte("pack")? {
-        TEXT => return Ok(WrittenPack::Other(ObjectKey::new(read_text(reader, PACK_KEY_BYTES_MAX, "pack")?))),
+        TEXT => {
+            return Ok(WrittenPack::Other(ObjectKey::new(read_text(reader, PACK_KEY_BYTES_MAX, "pack")?)));
+        }
         OWN => return Ok(WrittenPack::Own),
         OF_ITS_OWN => PACK_FOLDER,
         SHARED => SHARED_FOLDER,
@@ -90,11 +92,7 @@ pub(crate) fn put_place(out: &mut Vec<u8>, location: &Location, at: &Location) {
 }
 
 /// Reads what [`put_place`] wrote.
-pub(crate) fn read_place(
-    reader: &mut Reader<'_>,
-    pack: WrittenPack,
-    at: &Location,
-) -> Result<Location, Bad> {
+pub(crate) fn read_place(reader: &mut Reader<'_>, pack: WrittenPack, at: &Location) -> Result<Location, Bad> {
     let written = reader.varint("offset")?;
     let length = u32::try_from(reader.varint("length")?).map_err(|_| Bad("length"))?;
     let (pack, offset) = match pack {

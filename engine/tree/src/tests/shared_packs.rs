@@ -9,7 +9,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::test_support::{MemoryPacks, store_over};
-use crate::{CommitRecord, CommitToPack, PackedCommits, TreeError, TreeStore, new_shared_key, read_shared_packs};
+use crate::{
+    CommitRecord, CommitToPack, PackedCommits, TreeError, TreeStore, new_shared_key, read_shared_packs,
+};
 
 /// Packs in one object, written as they come.
 struct SharedObject {
