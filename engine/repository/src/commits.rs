@@ -83,6 +83,9 @@ impl Halves {
 /// Packs of this size are written while the next one fills.
 const WRITTEN_EARLY_BYTES: usize = 1 << 20;
 
+/// Packs up to this size share objects: a file of its own would cost a small commit more than all that is in it.
+const SHARED_BYTES_MAX: usize = 64 << 10;
+
 /// Commits in packs, some of which are being written.
 pub(crate) struct Packing {
     /// The commits, and the packs that nobody writes yet.
@@ -148,9 +151,13 @@ impl Inner {
         &self,
         packing: Packing,
     ) -> Result<Vec<Arc<StoredCommit>>, RepositoryError> {
-        let Packing { packed, writes } = packing;
-        let records = self.put_commit_records(&packed.commits);
-        futures::future::try_join(self.put_packs(&packed, writes), records).await?;
+        let Packing { mut packed, writes } = packing;
+        if writes.is_empty() && self.put_small_pack(&mut packed).await? {
+            self.put_commit_records(&packed.commits).await?;
+        } else {
+            let records = self.put_commit_records(&packed.commits);
+            futures::future::try_join(self.put_packs(&packed, writes), records).await?;
+        }
         self.trees.remember(&packed);
         let stored: Vec<_> =
             packed.commits.into_iter().map(|commit| Arc::new(StoredCommit::from(commit))).collect();
@@ -162,10 +169,26 @@ impl Inner {
 
     /// Makes packs durable whose commits nobody will look up.
     pub(crate) async fn store_packs(&self, packing: Packing) -> Result<PackedCommits, RepositoryError> {
-        let Packing { packed, writes } = packing;
-        self.put_packs(&packed, writes).await?;
+        let Packing { mut packed, writes } = packing;
+        if !writes.is_empty() || !self.put_small_pack(&mut packed).await? {
+            self.put_packs(&packed, writes).await?;
+        }
         self.trees.remember(&packed);
         Ok(packed)
+    }
+
+    /// Makes the only pack durable if it is small: in an object that it shares with others. Says whether it did; where
+    /// the commits lie is known only then.
+    async fn put_small_pack(&self, packed: &mut PackedCommits) -> Result<bool, RepositoryError> {
+        let [pack] = packed.packs.as_slice() else { return Ok(false) };
+        if pack.bytes.len() > SHARED_BYTES_MAX {
+            return Ok(false);
+        }
+        let pack = pack.clone();
+        let written = self.small_packs.append(pack.bytes).await;
+        let address = written.map_err(RepositoryError::storage(&self.info.name))?;
+        packed.relocate(&pack.key, &address.object, address.offset);
+        Ok(true)
     }
 
     async fn put_packs(

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use anabranch_storage::{ListedObject, StorageError};
-use anabranch_tree::{KeyRange, PackedCommit, verify_pack};
+use anabranch_tree::{KeyRange, PackedCommit, read_shared_packs, verify_pack};
 use anabranch_types::{BranchName, CommitId, Entry, ObjectKey, TagName};
+use bytes::Bytes;
 use futures::TryStreamExt;
 
 use crate::commits::StoredCommit;
@@ -15,6 +16,8 @@ use crate::{Paging, Repository, RepositoryError};
 
 /// What the keys of packs begin with.
 const PACKS: &str = "packs/";
+/// What the keys of objects begin with that small packs share.
+const SHARED_PACKS: &str = "pack-segments/";
 /// How many entries or rows are looked at in one step.
 const BATCH: usize = 1_000;
 /// How many refs a page has.
@@ -50,7 +53,9 @@ impl Repository {
     /// Walks every ref: commits, the trees of heads and tags, all packs, staged entries, and the objects behind entries.
     /// Changes nothing. What is wrong is told in the report; an error is only what keeps it from looking.
     pub async fn fsck(&self) -> Result<FsckReport, RepositoryError> {
-        let mut check = Check { inner: &self.inner, report: FsckReport::default(), extents: BTreeMap::new() };
+        let report = FsckReport::default();
+        let mut check =
+            Check { inner: &self.inner, report, extents: BTreeMap::new(), places: BTreeMap::new() };
         let mut tips = BTreeSet::new();
         for (name, head) in self.all_branches().await? {
             check.report.branches += 1;
@@ -66,6 +71,7 @@ impl Repository {
             check.tree(tip).await;
         }
         check.packs().await?;
+        check.shared_packs().await?;
         check.objects().await?;
         Ok(check.report)
     }
@@ -76,21 +82,16 @@ impl Repository {
     /// [`RepositoryError::Tree`] for a pack that is damaged: nothing more is read then.
     pub async fn rebuild_commit_index(&self) -> Result<u64, RepositoryError> {
         let mut added: u64 = 0;
-        for pack in self.inner.list_packs().await? {
-            let bytes = self.inner.storage.get(&pack.key, None).await;
-            let bytes = bytes.map_err(RepositoryError::storage(self.name()))?;
+        for pack in self.inner.list_objects(PACKS).await? {
+            let bytes = self.inner.whole_object(&pack.key).await?;
             let contents = verify_pack(&pack.key, &bytes).map_err(RepositoryError::tree(&pack.key))?;
-            let mut missing: Vec<PackedCommit> = Vec::new();
-            for commit in contents.commits {
-                let partition = self.inner.partitions.commits();
-                let known =
-                    self.inner.ledger.get("looking up a commit", &partition, &commit.id.to_hex()).await?;
-                if known.is_none() {
-                    missing.push(commit);
-                }
+            added = added.saturating_add(self.inner.index_missing(contents.commits).await?);
+        }
+        for shared in self.inner.list_objects(SHARED_PACKS).await? {
+            let bytes = self.inner.whole_object(&shared.key).await?;
+            for pack in read_shared_packs(&shared.key, &bytes) {
+                added = added.saturating_add(self.inner.index_missing(pack.contents.commits).await?);
             }
-            added = added.saturating_add(missing.len() as u64);
-            self.inner.put_commit_records(&missing).await?;
         }
         Ok(added)
     }
@@ -123,9 +124,26 @@ impl Repository {
 }
 
 impl Inner {
-    async fn list_packs(&self) -> Result<Vec<ListedObject>, RepositoryError> {
-        let packs = self.storage.list(PACKS, None).try_collect().await;
-        packs.map_err(RepositoryError::storage(&self.info.name))
+    async fn list_objects(&self, prefix: &str) -> Result<Vec<ListedObject>, RepositoryError> {
+        let objects = self.storage.list(prefix, None).try_collect().await;
+        objects.map_err(RepositoryError::storage(&self.info.name))
+    }
+
+    async fn whole_object(&self, key: &ObjectKey) -> Result<Bytes, RepositoryError> {
+        self.storage.get(key, None).await.map_err(RepositoryError::storage(&self.info.name))
+    }
+
+    /// Adds those commits to the index that it lacks, and answers how many they were.
+    async fn index_missing(&self, commits: Vec<PackedCommit>) -> Result<u64, RepositoryError> {
+        let partition = self.partitions.commits();
+        let mut missing: Vec<PackedCommit> = Vec::new();
+        for commit in commits {
+            if self.ledger.get("looking up a commit", &partition, &commit.id.to_hex()).await?.is_none() {
+                missing.push(commit);
+            }
+        }
+        self.put_commit_records(&missing).await?;
+        Ok(missing.len() as u64)
     }
 }
 
@@ -135,6 +153,8 @@ struct Check<'a> {
     report: FsckReport,
     /// How many bytes each object must have at least.
     extents: BTreeMap<ObjectKey, u64>,
+    /// Which commit needs what begins at an offset of an object that packs share.
+    places: BTreeMap<ObjectKey, BTreeMap<u64, CommitId>>,
 }
 
 impl Check<'_> {
@@ -190,6 +210,7 @@ impl Check<'_> {
                 }
             };
             self.report.commits += 1;
+            self.places_of(&commit);
             self.generation(&commit).await;
             waiting.extend(commit.commit.parents.iter().copied().filter(|parent| seen.insert(*parent)));
         }
@@ -232,10 +253,45 @@ impl Check<'_> {
         }
     }
 
+    /// Notes where in shared objects a commit, its root and its delta list lie.
+    fn places_of(&mut self, commit: &StoredCommit) {
+        let record = &commit.record;
+        let root = record.root.as_ref().and_then(|root| root.location.as_ref());
+        for location in [Some(&record.commit), root, record.delta.as_ref()].into_iter().flatten() {
+            if location.pack.as_str().starts_with(SHARED_PACKS) {
+                let places = self.places.entry(location.pack.clone()).or_default();
+                places.insert(location.offset, commit.id);
+            }
+        }
+    }
+
+    /// Small packs, in objects that they share. What no whole pack holds matters only if a commit is said to be there: it
+    /// is room that nobody took, or was being written when a server ended.
+    async fn shared_packs(&mut self) -> Result<(), RepositoryError> {
+        for shared in self.inner.list_objects(SHARED_PACKS).await? {
+            let bytes = self.inner.whole_object(&shared.key).await?;
+            let mut places = self.places.remove(&shared.key).unwrap_or_default();
+            for pack in read_shared_packs(&shared.key, &bytes) {
+                self.report.packs += 1;
+                places.retain(|offset, _| !pack.place.contains(offset));
+            }
+            self.lost(&shared.key, &places, "is damaged");
+        }
+        for (key, places) in std::mem::take(&mut self.places) {
+            self.lost(&key, &places, "is missing");
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, key: &ObjectKey, places: &BTreeMap<u64, CommitId>, how: &str) {
+        for (offset, commit) in places {
+            self.problem(format!("the pack at {offset} of {key} {how}: commit {commit} needs it"));
+        }
+    }
+
     async fn packs(&mut self) -> Result<(), RepositoryError> {
-        for pack in self.inner.list_packs().await? {
-            let bytes = self.inner.storage.get(&pack.key, None).await;
-            let bytes = bytes.map_err(RepositoryError::storage(&self.inner.info.name))?;
+        for pack in self.inner.list_objects(PACKS).await? {
+            let bytes = self.inner.whole_object(&pack.key).await?;
             self.report.packs += 1;
             if let Err(error) = verify_pack(&pack.key, &bytes) {
                 let error = RepositoryError::tree(&pack.key)(error);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anabranch_merge::Registry;
 use anabranch_refs::StagingStore;
 use anabranch_storage::{ObjectStorage, SegmentWriter, StorageError};
-use anabranch_tree::{PackSource, TreeError, TreeParams, TreeStore};
+use anabranch_tree::{PackSource, TreeError, TreeParams, TreeStore, new_shared_key};
 use anabranch_types::{Clock, IdSource, ObjectKey, RepositoryName};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,6 +21,9 @@ use crate::ledger::Ledger;
 use crate::outside::WithOutside;
 use crate::record::{Partitions, RepositoryRecord};
 use crate::staging_view::FenceHints;
+
+/// The capacity of the first object that small packs share: every repository has one commit.
+const FIRST_SHARED_BYTES: u64 = 64 << 10;
 
 /// One repository. Cheap to clone; clones share caches and commit queues. Every call reads the mutable records anew.
 #[derive(Clone)]
@@ -36,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) storage: Arc<dyn ObjectStorage>,
     pub(crate) trees: Arc<TreeStore>,
     pub(crate) segments: SegmentWriter,
+    pub(crate) small_packs: SegmentWriter,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
@@ -64,6 +68,7 @@ impl Repository {
         let cache_bytes = usize::try_from(parts.cache_bytes).unwrap_or(usize::MAX);
         let segments =
             SegmentWriter::new(Arc::clone(&storage), Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+        let small_packs = small_packs(&storage, parts);
         let inner = Inner {
             info: record.info(name),
             partitions: Partitions::of(record.uid),
@@ -72,6 +77,7 @@ impl Repository {
             storage,
             trees: TreeStore::new(packs, TreeParams::new(record.tree_seed), cache_bytes),
             segments,
+            small_packs,
             registry: Arc::clone(&parts.registry),
             clock: Arc::clone(&parts.clock),
             ids: Arc::clone(&parts.ids),
@@ -97,6 +103,13 @@ impl Repository {
     pub fn storage(&self) -> &Arc<dyn ObjectStorage> {
         &self.inner.storage
     }
+}
+
+/// Writes the packs of small commits: those of commits that are made at the same time in one durable write.
+fn small_packs(storage: &Arc<dyn ObjectStorage>, parts: &CatalogParts) -> SegmentWriter {
+    let (clock, ids) = (Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+    let new_key = Box::new(move || new_shared_key(clock.as_ref(), ids.as_ref()));
+    SegmentWriter::with_keys(Arc::clone(storage), FIRST_SHARED_BYTES, new_key)
 }
 
 /// The packs of a repository, in its object storage.

@@ -21,8 +21,8 @@ const QUEUE_BYTES_MAX: u32 = 32 << 20;
 /// Every waiting body counts at least this much, so that a flood of empty ones is bounded too.
 const QUEUE_BYTES_MIN: u32 = 64;
 
-/// The capacity of a writer's first segment; each next one is twice as large, up to the last constant, so
-/// that a repository with three objects does not occupy what a busy one needs.
+/// The usual capacity of a writer's first segment; each next one is twice as large, up to the last constant,
+/// so that a repository with three objects does not occupy what a busy one needs.
 const SEGMENT_BYTES_FIRST: u64 = 1 << 20;
 const SEGMENT_BYTES_MAX: u64 = 32 << 20;
 
@@ -37,10 +37,12 @@ pub struct SegmentWriter {
     shared: Arc<Shared>,
 }
 
+/// Makes fresh keys.
+type Keys = Box<dyn Fn() -> ObjectKey + Send + Sync>;
+
 struct Shared {
     storage: Arc<dyn ObjectStorage>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdSource>,
+    new_key: Keys,
     state: Mutex<State>,
     room: Arc<Semaphore>,
 }
@@ -74,10 +76,16 @@ impl std::fmt::Debug for SegmentWriter {
 impl SegmentWriter {
     /// A writer of segments in `storage`, whose keys come from `clock` and `ids`.
     pub fn new(storage: Arc<dyn ObjectStorage>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
-        let state =
-            State { waiting: VecDeque::new(), led: false, open: None, next_capacity: SEGMENT_BYTES_FIRST };
+        let new_key = Box::new(move || new_object_key(clock.as_ref(), ids.as_ref()));
+        Self::with_keys(storage, SEGMENT_BYTES_FIRST, new_key)
+    }
+
+    /// A writer of segments in `storage` that calls them what `new_key` answers, which is never the same twice; the
+    /// first one takes `first_capacity` bytes.
+    pub fn with_keys(storage: Arc<dyn ObjectStorage>, first_capacity: u64, new_key: Keys) -> Self {
+        let state = State { waiting: VecDeque::new(), led: false, open: None, next_capacity: first_capacity };
         let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX as usize));
-        SegmentWriter { shared: Arc::new(Shared { storage, clock, ids, state: Mutex::new(state), room }) }
+        SegmentWriter { shared: Arc::new(Shared { storage, new_key, state: Mutex::new(state), room }) }
     }
 
     /// Stores `body` and answers its address once it is durable.
@@ -204,7 +212,7 @@ impl Shared {
         &self,
         bytes: Bytes,
     ) -> Result<(ObjectKey, u64, Option<OpenSegment>), StorageError> {
-        let key = new_object_key(self.clock.as_ref(), self.ids.as_ref());
+        let key = (self.new_key)();
         let capacity = {
             let mut state = self.lock();
             let capacity = state.next_capacity.max(bytes.len() as u64);
@@ -226,7 +234,7 @@ impl Shared {
 
     /// Stores an object of its own.
     async fn put_new(&self, body: Bytes) -> Result<ObjectKey, StorageError> {
-        let key = new_object_key(self.clock.as_ref(), self.ids.as_ref());
+        let key = (self.new_key)();
         match self.storage.put(&key, body, PutMode::Create).await? {
             PutOutcome::Stored(_) => Ok(key),
             PutOutcome::Refused => Err(StorageError::Failed {

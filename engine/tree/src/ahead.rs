@@ -61,8 +61,13 @@ impl ReadAhead {
         parents: &[&[NodeRef]],
         (from, end): (&[u8], Option<&[u8]>),
     ) {
-        let mut places = apart(parents);
-        places.retain(|(key, _)| key.as_bytes() >= from && end.is_none_or(|end| key.as_bytes() < end));
+        // Cut first: a walk through one folder has a leaf or two of the hundreds beside it.
+        let Some((first, others)) = parents.split_first() else { return };
+        let first = between(first, from, end);
+        if !is_worth_it(first.len()) {
+            return;
+        }
+        let places = apart(first, others);
         if !is_worth_it(places.len()) {
             return;
         }
@@ -110,11 +115,16 @@ fn in_groups<T>(items: impl Iterator<Item = (Key, T)>, each: usize) -> Vec<(Key,
     groups
 }
 
+/// The children that begin from `from` on, up to `end`.
+fn between<'n>(children: &'n [NodeRef], from: &[u8], end: Option<&[u8]>) -> &'n [NodeRef] {
+    let start = children.partition_point(|child| child.first_key.as_bytes() < from);
+    let rest = children.get(start..).unwrap_or_default();
+    let count = end.map_or(rest.len(), |end| rest.partition_point(|child| child.first_key.as_bytes() < end));
+    rest.get(..count).unwrap_or_default()
+}
+
 /// The leaves below some nodes that begin at the same key in each of them and are all different.
-fn apart(parents: &[&[NodeRef]]) -> Vec<(Key, Vec<NodeRef>)> {
-    let Some((first, others)) = parents.split_first() else {
-        return Vec::new();
-    };
+fn apart(first: &[NodeRef], others: &[&[NodeRef]]) -> Vec<(Key, Vec<NodeRef>)> {
     let mut places = Vec::new();
     for leaf in first.iter().filter(|child| child.level == 0) {
         let mut leaves = vec![leaf.clone()];
@@ -123,7 +133,7 @@ fn apart(parents: &[&[NodeRef]]) -> Vec<(Key, Vec<NodeRef>)> {
             let twin = other.get(place).filter(|twin| twin.first_key == leaf.first_key);
             leaves.extend(twin.filter(|twin| leaves.iter().all(|leaf| leaf.id != twin.id)).cloned());
         }
-        if leaves.len() == parents.len() {
+        if leaves.len() > others.len() {
             places.push((leaf.first_key.clone(), leaves));
         }
     }
@@ -150,8 +160,13 @@ fn children_with<'n>(node: &'n Node, keys: &[Key]) -> impl Iterator<Item = &'n N
         Node::Internal(internal) => internal.children.as_slice(),
         Node::Leaf(_) => &[],
     };
-    children.iter().filter(|child| {
-        let first = keys.partition_point(|key| *key < child.first_key);
-        keys.get(first).is_some_and(|key| *key <= child.last_key)
+    // The keys are few beside the children of a large node, and ascend like them.
+    let mut behind = 0;
+    keys.iter().filter_map(move |key| {
+        let rest = children.get(behind..)?;
+        let place = behind.saturating_add(rest.partition_point(|child| child.last_key < *key));
+        let child = children.get(place).filter(|child| child.first_key <= *key)?;
+        behind = place.saturating_add(1);
+        Some(child)
     })
 }

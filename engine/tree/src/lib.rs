@@ -38,8 +38,8 @@ pub use key::{Key, KeyRange, after_key, after_prefix};
 pub use list::{ListAfter, ListItem, ListPage};
 pub use node::{decode_entry, encode_entry};
 pub use pack::{
-    CommitRecord, CommitToPack, DeltaList, Pack, PackContents, PackedCommit, PackedCommits, read_pack_index,
-    verify_pack,
+    CommitRecord, CommitToPack, DeltaList, Pack, PackContents, PackedCommit, PackedCommits, SharedPack,
+    new_shared_key, read_pack_index, read_shared_packs, verify_pack,
 };
 pub use scan::ScanCursor;
 pub use session::{Session, Totals, TreeBuilder};

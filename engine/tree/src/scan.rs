@@ -2,6 +2,7 @@
 
 use anabranch_types::Entry;
 
+use crate::ahead::ReadAhead;
 use crate::cursor::{Cursor, Head};
 use crate::node::wire::Bad;
 use crate::{Key, KeyRange, Session, Totals, Tree, TreeError};
@@ -80,6 +81,8 @@ pub(crate) async fn any_with_each_prefix(
     prefixes: &[Vec<u8>],
 ) -> Result<Vec<bool>, TreeError> {
     let mut cursor = Cursor::new(session, tree);
+    let keys: Vec<Key> = prefixes.iter().filter_map(|prefix| Key::new(prefix.clone()).ok()).collect();
+    let mut ahead = ReadAhead::of_keys(session, tree, keys.into_iter());
     let mut answers = Vec::with_capacity(prefixes.len());
     let mut before: &[u8] = &[];
     for prefix in prefixes {
@@ -97,7 +100,10 @@ pub(crate) async fn any_with_each_prefix(
                     break subtree.first_key.as_bytes().starts_with(prefix);
                 }
                 Head::Subtree(subtree) if subtree.last_key.as_bytes().starts_with(prefix) => break true,
-                Head::Subtree(_) => cursor.open().await?,
+                Head::Subtree(_) => {
+                    ahead.reach(prefix).await;
+                    cursor.open().await?;
+                }
             }
         });
     }

@@ -162,7 +162,7 @@ impl TreeStore {
         let id = &reference.id;
         let decode = if reference.level == 0 { read_hashed_frame } else { read_frame };
         let frame = self.read_frame_with(location, decode).await?;
-        node_of_frame(&frame, Some(id))
+        node_of_frame(&frame, Some(id), location)
             .map(|(_, node)| node)
             .map_err(|Bad(detail)| TreeError::damaged(format!("tree node {id} in {location}"), detail))
     }
@@ -239,8 +239,12 @@ impl TreeStore {
     }
 }
 
-/// Reads a node from its frame, and checks its id if one is expected.
-pub(crate) fn node_of_frame(frame: &Frame, expected: Option<&NodeId>) -> Result<(NodeId, Node), Bad> {
+/// Reads a node from its frame, which lies at `at`, and checks its id if one is expected.
+pub(crate) fn node_of_frame(
+    frame: &Frame,
+    expected: Option<&NodeId>,
+    at: &Location,
+) -> Result<(NodeId, Node), Bad> {
     if frame.kind != FrameKind::Node {
         return Err(Bad("it is not a node"));
     }
@@ -254,7 +258,7 @@ pub(crate) fn node_of_frame(frame: &Frame, expected: Option<&NodeId>) -> Result<
     let mut node = Node::decode(&logical)?;
     match &mut node {
         Node::Leaf(_) => reader.end("bytes after a leaf")?,
-        Node::Internal(internal) => internal.read_locations(reader.0)?,
+        Node::Internal(internal) => internal.read_locations(reader.0, at)?,
     }
     Ok((id, node))
 }

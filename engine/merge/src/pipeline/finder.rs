@@ -64,11 +64,12 @@ impl<'a> RootFinder<'a> {
         RootFinder { session, base, ours, theirs, rules, known: HashMap::new() }
     }
 
-    /// Looks at all folders above these keys in one pass over each tree. What follows is the same without it, but looks
-    /// folder by folder from the root of the tree.
+    /// Looks at these folders and at all folders above these keys, in one pass over each tree. What follows is the same
+    /// without it, but looks folder by folder from the root of the tree.
     pub(super) async fn look_ahead<'k>(
         &mut self,
         keys: impl Iterator<Item = &'k [u8]>,
+        folders: impl Iterator<Item = &'k str>,
     ) -> Result<(), TreeError> {
         let mut unknown: HashSet<&str> = HashSet::new();
         for key in keys {
@@ -79,6 +80,7 @@ impl<'a> RootFinder<'a> {
                 }
             }
         }
+        unknown.extend(folders.filter(|folder| !self.known.contains_key(*folder)));
         // What sorts last in a folder lies in another node than the rest: it is only asked for where nothing else is.
         let (last, first): (Vec<TableFormat>, Vec<TableFormat>) =
             TableFormat::ALL.into_iter().partition(|format| *format == TableFormat::Zarr3);
@@ -132,17 +134,8 @@ impl<'a> RootFinder<'a> {
         Ok(nearest == Some(OBJECT_WISE) || self.owner(inside.as_bytes()).await?.is_some())
     }
 
-    /// Every root above a position in the order of keys. It need not be a key.
-    pub(super) async fn all_above(&mut self, position: &[u8]) -> Result<Vec<Arc<Root>>, TreeError> {
-        let mut roots = Vec::new();
-        for folder in folders_above(position) {
-            roots.extend(self.at(folder).await?);
-        }
-        Ok(roots)
-    }
-
     /// The root at this very folder. A folder that is not UTF-8 stems from the bound of a range and has no keys.
-    async fn at(&mut self, folder: &[u8]) -> Result<Option<Arc<Root>>, TreeError> {
+    pub(super) async fn at(&mut self, folder: &[u8]) -> Result<Option<Arc<Root>>, TreeError> {
         let Ok(folder) = std::str::from_utf8(folder) else {
             return Ok(None);
         };

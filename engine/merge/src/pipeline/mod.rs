@@ -11,6 +11,7 @@ mod bases;
 mod check;
 mod decide;
 mod edits;
+mod extents;
 mod finder;
 mod model;
 mod structure;

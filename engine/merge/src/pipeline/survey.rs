@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use anabranch_tree::{KeyRange, Session, Tree, TreeError, WalkItem};
 
+use super::extents::Extents;
 use super::finder::{Root, RootFinder, unit_ranges};
 use crate::EntryMerge;
+use crate::roots::folders_above;
 
 /// Which side a unit is to be taken from whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,57 +57,59 @@ pub(super) async fn survey(
     let [base, ours, theirs] = trees;
     let mut survey = Survey::default();
     let mut touched: BTreeMap<String, Arc<Root>> = BTreeMap::new();
+    let mut items = Vec::new();
     let mut walk = session.three_way(base, ours, theirs);
     while let Some(batch) = walk.next_batch().await? {
-        finder.look_ahead(batch.iter().flat_map(positions)).await?;
-        for item in batch {
-            match item {
-                WalkItem::Entry { key, base, ours, theirs } => match finder.owner(key.as_bytes()).await? {
-                    Some(root) => drop(touched.insert(root.folder.clone(), root)),
-                    None => {
-                        let path = key.as_str().to_owned();
-                        survey.objects.push(EntryMerge { path, base, ours, theirs });
-                    }
-                },
-                WalkItem::OnlyOurs { range } => {
-                    note_straddling(&range, finder, &mut touched).await?;
-                    survey.ours_only.push(range);
+        items.extend(batch);
+    }
+    let cut = folders_cut_by_both(&items);
+    let keys = items.iter().filter_map(|item| match item {
+        WalkItem::Entry { key, .. } => Some(key.as_bytes()),
+        WalkItem::OnlyOurs { .. } | WalkItem::OnlyTheirs { .. } => None,
+    });
+    finder.look_ahead(keys, cut.iter().map(String::as_str)).await?;
+    for folder in cut {
+        if let Some(root) = finder.at(folder.as_bytes()).await? {
+            touched.insert(folder, root);
+        }
+    }
+    for item in items {
+        match item {
+            WalkItem::Entry { key, base, ours, theirs } => match finder.owner(key.as_bytes()).await? {
+                Some(root) => drop(touched.insert(root.folder.clone(), root)),
+                None => {
+                    let path = key.as_str().to_owned();
+                    survey.objects.push(EntryMerge { path, base, ours, theirs });
                 }
-                WalkItem::OnlyTheirs { range } => {
-                    note_straddling(&range, finder, &mut touched).await?;
-                    survey.theirs_only.push(range);
-                }
-            }
+            },
+            WalkItem::OnlyOurs { range } => survey.ours_only.push(range),
+            WalkItem::OnlyTheirs { range } => survey.theirs_only.push(range),
         }
     }
     survey.units = list_units(session, trees, finder, touched).await?;
     Ok(survey)
 }
 
-/// The places of an item whose roots are asked for.
-fn positions(item: &WalkItem) -> impl Iterator<Item = &[u8]> {
-    let (first, second) = match item {
-        WalkItem::Entry { key, .. } => (key.as_bytes(), None),
-        WalkItem::OnlyOurs { range } | WalkItem::OnlyTheirs { range } => {
-            (range.start.as_slice(), range.end.as_deref())
-        }
-    };
-    std::iter::once(first).chain(second)
-}
-
-/// Notes the roots that reach over an end of a range that one side alone changed: the other side may have changed
-/// the rest of them. A root that lies wholly inside goes with the range.
-async fn note_straddling(
-    range: &KeyRange,
-    finder: &mut RootFinder<'_>,
-    touched: &mut BTreeMap<String, Arc<Root>>,
-) -> Result<(), TreeError> {
-    for bound in std::iter::once(&range.start).chain(&range.end) {
-        for root in finder.all_above(bound).await? {
-            touched.insert(root.folder.clone(), root);
+/// The folders that reach over an end of a range that one side alone changed, and in which the other side changed
+/// something as well. A root among them has to be looked at whole; one that lies inside the range, or that the other side
+/// did not change, goes with the range. Pure: most folders need not be asked whether they are roots.
+fn folders_cut_by_both(items: &[WalkItem]) -> BTreeSet<String> {
+    let changed = [Extents::of_walk(items, Side::Ours), Extents::of_walk(items, Side::Theirs)];
+    let mut cut = BTreeSet::new();
+    for item in items {
+        let (WalkItem::OnlyOurs { range } | WalkItem::OnlyTheirs { range }) = item else { continue };
+        for bound in std::iter::once(&range.start).chain(&range.end) {
+            // What both changed in a folder they changed in every folder above it.
+            let folders = folders_above(bound).filter_map(|folder| std::str::from_utf8(folder).ok());
+            let both = |folder: &&str| changed.iter().all(|side| side.anything_in(folder));
+            for folder in folders.skip_while(|folder| !both(folder)) {
+                if !cut.insert(folder.to_owned()) {
+                    break;
+                }
+            }
         }
     }
-    Ok(())
+    cut
 }
 
 /// Finds out who changed each touched root. A root around others comes first, because it decides for them when one
@@ -201,7 +205,7 @@ async fn split_by_owner(
             }
         }
     }
-    finder.look_ahead(merges.keys().map(String::as_bytes)).await?;
+    finder.look_ahead(merges.keys().map(String::as_bytes), std::iter::empty()).await?;
     let mut by_root: BTreeMap<String, (Arc<Root>, Vec<EntryMerge>)> = BTreeMap::new();
     for (path, merge) in merges {
         if let Some(root) = finder.owner(path.as_bytes()).await? {

@@ -3,16 +3,13 @@
 use anabranch_types::{NodeId, ObjectKey};
 
 use super::keys::{Keys, common_prefix, put_keys, read_keys};
-use super::object_id::{ID_LENGTH, ids_of_key, two_part_key};
-use super::wire::{Bad, Reader, put_text, put_varint};
-use super::{put_header, read_text};
+use super::location::{put_pack, put_place, read_pack, read_place};
+use super::put_header;
+use super::wire::{Bad, Reader, put_varint};
 use crate::{Key, Location, NodeRef};
 
-const PACK_FOLDER: &str = "packs";
-const PACK_KEY_BYTES_MAX: usize = 1024;
-
 /// A decoded internal node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Internal {
     pub(crate) level: u8,
     pub(crate) children: Vec<NodeRef>,
@@ -94,17 +91,19 @@ impl Internal {
 
     /// Where the children lie: written beside the hashed bytes.
     ///
-    /// `varint p | p × pack (u8 1, 24 bytes: packs/<20>/<20>; or u8 0, text) | n × (varint pack + 1 or 0, [offset, length])`
+    /// `varint p | p × pack | n × (varint pack + 1 or 0, [offset, length])`, packs and offsets as in any location:
+    /// see `location`. `at` is where the frame will begin.
     pub(crate) fn put_locations<'a>(
         out: &mut Vec<u8>,
         locations: impl Iterator<Item = Option<&'a Location>> + Clone,
+        at: &Location,
     ) {
         let mut packs: Vec<&ObjectKey> = locations.clone().flatten().map(|location| &location.pack).collect();
         packs.sort_unstable();
         packs.dedup();
         put_varint(out, packs.len() as u64);
         for pack in &packs {
-            put_pack_key(out, pack);
+            put_pack(out, pack, at);
         }
         for location in locations {
             let number = location.and_then(|location| packs.binary_search(&&location.pack).ok());
@@ -113,27 +112,25 @@ impl Internal {
                 continue;
             };
             put_varint(out, number as u64 + 1);
-            put_varint(out, location.offset);
-            put_varint(out, u64::from(location.length));
+            put_place(out, location, at);
         }
     }
 
-    pub(crate) fn read_locations(&mut self, bytes: &[u8]) -> Result<(), Bad> {
+    /// Reads what [`Internal::put_locations`] wrote into the frame at `at`.
+    pub(crate) fn read_locations(&mut self, bytes: &[u8], at: &Location) -> Result<(), Bad> {
         let mut reader = Reader(bytes);
         let pack_count = reader.length(self.children.len(), "packs of children")?;
         let mut packs = Vec::with_capacity(pack_count);
         for _ in 0..pack_count {
-            packs.push(read_pack_key(&mut reader)?);
+            packs.push(read_pack(&mut reader)?);
         }
         for child in &mut self.children {
             child.location = match reader.length(pack_count, "location of a child")?.checked_sub(1) {
                 None => None,
-                Some(number) => Some(Location {
-                    pack: packs.get(number).cloned().ok_or(Bad("location of a child"))?,
-                    offset: reader.varint("location of a child")?,
-                    length: u32::try_from(reader.varint("location of a child")?)
-                        .map_err(|_| Bad("location of a child"))?,
-                }),
+                Some(number) => {
+                    let pack = packs.get(number).cloned().ok_or(Bad("location of a child"))?;
+                    Some(read_place(&mut reader, pack, at)?)
+                }
             };
         }
         reader.end("bytes after locations")
@@ -161,30 +158,4 @@ fn read_last_keys(lengths: &mut Reader<'_>, rests: &mut Reader<'_>, first_keys: 
         ends.push(u32::try_from(arena.len()).map_err(|_| Bad("last keys"))?);
     }
     Keys::checked(arena, ends)
-}
-
-pub(crate) fn put_pack_key(out: &mut Vec<u8>, pack: &ObjectKey) {
-    match ids_of_key(PACK_FOLDER, pack.as_str()) {
-        Some((slice, id)) => {
-            out.push(1);
-            out.extend_from_slice(&slice);
-            out.extend_from_slice(&id);
-        }
-        None => {
-            out.push(0);
-            put_text(out, pack.as_str().as_bytes());
-        }
-    }
-}
-
-pub(crate) fn read_pack_key(reader: &mut Reader<'_>) -> Result<ObjectKey, Bad> {
-    match reader.byte("pack")? {
-        1 => {
-            let slice: [u8; ID_LENGTH] = reader.array("pack")?;
-            let id: [u8; ID_LENGTH] = reader.array("pack")?;
-            Ok(ObjectKey::new(two_part_key(PACK_FOLDER, &slice, &id)))
-        }
-        0 => Ok(ObjectKey::new(read_text(reader, PACK_KEY_BYTES_MAX, "pack")?)),
-        _ => Err(Bad("pack")),
-    }
 }

@@ -15,6 +15,7 @@ mod frame;
 mod internal;
 mod keys;
 mod leaf;
+mod location;
 pub(crate) mod object_id;
 pub(crate) mod wire;
 
@@ -27,9 +28,10 @@ pub(crate) use frame::{
     Frame, FrameKind, compressed, promises_to_shrink, put_compressed_frame, put_frame, put_raw_frame,
     read_frame, read_hashed_frame,
 };
-pub(crate) use internal::{Internal, put_pack_key, read_pack_key};
+pub(crate) use internal::Internal;
 pub(crate) use keys::common_prefix;
 pub(crate) use leaf::{Leaf, LeafBuffer, Row};
+pub(crate) use location::{PACK_FOLDER, SHARED_FOLDER, put_location, read_location};
 
 use crate::NodeRef;
 use crate::boundary::LEVEL_MAX;

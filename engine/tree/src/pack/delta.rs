@@ -10,9 +10,10 @@ use std::borrow::Cow;
 
 use anabranch_types::Entry;
 
-use super::record::{put_location, read_location};
 use crate::node::wire::{Bad, Reader, put_varint};
-use crate::node::{Frame, FrameKind, common_prefix, put_attributes, put_body, read_entry};
+use crate::node::{
+    Frame, FrameKind, common_prefix, put_attributes, put_body, put_location, read_entry, read_location,
+};
 use crate::{Difference, Key, Location, TreeError};
 
 const VERSION: u8 = 1;
@@ -178,28 +179,28 @@ fn read_shared_key(reader: &mut Reader<'_>, before: Option<&[u8]>) -> Result<Key
     Key::new(key).map_err(|_| Bad("delta key"))
 }
 
-pub(super) fn encode_parts(parts: &[Location]) -> Vec<u8> {
+pub(super) fn encode_parts(parts: &[Location], at: &Location) -> Vec<u8> {
     let mut out = vec![VERSION];
     put_varint(&mut out, parts.len() as u64);
     for location in parts {
-        put_location(&mut out, location);
+        put_location(&mut out, location, at);
     }
     out
 }
 
 /// Reads the list of parts of a long delta list.
 pub(crate) fn read_delta_parts(location: &Location, frame: &Frame) -> Result<Vec<Location>, TreeError> {
-    decode_parts(&frame.raw)
+    decode_parts(&frame.raw, location)
         .map_err(|Bad(detail)| TreeError::damaged(format!("parts of a delta list in {location}"), detail))
 }
 
-pub(super) fn decode_parts(bytes: &[u8]) -> Result<Vec<Location>, Bad> {
+pub(super) fn decode_parts(bytes: &[u8], at: &Location) -> Result<Vec<Location>, Bad> {
     let mut reader = Reader(bytes);
     if reader.byte("delta version")? != VERSION {
         return Err(Bad("delta version"));
     }
     let count = reader.length(PARTS_MAX, "delta parts")?;
-    let parts = (0..count).map(|_| read_location(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+    let parts = (0..count).map(|_| read_location(&mut reader, at)).collect::<Result<Vec<_>, _>>()?;
     reader.end("bytes after delta parts")?;
     Ok(parts)
 }

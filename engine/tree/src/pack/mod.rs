@@ -6,6 +6,7 @@ mod read;
 mod record;
 mod write;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anabranch_types::{Commit, CommitId, NodeId, ObjectKey};
@@ -14,8 +15,9 @@ use bytes::Bytes;
 pub use delta::DeltaList;
 pub(crate) use delta::{decode_delta, read_delta_frame, read_delta_parts};
 pub(crate) use read::read_commit_frame;
-pub use read::{read_pack_index, verify_pack};
+pub use read::{read_pack_index, read_shared_packs, verify_pack};
 pub use record::CommitRecord;
+pub use write::new_shared_key;
 pub(crate) use write::pack_commits;
 
 use crate::node::Node;
@@ -33,7 +35,8 @@ pub struct CommitToPack {
     pub delta: Option<DeltaList>,
 }
 
-/// An object to be written, with `PutMode::Create`, before the commits in it are published.
+/// An object to be written, with `PutMode::Create`, before the commits in it are published; or bytes to be written
+/// anywhere into an object that many packs share, if [`PackedCommits::relocate`] is told where.
 #[derive(Clone, Debug)]
 pub struct Pack {
     /// Its key: `packs/<20 characters>/<20 characters>`.
@@ -62,6 +65,39 @@ pub struct PackedCommits {
     pub commits: Vec<PackedCommit>,
     /// Nodes that the next operation will want, for [`crate::TreeStore::remember`].
     pub(crate) hot_nodes: Vec<(NodeId, Arc<Node>)>,
+}
+
+impl PackedCommits {
+    /// Says that the pack called `pack` was written into `object`, where it begins at `offset`.
+    pub fn relocate(&mut self, pack: &ObjectKey, object: &ObjectKey, offset: u64) {
+        let moved = |location: &mut Location| {
+            if location.pack == *pack {
+                location.pack = object.clone();
+                location.offset = location.offset.saturating_add(offset);
+            }
+        };
+        for PackedCommit { record, .. } in &mut self.commits {
+            moved(&mut record.commit);
+            record.root.iter_mut().filter_map(|root| root.location.as_mut()).for_each(moved);
+            record.delta.iter_mut().for_each(moved);
+        }
+        for (_, node) in &mut self.hot_nodes {
+            if let Node::Internal(internal) = &**node {
+                let mut internal = internal.clone();
+                internal.children.iter_mut().filter_map(|child| child.location.as_mut()).for_each(moved);
+                *node = Arc::new(Node::Internal(internal));
+            }
+        }
+    }
+}
+
+/// A pack in an object that many share.
+#[derive(Clone, Debug)]
+pub struct SharedPack {
+    /// Where in the object it lies.
+    pub place: Range<u64>,
+    /// What it holds.
+    pub contents: PackContents,
 }
 
 /// What a pack holds.

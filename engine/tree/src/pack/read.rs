@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::delta::{decode_delta, decode_parts};
 use super::layout::{INDEX_ENTRY_LENGTH, IndexEntry, MAGIC, TRAILER_LENGTH, read_index, read_trailer};
-use super::{CommitRecord, PackContents, PackedCommit};
+use super::{CommitRecord, PackContents, PackedCommit, SharedPack};
 use crate::node::wire::{Bad, Reader};
 use crate::node::{Frame, FrameKind, read_frame};
 use crate::store::{node_of_frame, verify_node};
@@ -29,7 +29,7 @@ pub(crate) fn read_commit_frame(
     Ok((commit, record))
 }
 
-/// Where the nodes of a pack of `length` bytes lie, from its index alone: two small reads. For a
+/// Where the nodes of a pack that is an object of `length` bytes lie, from its index alone: two small reads. For a
 /// [`PackSource::locate`] that looks through all packs.
 pub async fn read_pack_index(
     source: &dyn PackSource,
@@ -56,9 +56,14 @@ impl IndexEntry {
     }
 }
 
-/// Checks a whole pack: its hash, its index, and every frame in it down to each entry. Total: any bytes give the
-/// contents or an error that says what is wrong.
+/// Checks a pack that is an object of its own: its hash, its index, and every frame in it down to each entry. Total: any
+/// bytes give the contents or an error that says what is wrong.
 pub fn verify_pack(key: &ObjectKey, bytes: &Bytes) -> Result<PackContents, TreeError> {
+    verify_pack_at(key, 0, bytes)
+}
+
+/// [`verify_pack`] of a pack that begins at `start` of an object.
+fn verify_pack_at(key: &ObjectKey, start: u64, bytes: &Bytes) -> Result<PackContents, TreeError> {
     let damaged = |Bad(detail)| TreeError::damaged(format!("pack {key}"), detail);
     if bytes.first_chunk::<8>() != Some(MAGIC) {
         return Err(damaged(Bad("it does not begin like a pack of version 1")));
@@ -77,10 +82,54 @@ pub fn verify_pack(key: &ObjectKey, bytes: &Bytes) -> Result<PackContents, TreeE
         .and_then(|offset| before.split_at_checked(offset))
         .ok_or_else(|| damaged(Bad("place of the index")))?;
     let index = read_index(index, trailer.count).map_err(damaged)?;
-    verify_frames(key, &bytes.slice_ref(frames), &index)
+    verify_frames(key, start, &bytes.slice_ref(frames), &index)
 }
 
-fn verify_frames(key: &ObjectKey, frames: &Bytes, index: &[IndexEntry]) -> Result<PackContents, TreeError> {
+/// The packs of an object that small packs share, in order of place, each checked as [`verify_pack`] does.
+///
+/// What is no whole pack is passed over: the object has room that nobody took, and a group that was being written when
+/// the server ended. Whoever knows of something in such a place knows that it is lost.
+pub fn read_shared_packs(key: &ObjectKey, bytes: &Bytes) -> Vec<SharedPack> {
+    let mut packs = Vec::new();
+    let mut at = 0;
+    while let Some(start) = find_magic(bytes, at) {
+        at = start.saturating_add(MAGIC.len());
+        let Some(end) = end_of_pack(bytes, start) else { continue };
+        if let Ok(contents) = verify_pack_at(key, start as u64, &bytes.slice(start..end)) {
+            packs.push(SharedPack { place: start as u64..end as u64, contents });
+            at = end;
+        }
+    }
+    packs
+}
+
+fn find_magic(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    rest.windows(MAGIC.len()).position(|window| window == MAGIC).map(|found| from + found)
+}
+
+/// Where the pack that begins at `start` ends: at the first trailer that describes one of this length.
+fn end_of_pack(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start.saturating_add(MAGIC.len());
+    while let Some(found) = find_magic(bytes, at) {
+        at = found.saturating_add(MAGIC.len());
+        let pack = bytes.get(start..at)?;
+        let Some(trailer_offset) = pack.len().checked_sub(TRAILER_LENGTH) else { continue };
+        let Ok(trailer) = read_trailer(pack.get(trailer_offset..)?) else { continue };
+        let index = (trailer.count.saturating_mul(INDEX_ENTRY_LENGTH)) as u64;
+        if trailer.index_offset.checked_add(index) == Some(trailer_offset as u64) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn verify_frames(
+    key: &ObjectKey,
+    start: u64,
+    frames: &Bytes,
+    index: &[IndexEntry],
+) -> Result<PackContents, TreeError> {
     let mut contents = PackContents { nodes: Vec::new(), commits: Vec::new() };
     let mut index = index.iter();
     let mut rest = frames.slice(MAGIC.len().min(frames.len())..);
@@ -88,11 +137,12 @@ fn verify_frames(key: &ObjectKey, frames: &Bytes, index: &[IndexEntry]) -> Resul
         let offset = (frames.len().saturating_sub(rest.len())) as u64;
         let damaged = |Bad(detail)| TreeError::damaged(format!("frame at {offset} of pack {key}"), detail);
         let frame = read_frame(&rest).map_err(damaged)?;
-        let location = Location { pack: key.clone(), offset, length: frame.length as u32 };
+        let in_object = start.saturating_add(offset);
+        let location = Location { pack: key.clone(), offset: in_object, length: frame.length as u32 };
         rest = rest.slice(frame.length.min(rest.len())..);
         let id = match frame.kind {
             FrameKind::Node => {
-                let (id, node) = node_of_frame(&frame, None).map_err(damaged)?;
+                let (id, node) = node_of_frame(&frame, None, &location).map_err(damaged)?;
                 verify_node(&frame, &node).map_err(damaged)?;
                 contents.nodes.push((id, location.clone()));
                 *id.as_bytes()
@@ -108,7 +158,7 @@ fn verify_frames(key: &ObjectKey, frames: &Bytes, index: &[IndexEntry]) -> Resul
                 continue;
             }
             FrameKind::DeltaParts => {
-                decode_parts(&frame.raw).map_err(damaged)?;
+                decode_parts(&frame.raw, &location).map_err(damaged)?;
                 continue;
             }
         };

@@ -14,7 +14,8 @@ use super::{CommitRecord, CommitToPack, Pack, PackedCommit, PackedCommits};
 use crate::node::object_id::{ID_LENGTH, two_part_key};
 use crate::node::wire::put_varint;
 use crate::node::{
-    FrameKind, Internal, Node, compressed, promises_to_shrink, put_compressed_frame, put_frame, put_raw_frame,
+    FrameKind, Internal, Node, PACK_FOLDER, SHARED_FOLDER, compressed, promises_to_shrink,
+    put_compressed_frame, put_frame, put_raw_frame,
 };
 use crate::session::MadeNode;
 use crate::{Location, NodeRef, Session, TreeError};
@@ -29,6 +30,10 @@ const LEAVES_ALIKE: usize = 16;
 const LEAVES_AT_ONCE: usize = 256;
 /// How many new leaves are kept for the cache: the ones that a small commit made.
 const HOT_LEAVES_MAX: usize = 64;
+/// A location takes no more, if its pack has a key that the server made.
+const LOCATION_BYTES_MAX: usize = 48;
+/// What is written beside a commit takes no more: two keys, and locations.
+const RECORD_BYTES_MAX: usize = 8 << 10;
 /// Packs of one hour share a slice, so that garbage collection can go through them by age.
 const SLICE_MS: u64 = 3_600_000;
 
@@ -155,10 +160,13 @@ fn length_of(logical: &[u8]) -> Vec<u8> {
 }
 
 fn write_internal(id: &NodeId, logical: &[u8], node: &Internal, writer: &mut PackWriter<'_>) -> Location {
-    let mut raw = length_of(logical);
-    raw.extend_from_slice(logical);
-    Internal::put_locations(&mut raw, node.children.iter().map(|child| child.location.as_ref()));
-    writer.put(FrameKind::Node, Some(*id.as_bytes()), &raw)
+    let bound = logical.len().saturating_add(node.children.len().saturating_mul(LOCATION_BYTES_MAX));
+    writer.put_at(FrameKind::Node, Some(*id.as_bytes()), bound, |at| {
+        let mut raw = length_of(logical);
+        raw.extend_from_slice(logical);
+        Internal::put_locations(&mut raw, node.children.iter().map(|child| child.location.as_ref()), at);
+        raw
+    })
 }
 
 fn write_commit(
@@ -175,11 +183,16 @@ fn write_commit(
     let encoded = to_pack.commit.encode();
     let nowhere = Location { pack: ObjectKey::new(""), offset: 0, length: 0 };
     let mut record = CommitRecord { commit: nowhere, root, delta };
-    let mut raw = Vec::with_capacity(encoded.len() + 256);
-    put_varint(&mut raw, encoded.len() as u64);
-    raw.extend_from_slice(&encoded);
-    record.put_rest(&mut raw);
-    record.commit = writer.put(FrameKind::Commit, Some(*id.as_bytes()), &raw);
+    let bound = encoded.len().saturating_add(RECORD_BYTES_MAX);
+    let at = writer.put_at(FrameKind::Commit, Some(*id.as_bytes()), bound, |at| {
+        record.commit = at.clone();
+        let mut raw = Vec::with_capacity(encoded.len() + 256);
+        put_varint(&mut raw, encoded.len() as u64);
+        raw.extend_from_slice(&encoded);
+        record.put_rest(&mut raw);
+        raw
+    });
+    record.commit = at;
     PackedCommit { id, commit: to_pack.commit.clone(), record }
 }
 
@@ -187,7 +200,10 @@ fn write_delta(frames: &[Cow<'_, [u8]>], writer: &mut PackWriter<'_>) -> Locatio
     let parts: Vec<Location> = frames.iter().map(|part| writer.put(FrameKind::Delta, None, part)).collect();
     match parts.as_slice() {
         [only] => only.clone(),
-        parts => writer.put(FrameKind::DeltaParts, None, &encode_parts(parts)),
+        parts => {
+            let bound = parts.len().saturating_mul(LOCATION_BYTES_MAX);
+            writer.put_at(FrameKind::DeltaParts, None, bound, |at| encode_parts(parts, at))
+        }
     }
 }
 
@@ -225,6 +241,20 @@ impl PackWriter<'_> {
         }
     }
 
+    /// A frame whose content says where it lies, or names other places in its pack: `encode` is told where it begins.
+    /// It has no more than about `bytes`.
+    fn put_at(
+        &mut self,
+        kind: FrameKind,
+        id: Option<[u8; 32]>,
+        bytes: usize,
+        encode: impl FnOnce(&Location) -> Vec<u8>,
+    ) -> Location {
+        let open = self.room(bytes);
+        let raw = encode(&open.end());
+        open.frame(kind, id, |out| put_frame(out, kind, &raw))
+    }
+
     fn put_with(
         &mut self,
         kind: FrameKind,
@@ -232,23 +262,22 @@ impl PackWriter<'_> {
         bytes: usize,
         put: impl FnOnce(&mut Vec<u8>) -> u32,
     ) -> Location {
+        self.room(bytes).frame(kind, id, put)
+    }
+
+    /// A pack that takes so many bytes more.
+    fn room(&mut self, bytes: usize) -> &mut OpenPack {
         if let Some(full) = self.open.take_if(|open| open.bytes.len().saturating_add(bytes) > PACK_BYTES) {
             (self.full)(full.close());
         }
         let (clock, ids) = (self.clock, self.ids);
         let room = self.expected.min(PACK_BYTES).saturating_add(PACK_ROOM);
-        let open = self.open.get_or_insert_with(|| {
+        self.expected = self.expected.saturating_sub(bytes);
+        self.open.get_or_insert_with(|| {
             let mut pack = Vec::with_capacity(room);
             pack.extend_from_slice(MAGIC);
-            OpenPack { key: new_pack_key(clock, ids), bytes: pack, index: Vec::new() }
-        });
-        self.expected = self.expected.saturating_sub(bytes);
-        let offset = open.bytes.len() as u64;
-        let length = put(&mut open.bytes);
-        if let Some(id) = id {
-            open.index.push(IndexEntry { id, kind, offset, length });
-        }
-        Location { pack: open.key.clone(), offset, length }
+            OpenPack { key: new_key(PACK_FOLDER, clock, ids), bytes: pack, index: Vec::new() }
+        })
     }
 
     fn finish(mut self) {
@@ -259,19 +288,43 @@ impl PackWriter<'_> {
 }
 
 impl OpenPack {
+    /// Where the next frame begins.
+    fn end(&self) -> Location {
+        Location { pack: self.key.clone(), offset: self.bytes.len() as u64, length: 0 }
+    }
+
+    fn frame(
+        &mut self,
+        kind: FrameKind,
+        id: Option<[u8; 32]>,
+        put: impl FnOnce(&mut Vec<u8>) -> u32,
+    ) -> Location {
+        let at = self.end();
+        let length = put(&mut self.bytes);
+        if let Some(id) = id {
+            self.index.push(IndexEntry { id, kind, offset: at.offset, length });
+        }
+        Location { length, ..at }
+    }
+
     fn close(mut self) -> Pack {
         put_footer(&mut self.bytes, &self.index);
         Pack { key: self.key, bytes: Bytes::from(self.bytes) }
     }
 }
 
-/// `packs/<hour>/<id>`: time first, then random.
-fn new_pack_key(clock: &dyn Clock, ids: &dyn IdSource) -> ObjectKey {
+/// The key of a new object that small packs share: `pack-segments/<hour>/<id>`.
+pub fn new_shared_key(clock: &dyn Clock, ids: &dyn IdSource) -> ObjectKey {
+    new_key(SHARED_FOLDER, clock, ids)
+}
+
+/// `<folder>/<hour>/<id>`: time first, then random.
+fn new_key(folder: &str, clock: &dyn Clock, ids: &dyn IdSource) -> ObjectKey {
     let now_ms = u64::try_from(clock.now_ms()).unwrap_or(0);
     let mut random = [0; 6];
     ids.fill(&mut random);
     let slice = timed_id(now_ms - now_ms % SLICE_MS, [0; 6]);
-    ObjectKey::new(two_part_key("packs", &slice, &timed_id(now_ms, random)))
+    ObjectKey::new(two_part_key(folder, &slice, &timed_id(now_ms, random)))
 }
 
 fn timed_id(time_ms: u64, random: [u8; 6]) -> [u8; ID_LENGTH] {

@@ -5,6 +5,7 @@ mod laws;
 mod merges;
 mod packs;
 mod reading_ahead;
+mod shared_packs;
 mod single_flight;
 
 use std::collections::BTreeMap;

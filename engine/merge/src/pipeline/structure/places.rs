@@ -13,6 +13,7 @@ use anabranch_tree::KeyRange;
 use super::names::{is_data, split};
 use crate::EntryMerge;
 use crate::pipeline::decide::same_content;
+use crate::pipeline::extents::Extents;
 use crate::pipeline::survey::Survey;
 use crate::roots::{folder_prefix, folders_above};
 
@@ -114,10 +115,20 @@ pub(super) fn file_or_folder(survey: &Survey) -> BTreeSet<String> {
     for unit in &survey.units {
         add_folders(&mut paths, folder_prefix(&unit.root.folder).as_bytes());
     }
+    let [ours, theirs] = [&survey.ours_only, &survey.theirs_only].map(|ranges| Extents::of_ranges(ranges));
     for range in survey.ours_only.iter().chain(&survey.theirs_only) {
         let start = &range.start;
         for (at, _) in start.iter().enumerate().filter(|(_, byte)| **byte <= b'/') {
-            paths.extend(start.get(..at).and_then(|path| std::str::from_utf8(path).ok()).map(str::to_owned));
+            let Some(path) = start.get(..at).and_then(|path| std::str::from_utf8(path).ok()) else {
+                continue;
+            };
+            // Neither is listed: so the file is in a range of one side, and something in the folder in one of the other.
+            let may_be = |file: &Extents<'_>, folder: &Extents<'_>| {
+                file.contains(path.as_bytes()) && folder.anything_in(path)
+            };
+            if may_be(&ours, &theirs) || may_be(&theirs, &ours) {
+                paths.insert(path.to_owned());
+            }
         }
     }
     paths.remove("");

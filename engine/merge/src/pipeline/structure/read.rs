@@ -46,9 +46,15 @@ pub(super) async fn find(
     let reading = Reading { session, input };
     let mut findings = Vec::new();
     let mut moved = Vec::new();
-    for contested in contested_folders(survey) {
+    let mut contested = Vec::new();
+    for place in contested_folders(survey) {
+        if !reading.is_silent(&place).await? {
+            contested.push(place);
+        }
+    }
+    finder.look_ahead(std::iter::empty(), contested.iter().map(|place| place.folder.as_str())).await?;
+    for contested in contested {
         if finder.is_decided_elsewhere(&contested.folder).await?
-            || reading.is_silent(&contested).await?
             || (!contested.complete && reading.both_only_add(&contested.folder).await?)
         {
             continue;
