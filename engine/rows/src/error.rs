@@ -72,6 +72,32 @@ pub enum Error {
     /// Sorting failed: neither memory nor the disk behind it sufficed, or the input failed.
     #[error("sorting rows by their keys")]
     Sort(#[source] Box<datafusion_common::DataFusionError>),
+    /// A condition on rows cannot be read, does not fit the columns, or fails on a value.
+    #[error("where: {place}: {why}")]
+    Condition {
+        /// Where in its text.
+        place: String,
+        /// What is wrong there.
+        why: String,
+    },
+    /// More rows share one key than may be held at once.
+    #[error("{side}: more than {limit} rows share the key {key}: they cannot be compared at once")]
+    KeyTooCommon {
+        /// Whose rows.
+        side: Side,
+        /// The key; without identity the row.
+        key: String,
+        /// How many rows of one key a side may have.
+        limit: usize,
+    },
+    /// The table has a column that is named as one of the columns that say what happened.
+    #[error(
+        "the table has a column {column}, which is the name of a column that says what happened: ask for other columns"
+    )]
+    ReservedColumn {
+        /// The column.
+        column: String,
+    },
     /// A rows stream was used against its contract.
     #[error("{0}")]
     Misuse(&'static str),

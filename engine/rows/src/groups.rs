@@ -8,7 +8,10 @@ use crate::side::{PerSide, Side};
 /// All rows of one key.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
+    /// The rows; where they are only counted, the last one of each side.
     pub(crate) rows: PerSide<Vec<RowRef>>,
+    /// How many there are.
+    counts: PerSide<u64>,
 }
 
 impl Group {
@@ -18,7 +21,7 @@ impl Group {
     }
 
     pub(crate) fn counts(&self) -> PerSide<u64> {
-        PerSide::from_fn(|side| self.rows.get(side).len() as u64)
+        self.counts
     }
 }
 
@@ -39,13 +42,22 @@ pub(crate) struct Groups {
     cursors: PerSide<Cursor>,
     key: Option<RowRef>,
     group: Group,
+    /// Whether equal rows are only counted.
+    counting: bool,
     /// The group was handed out and is to be cleared.
     complete: bool,
 }
 
 impl Groups {
+    /// Groups of all their rows, as many as the plan allows.
     pub(crate) fn new() -> Groups {
-        Groups { cursors: PerSide::from_fn(Cursor::new), key: None, group: Group::default(), complete: false }
+        let cursors = PerSide::from_fn(Cursor::new);
+        Groups { cursors, key: None, group: Group::default(), counting: false, complete: false }
+    }
+
+    /// Groups that count their rows and hold one of each side, so that any number of equal rows takes no memory.
+    pub(crate) fn counting() -> Groups {
+        Groups { counting: true, ..Groups::new() }
     }
 
     /// Gives a side its next batch, which it must have wanted; none: there are no more.
@@ -66,6 +78,7 @@ impl Groups {
         if std::mem::take(&mut self.complete) {
             self.key = None;
             Side::ALL.into_iter().for_each(|side| self.group.rows.get_mut(side).clear());
+            self.group.counts = PerSide::default();
         }
         let key = match &self.key {
             Some(key) => key.clone(),
@@ -79,7 +92,8 @@ impl Groups {
         };
         for side in Side::ALL {
             let rows = self.group.rows.get_mut(side);
-            self.cursors.get_mut(side).collect(plan, &key, rows)?;
+            let collected = self.cursors.get_mut(side).collect(plan, &key, rows, self.counting)?;
+            *self.group.counts.get_mut(side) += collected;
         }
         // The rows of the key may go on in the next batch.
         if let Some(side) = self.wanting() {

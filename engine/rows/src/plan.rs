@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use crate::codec::RowCodec;
 use crate::error::{Error, Result};
+use crate::filter::RowFilter;
 use crate::range::KeyRange;
 
 /// Which rows of two sides are the same row.
@@ -80,6 +81,9 @@ impl FromStr for Policy {
     }
 }
 
+/// How many rows of one key a side may have, when nobody says otherwise.
+const GROUP_ROWS_MAX: usize = 1_000_000;
+
 /// How a merge of rows is to run. The defaults suit rows with keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MergeOptions {
@@ -98,6 +102,8 @@ pub struct MergeOptions {
     pub batch_rows: usize,
     /// Only keys within this range are merged.
     pub range: KeyRange,
+    /// How many rows of one key a side may have: they are held in memory together.
+    pub group_rows_max: usize,
 }
 
 impl MergeOptions {
@@ -111,6 +117,7 @@ impl MergeOptions {
             conflicts_max: 1_000,
             batch_rows: 8_192,
             range: KeyRange::all(),
+            group_rows_max: GROUP_ROWS_MAX,
         }
     }
 }
@@ -131,6 +138,9 @@ pub(crate) struct Plan {
     pub(crate) conflicts_max: usize,
     pub(crate) batch_rows: usize,
     pub(crate) range: KeyRange,
+    pub(crate) group_rows_max: usize,
+    /// What a diff lists; a merge has none.
+    pub(crate) filter: Option<RowFilter>,
 }
 
 /// [`Identity`] without its columns.
@@ -180,6 +190,8 @@ impl Plan {
             conflicts_max: options.conflicts_max,
             batch_rows: options.batch_rows.max(1),
             range: options.range.clone(),
+            group_rows_max: options.group_rows_max,
+            filter: None,
             schema,
         })
     }
