@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use anabranch_merge::{
     Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput,
-    MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest,
+    MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest, RowSink,
     UnitKind, UnitView, Verification, ViewError, full_message,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use crate::diff::{diff, diff_rows};
+use crate::diff::{diff, diff_rows, stream_rows};
 use crate::lint::lint;
 use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
@@ -87,6 +87,16 @@ impl Merger for DeltaMerger {
         // Never closed.
         let _turn = self.row_diffs.0.acquire().await.ok();
         diff_rows(&self.snapshots, input, request, &self.rows).await
+    }
+
+    async fn stream_rows(
+        &self,
+        input: DiffInput<'_>,
+        request: &RowDiffRequest,
+        sink: &dyn RowSink,
+    ) -> Result<(), RowDiffError> {
+        let _turn = self.row_diffs.0.acquire().await.ok();
+        stream_rows(&self.snapshots, input, request, &self.rows, sink).await
     }
 }
 

@@ -29,7 +29,7 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 
-pub(crate) use difference::diff_rows;
+pub(crate) use difference::{diff_rows, stream_rows};
 pub(crate) use options::{check_options, row_options};
 use partition::Partitions;
 use sides::Sides;
@@ -94,10 +94,11 @@ impl From<ViewError> for Failed {
 
 impl From<anabranch_rows::Error> for Failed {
     fn from(error: anabranch_rows::Error) -> Self {
-        use anabranch_rows::Error::{Incomparable, Policy, UnknownColumn};
+        use anabranch_rows::Error::{Incomparable, KeyTooCommon, Policy, UnknownColumn};
         match error {
             error @ Incomparable { .. } => Failed::Unmergeable(error.to_string()),
             error @ (UnknownColumn { .. } | Policy { .. }) => Failed::Options(error.to_string()),
+            error @ KeyTooCommon { .. } => Failed::TooLarge(error.to_string()),
             error => Failed::Engine(error),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_merge::{DiffInput, RowDiffError, UnitView};
+use anabranch_merge::{DiffInput, RowDiffError, Sample, UnitView};
 use anabranch_rows::Side;
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::scan::{self, FileScan, RowMask, RowStream, SortBudget};
@@ -13,6 +13,7 @@ use arrow::datatypes::SchemaRef;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use roaring::RoaringTreemap;
 
+use super::sample::sampled;
 use super::{Comparison, of_engine};
 use crate::action::{Add, DataPath};
 use crate::plan::changed_files;
@@ -38,6 +39,7 @@ pub(super) struct Versions {
     versions: [Version; 2],
     rows: SchemaRef,
     key: Vec<usize>,
+    sample: Option<Sample>,
 }
 
 /// A state whose files are being looked up.
@@ -60,7 +62,7 @@ impl Versions {
         files: &source::Files,
     ) -> Result<Versions, RowDiffError> {
         let rows = comparison.columns();
-        let Comparison { schema, key, partitions: [old, new], .. } = comparison;
+        let Comparison { schema, key, sample, partitions: [old, new], .. } = comparison;
         let opening = |view, side, name, partitions| {
             let projection = schema.projections.get(side);
             Opening { view, side, name, files, projection, partitions, opened: Vec::new() }
@@ -88,14 +90,18 @@ impl Versions {
                 (None, None) => {}
             }
         }
-        Ok(Versions { versions: [old.done(), new.done()], rows, key })
+        Ok(Versions { versions: [old.done(), new.done()], rows, key, sample })
     }
 
     /// The rows of both states.
     pub(super) async fn sorted(self, budget: &RowBudget) -> Result<[RowStream; 2], RowDiffError> {
-        let [before, after] = self.versions;
-        let before = sorted(before.unsorted(&self.rows, &self.key), &self.rows, &self.key, budget).await?;
-        let after = sorted(after.unsorted(&self.rows, &self.key), &self.rows, &self.key, budget).await?;
+        let Versions { versions: [before, after], rows, key, sample } = self;
+        let unsorted = |version: Version| match sample {
+            None => Ok(version.unsorted(&rows, &key)),
+            Some(sample) => sampled(version.unsorted(&rows, &key), &rows, &key, sample).map_err(of_engine),
+        };
+        let before = sorted(unsorted(before)?, &rows, &key, budget).await?;
+        let after = sorted(unsorted(after)?, &rows, &key, budget).await?;
         Ok([before, after])
     }
 }
