@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::action::Add;
 use crate::plan::{ChangedFiles, changed_files, schema_changes};
 use crate::read::{ReadError, SnapshotCache, read_log};
-use crate::rows::{self, RowBudget};
+use crate::rows::{self, RowMeans};
 use crate::snapshot::{LiveFiles, Snapshot};
 
 /// The table before and after; none where there is none.
@@ -34,10 +34,10 @@ pub(crate) async fn diff_rows(
     cache: &SnapshotCache,
     input: DiffInput<'_>,
     request: &RowDiffRequest,
-    budget: &RowBudget,
+    means: &RowMeans,
 ) -> Result<RowDiffPage, RowDiffError> {
     let [before, after] = states(cache, &input).await?.map_err(RowDiffError::Damaged)?;
-    rows::diff_rows(&input, [before.as_deref(), after.as_deref()], request, budget).await
+    rows::diff_rows(&input, [before.as_deref(), after.as_deref()], request, means).await
 }
 
 /// Writes the rows that differ into a sink.
@@ -45,11 +45,11 @@ pub(crate) async fn stream_rows(
     cache: &SnapshotCache,
     input: DiffInput<'_>,
     request: &RowDiffRequest,
-    budget: &RowBudget,
+    means: &RowMeans,
     sink: &dyn RowSink,
 ) -> Result<(), RowDiffError> {
     let [before, after] = states(cache, &input).await?.map_err(RowDiffError::Damaged)?;
-    rows::stream_rows(&input, [before.as_deref(), after.as_deref()], request, budget, sink).await
+    rows::stream_rows(&input, [before.as_deref(), after.as_deref()], request, means, sink).await
 }
 
 /// Reads both logs. The inner error says which one cannot be read, and why.

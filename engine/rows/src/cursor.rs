@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use crate::codec::EncodedBatch;
-use crate::error::{Error, Result};
+use crate::error::{Error, GroupLimit, Result};
 use crate::json;
 use crate::plan::Plan;
 use crate::side::Side;
@@ -115,7 +115,7 @@ impl Cursor {
                     if counting {
                         rows.clear();
                     } else if rows.len() >= plan.group_rows_max {
-                        return Err(too_common(self.side, plan, key));
+                        return Err(too_common(self.side, plan, key, GroupLimit::Rows(plan.group_rows_max)));
                     }
                     rows.push(RowRef { batch: batch.clone(), row: self.row });
                     collected += 1;
@@ -131,10 +131,11 @@ impl Cursor {
     }
 }
 
-fn too_common(side: Side, plan: &Plan, key: &RowRef) -> Error {
+/// The error of a key that has too many rows.
+pub(crate) fn too_common(side: Side, plan: &Plan, key: &RowRef, limit: GroupLimit) -> Error {
     let shown = json::row(&plan.schema, key.batch.batch().columns(), key.row, &plan.key);
     let key = shown.map(|shown| shown.to_string()).unwrap_or_default();
-    Error::KeyTooCommon { side, key: cut(key), limit: plan.group_rows_max }
+    Error::KeyTooCommon { side, key: cut(key), limit }
 }
 
 /// A key as far as an error shows it.

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::filter::RowFilter;
 use crate::groups::{Group, Groups, Next};
 use crate::json;
-use crate::plan::{Identity, MergeOptions, Mode, Plan};
+use crate::plan::{GROUP_BYTES_MAX, Identity, MergeOptions, Mode, Plan};
 use crate::range::KeyRange;
 use crate::side::{PerSide, Side};
 use crate::totals::RowDelta;
@@ -50,6 +50,8 @@ pub struct DiffOptions {
     pub after: Option<Vec<u8>>,
     /// Only changes whose row before or row after fulfils it are compared, counted and listed; none: all.
     pub filter: Option<RowFilter>,
+    /// How many bytes the batches have that the rows of one key are in, at most; without identity there is no limit.
+    pub group_bytes_max: usize,
     /// How many changes are listed. All changes of one key are on one page, so there may be a few more.
     pub limit: usize,
 }
@@ -63,6 +65,7 @@ impl DiffOptions {
             range: KeyRange::all(),
             after: None,
             filter: None,
+            group_bytes_max: GROUP_BYTES_MAX,
             limit: usize::MAX,
         }
     }
@@ -209,6 +212,7 @@ impl RowDiff {
         let mut merge = MergeOptions::new(options.identity.clone());
         merge.carried = options.carried.clone();
         merge.range = options.range.clone();
+        merge.group_bytes_max = options.group_bytes_max;
         let mut plan = Plan::new(schema, &merge)?;
         plan.filter = options.filter.clone();
         // Rows without identity are only counted.

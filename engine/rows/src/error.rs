@@ -1,5 +1,7 @@
 //! What can go wrong with rows: each variant is a case that a caller tells apart.
 
+use std::fmt;
+
 use arrow::error::ArrowError;
 
 use crate::Side;
@@ -81,14 +83,14 @@ pub enum Error {
         why: String,
     },
     /// More rows share one key than may be held at once.
-    #[error("{side}: more than {limit} rows share the key {key}: they cannot be compared at once")]
+    #[error("{side}: more than {limit} share the key {key}: they cannot be compared at once")]
     KeyTooCommon {
         /// Whose rows.
         side: Side,
         /// The key; without identity the row.
         key: String,
-        /// How many rows of one key a side may have.
-        limit: usize,
+        /// How much one key of a side may have.
+        limit: GroupLimit,
     },
     /// The table has a column that is named as one of the columns that say what happened.
     #[error(
@@ -110,6 +112,24 @@ pub enum Error {
         #[source]
         source: ArrowError,
     },
+}
+
+/// How much of one key is held at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GroupLimit {
+    /// So many rows.
+    Rows(usize),
+    /// Rows in batches of so many bytes.
+    Bytes(usize),
+}
+
+impl fmt::Display for GroupLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GroupLimit::Rows(rows) => write!(f, "{rows} rows"),
+            GroupLimit::Bytes(bytes) => write!(f, "{bytes} bytes of rows"),
+        }
+    }
 }
 
 /// Names the step at which Arrow refused.

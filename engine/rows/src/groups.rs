@@ -1,7 +1,7 @@
 //! The sides' rows, key by key: all rows of one key at a time.
 
-use crate::cursor::{Cursor, RowRef};
-use crate::error::Result;
+use crate::cursor::{Cursor, RowRef, too_common};
+use crate::error::{GroupLimit, Result};
 use crate::plan::Plan;
 use crate::side::{PerSide, Side};
 
@@ -42,6 +42,8 @@ pub(crate) struct Groups {
     cursors: PerSide<Cursor>,
     key: Option<RowRef>,
     group: Group,
+    /// How many bytes the batches have that came while the rows of the key were collected: they stay.
+    held_bytes: usize,
     /// Whether equal rows are only counted.
     counting: bool,
     /// The group was handed out and is to be cleared.
@@ -52,7 +54,14 @@ impl Groups {
     /// Groups of all their rows, as many as the plan allows.
     pub(crate) fn new() -> Groups {
         let cursors = PerSide::from_fn(Cursor::new);
-        Groups { cursors, key: None, group: Group::default(), counting: false, complete: false }
+        Groups {
+            cursors,
+            key: None,
+            group: Group::default(),
+            held_bytes: 0,
+            counting: false,
+            complete: false,
+        }
     }
 
     /// Groups that count their rows and hold one of each side, so that any number of equal rows takes no memory.
@@ -67,6 +76,12 @@ impl Groups {
         side: Side,
         batch: Option<arrow::array::RecordBatch>,
     ) -> Result<()> {
+        if let (Some(key), Some(batch), false) = (&self.key, &batch, self.counting) {
+            self.held_bytes = self.held_bytes.saturating_add(batch.get_array_memory_size());
+            if self.held_bytes > plan.group_bytes_max {
+                return Err(too_common(side, plan, key, GroupLimit::Bytes(plan.group_bytes_max)));
+            }
+        }
         self.cursors.get_mut(side).feed(plan, batch)
     }
 
@@ -79,6 +94,7 @@ impl Groups {
             self.key = None;
             Side::ALL.into_iter().for_each(|side| self.group.rows.get_mut(side).clear());
             self.group.counts = PerSide::default();
+            self.held_bytes = 0;
         }
         let key = match &self.key {
             Some(key) => key.clone(),

@@ -36,7 +36,7 @@ pub use conflict::{Choice, Resolver, RowConflict, RowConflictKind, resolve_from}
 pub use diff::{
     DiffOptions, DiffRow, DiffStep, DiffTotals, RowChange, RowDiff, RowView, Version, diff_batches,
 };
-pub use error::{Error, Result};
+pub use error::{Error, GroupLimit, Result};
 pub use feed::{CHANGE_TYPE, CHANGED_COLUMNS, ChangeFeed};
 pub use merge::{RowMerge, RowSurvey, Step, merge_batches, survey_batches};
 pub use output::{Gone, MergedBatch, Origin};

@@ -83,6 +83,8 @@ impl FromStr for Policy {
 
 /// How many rows of one key a side may have, when nobody says otherwise.
 const GROUP_ROWS_MAX: usize = 1_000_000;
+/// And how many bytes the batches have that they are in.
+pub(crate) const GROUP_BYTES_MAX: usize = 256 << 20;
 
 /// How a merge of rows is to run. The defaults suit rows with keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,6 +106,8 @@ pub struct MergeOptions {
     pub range: KeyRange,
     /// How many rows of one key a side may have: they are held in memory together.
     pub group_rows_max: usize,
+    /// How many bytes the batches have that such rows are in, at most.
+    pub group_bytes_max: usize,
 }
 
 impl MergeOptions {
@@ -118,6 +122,7 @@ impl MergeOptions {
             batch_rows: 8_192,
             range: KeyRange::all(),
             group_rows_max: GROUP_ROWS_MAX,
+            group_bytes_max: GROUP_BYTES_MAX,
         }
     }
 }
@@ -139,6 +144,7 @@ pub(crate) struct Plan {
     pub(crate) batch_rows: usize,
     pub(crate) range: KeyRange,
     pub(crate) group_rows_max: usize,
+    pub(crate) group_bytes_max: usize,
     /// What a diff lists; a merge has none.
     pub(crate) filter: Option<RowFilter>,
 }
@@ -191,6 +197,7 @@ impl Plan {
             batch_rows: options.batch_rows.max(1),
             range: options.range.clone(),
             group_rows_max: options.group_rows_max,
+            group_bytes_max: options.group_bytes_max,
             filter: None,
             schema,
         })

@@ -22,8 +22,11 @@ pub(crate) use self::stream::stream_rows;
 use self::cursor::Cursor;
 use self::versions::Versions;
 use super::partition::Partitions;
-use super::{RowBudget, row_options, schema, source};
+use super::{RowMeans, row_options, schema, source};
 use crate::snapshot::Snapshot;
+
+/// What part of the memory the rows of one key may take.
+const PARTS_FOR_A_KEY: usize = 4;
 
 /// What is compared, and how.
 struct Comparison {
@@ -44,14 +47,14 @@ pub(crate) async fn diff_rows(
     input: &DiffInput<'_>,
     states: [Option<&Snapshot>; 2],
     request: &RowDiffRequest,
-    budget: &RowBudget,
+    means: &RowMeans,
 ) -> Result<RowDiffPage, RowDiffError> {
     let cursor = Cursor::begin(input, request).await?;
     let [before, after] = states;
     let Some(any) = after.or(before) else { return Ok(RowDiffPage::default()) };
     let comparison = Comparison::new(input, [before.unwrap_or(any), after.unwrap_or(any)], request)?;
     let (files, answers) = source::files();
-    let work = compare(input, states, comparison, &files, budget, cursor, request.limit);
+    let work = compare(input, states, comparison, &files, means, cursor, request.limit);
     // The third view is asked for nothing.
     answers.while_running([input.before, input.after, input.after], work).await
 }
@@ -150,14 +153,16 @@ impl Running {
         states: [Option<&Snapshot>; 2],
         comparison: Comparison,
         files: &source::Files,
-        budget: &RowBudget,
+        means: &RowMeans,
         listed: usize,
     ) -> Result<Running, RowDiffError> {
         let (identity, rows) = (comparison.identity.clone(), comparison.columns());
         let filter = comparison.filter.clone();
         let versions = Versions::open(input, states, comparison, files).await?;
-        let [before, after] = versions.sorted(budget).await?;
-        let options = DiffOptions { limit: listed, filter, ..DiffOptions::new(identity.clone()) };
+        let [before, after] = versions.sorted(means).await?;
+        let group_bytes_max = means.budget.memory_bytes / PARTS_FOR_A_KEY;
+        let options =
+            DiffOptions { limit: listed, filter, group_bytes_max, ..DiffOptions::new(identity.clone()) };
         let diff = RowDiff::new(rows.clone(), &options).map_err(of_engine)?;
         Ok(Running { diff, before, after, rows, keys: keys_of(&identity).to_vec() })
     }
@@ -172,12 +177,12 @@ async fn compare(
     states: [Option<&Snapshot>; 2],
     comparison: Comparison,
     files: &source::Files,
-    budget: &RowBudget,
+    means: &RowMeans,
     cursor: Cursor,
     limit: usize,
 ) -> Result<RowDiffPage, RowDiffError> {
     let listed = cursor.skip.saturating_add(limit);
-    let mut running = Running::begin(input, states, comparison, files, budget, listed).await?;
+    let mut running = Running::begin(input, states, comparison, files, means, listed).await?;
     let key: Vec<usize> = if running.keys.is_empty() { Vec::new() } else { running.diff.key().to_vec() };
     let (mut page, mut seen) = (Vec::new(), 0_usize);
     while let Some(changes) = running.next().await? {

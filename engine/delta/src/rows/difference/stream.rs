@@ -5,7 +5,7 @@ use anabranch_rows::ChangeFeed;
 
 use super::cursor::Cursor;
 use super::{Comparison, Running, of_engine};
-use crate::rows::{RowBudget, source};
+use crate::rows::{RowMeans, source};
 use crate::snapshot::Snapshot;
 
 /// The version of the stream's form.
@@ -16,7 +16,7 @@ pub(crate) async fn stream_rows(
     input: &DiffInput<'_>,
     states: [Option<&Snapshot>; 2],
     request: &RowDiffRequest,
-    budget: &RowBudget,
+    means: &RowMeans,
     sink: &dyn RowSink,
 ) -> Result<(), RowDiffError> {
     let cursor = Cursor::begin(input, request).await?;
@@ -28,7 +28,7 @@ pub(crate) async fn stream_rows(
     let (files, answers) = source::files();
     let work = async {
         let listed = cursor.skip.saturating_add(request.limit);
-        let running = Running::begin(input, states, comparison, &files, budget, listed).await?;
+        let running = Running::begin(input, states, comparison, &files, means, listed).await?;
         write(input.root, running, cursor.skip, request.limit, sink).await
     };
     // The third view is asked for nothing.
