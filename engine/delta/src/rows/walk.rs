@@ -13,8 +13,7 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{BatchCoalescer, filter_record_batch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::{mpsc, oneshot};
 
 use super::piece::{BATCH_ROWS, Piece};
 use super::write::RowWriter;
@@ -49,7 +48,7 @@ impl Walks<'_, '_> {
         let mut running = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let merge = self.merge(&piece)?;
-            running.push(on_a_thread(survey(piece, merge)));
+            running.push(on_a_thread(survey(piece, merge))?);
         }
         let mut surveyed = Surveyed { pieces: Vec::with_capacity(running.len()), rewritten: BTreeSet::new() };
         let mut report = MergeReport::default();
@@ -76,8 +75,8 @@ impl Walks<'_, '_> {
             let merge = self.merge(&piece)?;
             let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
             let columns = rows.fields().len();
-            running
-                .push((receiver, on_a_thread(hand_over(piece, merge, rewritten.clone(), columns, sender))));
+            let one = on_a_thread(hand_over(piece, merge, rewritten.clone(), columns, sender))?;
+            running.push((receiver, one));
         }
         let failed = |source| anabranch_rows::Error::Arrow { step: "collecting rows to write", source };
         let mut batches = BatchCoalescer::new(rows.clone(), BATCH_ROWS);
@@ -112,13 +111,28 @@ impl Walks<'_, '_> {
     }
 }
 
-/// Walking over rows keeps a core busy, so it does not happen where requests are answered.
-fn on_a_thread<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+/// Work on a thread, and what it comes to.
+type Running<T> = oneshot::Receiver<Result<T, Failed>>;
+
+/// Runs work on a thread of its own: walking over rows keeps a core busy, and does not belong where requests are answered.
+/// Nor among the runtime's threads for what blocks: the ranges of many merges, each waiting for its turn to write, could
+/// take them all, and the reads of the first range would wait for one.
+fn on_a_thread<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failed>> + Send + 'static,
+) -> Result<Running<T>, Failed> {
     let runtime = Handle::current();
-    spawn_blocking(move || runtime.block_on(work))
+    let (sender, receiver) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("rows".to_owned()).spawn(move || {
+        // The merge may have ended meanwhile.
+        let _ = sender.send(runtime.block_on(work));
+    });
+    match thread {
+        Ok(_) => Ok(receiver),
+        Err(error) => Err(Failed::TooLarge(format!("no thread can be started to merge rows: {error}"))),
+    }
 }
 
-async fn ended<T>(running: JoinHandle<Result<T, Failed>>) -> Result<T, Failed> {
+async fn ended<T>(running: Running<T>) -> Result<T, Failed> {
     let broken = |_| Failed::Engine(anabranch_rows::Error::Misuse("a thread that merged rows broke off"));
     running.await.map_err(broken)?
 }

@@ -1,6 +1,8 @@
 //! All rows that differ as a stream of typed batches. The comparison runs beside the answer and waits where the client
 //! reads slowly; it ends when the client goes away.
 
+use std::time::Duration;
+
 use anabranch_app::{App, AppError, DiffKind};
 use anabranch_auth::Principal;
 use anabranch_merge::{RowDiffRequest, RowSink};
@@ -12,6 +14,7 @@ use futures::stream::{self, Stream};
 use http::header::{CONTENT_TYPE, VARY};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::not_compared;
@@ -21,6 +24,9 @@ use crate::request_id::chain;
 
 /// How many pieces wait for the client. Each has at most some thousand rows.
 const PIECES_WAITING: usize = 2;
+
+/// How long one piece waits for the client before the answer breaks off.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is compared, on whose behalf.
 pub(super) struct Asked {
@@ -41,7 +47,8 @@ struct Pieces(mpsc::Sender<Bytes>);
 #[async_trait]
 impl RowSink for Pieces {
     async fn write(&self, piece: Bytes) -> bool {
-        self.0.send(piece).await.is_ok()
+        // Only some diffs run at a time, so one must not wait for ever.
+        matches!(timeout(PATIENCE, self.0.send(piece)).await, Ok(Ok(())))
     }
 }
 
