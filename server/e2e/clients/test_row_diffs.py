@@ -3,6 +3,8 @@
 import datetime
 import decimal
 import json
+import pathlib
+import re
 
 import duckdb
 import polars
@@ -13,7 +15,7 @@ import pytest
 import requests
 from deltalake import DeltaTable, write_deltalake
 
-from conftest import ACCESS_KEY, SECRET_KEY
+from conftest import ACCESS_KEY, SECRET_KEY, Server
 
 TABLE = "tables/stock"
 KEYS = f"""
@@ -244,3 +246,43 @@ def test_a_table_in_the_path_conditions_and_samples(server, repository):
     assert ask(server, repository, sample=1).json()["rows"]["totals"] == whole["rows"]["totals"]
     run = server.run("diff", repository.id, "main", "dev", "--table", TABLE, "--where", "id > 6", "--column", "note")
     assert [line.split()[1] for line in run.stdout.splitlines() if line.startswith("+")] == ["7", "8"]
+
+
+def peak_mb(server):
+    """The most memory that the process has had since it was last set back."""
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) // 1024
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from /proc")
+def test_a_stream_of_many_rows_takes_little_memory(tmp_path):
+    rows_mb, count = 32, 200_000
+    server = Server(tmp_path / "data", "--limits-rows-bytes", f"{rows_mb}MiB").start()
+    try:
+        repository = server.repository()
+        text = pa.array([f"{value:08}" * 60 for value in range(count)])
+        data = pa.table({"id": pa.array(range(count), pa.int64()), "note": text, "amount": pa.array([0] * count, pa.int64())})
+        assert text.nbytes > 2 * rows_mb << 20
+        append(server, repository, "main", data)
+        server.s3().put_object(Bucket=repository.id, Key="main/_anabranch/merge.toml", Body=KEYS.encode())
+        repository.branch("main").commit("a table")
+        dev = repository.branch("dev").create("main")
+        address = f"s3://{repository.id}/dev/{TABLE}"
+        DeltaTable(address, storage_options=server.delta_options()).update(updates={"amount": "amount + 1"})
+        dev.commit("every row changed")
+        pathlib.Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
+        before, seen = peak_mb(server), 0
+        answer = requests.get(
+            f"{server.url}/api/v1/repositories/{repository.id}/refs/main/diff/dev/tables/{TABLE}",
+            headers={"accept": STREAM}, auth=(ACCESS_KEY, SECRET_KEY), timeout=300, stream=True,
+        )
+        assert answer.status_code == 200, answer.text
+        for batch in pa.ipc.open_stream(answer.raw):
+            assert pc.all(pc.equal(pc.list_element(batch["_changed_columns"], 0), "amount")).as_py()
+            seen += batch.num_rows
+        assert seen == 2 * count
+        taken = peak_mb(server) - before
+        print(f"{2 * text.nbytes >> 20} MB of text were compared with {taken} MB more memory than before")
+        assert taken < 6 * rows_mb, f"{taken} MB, with {rows_mb} MB for rows"
+    finally:
+        server.stop()

@@ -94,16 +94,18 @@ pub fn batch_rows(memory_bytes: usize, rows: usize, bytes: usize, most: usize) -
 }
 
 /// Cuts a batch into copies of at most about so many bytes: a part that shares the memory of the whole would count as much.
-fn parts(batch: Result<RecordBatch>, part_bytes: usize) -> Vec<Result<RecordBatch>> {
+/// And of so many rows: a batch that comes out of its sort in several keeps its memory reserved until the last one is taken,
+/// which then lacks to merge them.
+fn parts(batch: Result<RecordBatch>, part_bytes: usize, part_rows: usize) -> Vec<Result<RecordBatch>> {
     let batch = match batch {
         Ok(batch) => batch,
         Err(error) => return vec![Err(error)],
     };
     let bytes = batch.get_array_memory_size();
-    if bytes <= part_bytes || batch.num_rows() <= 1 {
+    if (bytes <= part_bytes && batch.num_rows() <= part_rows) || batch.num_rows() <= 1 {
         return vec![Ok(batch)];
     }
-    let rows = batch.num_rows().div_ceil(bytes.div_ceil(part_bytes)).max(1);
+    let rows = batch.num_rows().div_ceil(bytes.div_ceil(part_bytes)).clamp(1, part_rows);
     let starts = (0..batch.num_rows()).step_by(rows);
     let part = |start: usize| {
         let part = batch.slice(start, rows.min(batch.num_rows() - start));
@@ -125,8 +127,8 @@ pub fn sort(schema: SchemaRef, key: &[usize], input: RowStream, budget: &SortBud
     let fields = fields.chain([Arc::new(Field::new(KEY, DataType::LargeBinary, false))]);
     let keyed = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let (key, to) = (key.to_vec(), keyed.clone());
-    let part_bytes = part_bytes(budget.memory_bytes);
-    let input = input.flat_map(move |batch| stream::iter(parts(batch, part_bytes)));
+    let (part_bytes, part_rows) = (part_bytes(budget.memory_bytes), budget.batch_rows.max(1));
+    let input = input.flat_map(move |batch| stream::iter(parts(batch, part_bytes, part_rows)));
     let input = input.map(move |batch| {
         let batch = batch?;
         let mut columns = batch.columns().to_vec();
