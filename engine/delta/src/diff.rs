@@ -1,16 +1,19 @@
 //! What differs between two states of a table, for people and programs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anabranch_merge::{
-    DiffInput, DiffOutcome, RowDiffError, RowDiffPage, RowDiffRequest, RowTotals, ViewError,
+    DiffInput, DiffOutcome, PARTITIONS_MAX, PartitionDiff, RowDiffError, RowDiffPage, RowDiffRequest,
+    RowSink, RowTotals, ViewError,
 };
 use serde_json::json;
 
-use crate::plan::{changed_files, schema_changes};
+use crate::action::Add;
+use crate::plan::{ChangedFiles, changed_files, schema_changes};
 use crate::read::{ReadError, SnapshotCache, read_log};
-use crate::rows::{self, RowBudget};
-use crate::snapshot::Snapshot;
+use crate::rows::{self, RowMeans};
+use crate::snapshot::{LiveFiles, Snapshot};
 
 /// The table before and after; none where there is none.
 type States = [Option<Arc<Snapshot>>; 2];
@@ -31,10 +34,22 @@ pub(crate) async fn diff_rows(
     cache: &SnapshotCache,
     input: DiffInput<'_>,
     request: &RowDiffRequest,
-    budget: &RowBudget,
+    means: &RowMeans,
 ) -> Result<RowDiffPage, RowDiffError> {
     let [before, after] = states(cache, &input).await?.map_err(RowDiffError::Damaged)?;
-    rows::diff_rows(&input, [before.as_deref(), after.as_deref()], request, budget).await
+    rows::diff_rows(&input, [before.as_deref(), after.as_deref()], request, means).await
+}
+
+/// Writes the rows that differ into a sink.
+pub(crate) async fn stream_rows(
+    cache: &SnapshotCache,
+    input: DiffInput<'_>,
+    request: &RowDiffRequest,
+    means: &RowMeans,
+    sink: &dyn RowSink,
+) -> Result<(), RowDiffError> {
+    let [before, after] = states(cache, &input).await?.map_err(RowDiffError::Damaged)?;
+    rows::stream_rows(&input, [before.as_deref(), after.as_deref()], request, means, sink).await
 }
 
 /// Reads both logs. The inner error says which one cannot be read, and why.
@@ -55,6 +70,12 @@ async fn states(cache: &SnapshotCache, input: &DiffInput<'_>) -> Result<Result<S
 }
 
 fn created_or_dropped(state: &Snapshot, created: bool) -> DiffOutcome {
+    let none = LiveFiles::new();
+    let (before, after) = if created { (&none, &state.files) } else { (&state.files, &none) };
+    let partitions = match state.metadata.partition_columns.is_empty() {
+        true => Vec::new(),
+        false => partitions(&changed_files(before, after)),
+    };
     let files = state.files.len() as u64;
     let rows = state.files.values().map(|add| add.live_rows()).sum::<Option<u64>>();
     let (files_added, files_removed) = if created { (files, 0) } else { (0, files) };
@@ -70,38 +91,88 @@ fn created_or_dropped(state: &Snapshot, created: bool) -> DiffOutcome {
         files_added,
         files_removed,
         notes: vec![if created { "table created".into() } else { "table dropped".into() }],
-        details: None,
+        ..of_partitions(partitions)
     }
+}
+
+/// An outcome that lists some of the partitions.
+fn of_partitions(mut partitions: Vec<PartitionDiff>) -> DiffOutcome {
+    let partitions_changed = partitions.len() as u64;
+    partitions.truncate(PARTITIONS_MAX);
+    DiffOutcome { partitions, partitions_changed, ..DiffOutcome::default() }
+}
+
+/// Files that differ, and their rows, as the log counts them.
+#[derive(Clone, Copy)]
+struct Counts {
+    files_added: u64,
+    files_removed: u64,
+    /// None: unknown.
+    rows_added: Option<u64>,
+    rows_removed: Option<u64>,
+}
+
+impl Counts {
+    const NONE: Counts =
+        Counts { files_added: 0, files_removed: 0, rows_added: Some(0), rows_removed: Some(0) };
+
+    fn take(&mut self, old: Option<&Add>, new: Option<&Add>) {
+        let rows = |file: &Add| file.live_rows();
+        let (added, removed) = match (old, new) {
+            (Some(old), Some(new)) => {
+                // Another deletion vector of one file: only the difference counts.
+                let both = rows(old).zip(rows(new));
+                let less = both.map(|(old, new)| (new.saturating_sub(old), old.saturating_sub(new)));
+                (less.map(|(more, _)| more), less.map(|(_, less)| less))
+            }
+            (None, Some(new)) => {
+                self.files_added += 1;
+                (rows(new), Some(0))
+            }
+            (Some(old), None) => {
+                self.files_removed += 1;
+                (Some(0), rows(old))
+            }
+            (None, None) => (Some(0), Some(0)),
+        };
+        let sum = |sum: Option<u64>, more: Option<u64>| Some(sum?.saturating_add(more?));
+        self.rows_added = sum(self.rows_added, added);
+        self.rows_removed = sum(self.rows_removed, removed);
+    }
+
+    fn rows(&self) -> Option<RowTotals> {
+        let both = self.rows_added.zip(self.rows_removed);
+        both.map(|(added, removed)| RowTotals { added, removed, ..RowTotals::default() })
+    }
+}
+
+/// What differs in each partition. A file whose partition cannot be read is in none.
+fn partitions(changed: &ChangedFiles) -> Vec<PartitionDiff> {
+    let mut counts: BTreeMap<BTreeMap<String, Option<String>>, Counts> = BTreeMap::new();
+    for (old, new) in changed.values() {
+        let Some(values) = new.as_ref().or(old.as_ref()).and_then(|add| add.partition()) else { continue };
+        counts.entry(values).or_insert(Counts::NONE).take(old.as_deref(), new.as_deref());
+    }
+    let partition = |(values, counts): (_, Counts)| PartitionDiff {
+        values,
+        files_added: counts.files_added,
+        files_removed: counts.files_removed,
+        rows: counts.rows(),
+    };
+    counts.into_iter().map(partition).collect()
 }
 
 fn compare(before: &Snapshot, after: &Snapshot) -> DiffOutcome {
     let changed = changed_files(&before.files, &after.files);
-    let (mut added, mut removed) = (Some(0_u64), Some(0_u64));
-    let (mut files_added, mut files_removed) = (0, 0);
+    let mut counts = Counts::NONE;
     for (old, new) in changed.values() {
-        let rows = |file: &crate::action::Add| file.live_rows();
-        match (old, new) {
-            (Some(old), Some(new)) => {
-                // Another deletion vector of one file: only the difference counts.
-                let (old, new) = (rows(old), rows(new));
-                let less = old.zip(new).map(|(old, new)| (old.saturating_sub(new), new.saturating_sub(old)));
-                removed = removed.zip(less).map(|(sum, (less, _))| sum + less);
-                added = added.zip(less).map(|(sum, (_, more))| sum + more);
-            }
-            (None, Some(new)) => {
-                files_added += 1;
-                added = added.zip(rows(new)).map(|(sum, rows)| sum + rows);
-            }
-            (Some(old), None) => {
-                files_removed += 1;
-                removed = removed.zip(rows(old)).map(|(sum, rows)| sum + rows);
-            }
-            (None, None) => {}
-        }
+        counts.take(old.as_deref(), new.as_deref());
     }
+    let is_partitioned = [before, after].iter().any(|state| !state.metadata.partition_columns.is_empty());
+    let partitions = if is_partitioned { partitions(&changed) } else { Vec::new() };
     let notes = notes(before, after);
-    let rows =
-        added.zip(removed).map(|(added, removed)| RowTotals { added, removed, ..RowTotals::default() });
+    let Counts { files_added, files_removed, .. } = counts;
+    let rows = counts.rows();
     let details = json!({
         "format": "delta",
         "versionBefore": before.version,
@@ -110,7 +181,14 @@ fn compare(before: &Snapshot, after: &Snapshot) -> DiffOutcome {
         "filesRemoved": files_removed,
         "notes": notes,
     });
-    DiffOutcome { rows, files_added, files_removed, notes, details: Some(details) }
+    DiffOutcome {
+        rows,
+        files_added,
+        files_removed,
+        notes,
+        details: Some(details),
+        ..of_partitions(partitions)
+    }
 }
 
 fn notes(before: &Snapshot, after: &Snapshot) -> Vec<String> {

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use anabranch_merge::{
     Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput,
-    MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest,
+    MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest, RowSink,
     UnitKind, UnitView, Verification, ViewError, full_message,
 };
+use anabranch_rows::scan::SortMeter;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use crate::diff::{diff, diff_rows};
+use crate::diff::{diff, diff_rows, stream_rows};
 use crate::lint::lint;
 use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
-use crate::rows::{Failed, MergedRows, RowBudget, States, check_options, merge_rows};
+use crate::rows::{Failed, MergedRows, RowBudget, RowMeans, States, check_options, merge_rows};
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
 
@@ -24,7 +25,7 @@ use crate::write::{link_objects, write_commits};
 pub struct DeltaMerger {
     snapshots: SnapshotCache,
     verifier: Verifier,
-    rows: RowBudget,
+    rows: RowMeans,
     row_diffs: RowDiffs,
 }
 
@@ -88,6 +89,16 @@ impl Merger for DeltaMerger {
         let _turn = self.row_diffs.0.acquire().await.ok();
         diff_rows(&self.snapshots, input, request, &self.rows).await
     }
+
+    async fn stream_rows(
+        &self,
+        input: DiffInput<'_>,
+        request: &RowDiffRequest,
+        sink: &dyn RowSink,
+    ) -> Result<(), RowDiffError> {
+        let _turn = self.row_diffs.0.acquire().await.ok();
+        stream_rows(&self.snapshots, input, request, &self.rows, sink).await
+    }
 }
 
 impl DeltaMerger {
@@ -98,7 +109,20 @@ impl DeltaMerger {
 
     /// A merger that merges rows within this budget.
     pub fn with_budget(rows: RowBudget) -> Self {
+        let rows = RowMeans { budget: rows, ..RowMeans::default() };
         DeltaMerger { rows, ..DeltaMerger::default() }
+    }
+
+    /// Cuts the rows of a merge into at most so many ranges of keys, however few rows there are. Otherwise it is as is good
+    /// for this machine; the outcome is the same.
+    #[must_use]
+    pub fn with_ranges(self, ranges: usize) -> Self {
+        DeltaMerger { rows: RowMeans { ranges: Some(ranges.max(1)), ..self.rows }, ..self }
+    }
+
+    /// What merges and diffs of rows have taken so far.
+    pub fn row_meter(&self) -> &SortMeter {
+        &self.rows.meter
     }
 
     async fn try_merge(&self, input: &MergeInput<'_>) -> Result<(Vec<MergeEdit>, MergeReport), Stop> {
@@ -159,7 +183,7 @@ impl DeltaMerger {
             Planned::Rows(wanted) => *wanted,
         };
         let RowsWanted { component, mut findings, files, notes } = wanted;
-        let rows = match merge_rows(input, states, &component, self.rows.clone()).await {
+        let rows = match merge_rows(input, states, &component, &self.rows).await {
             Ok(rows) if findings.is_empty() => rows,
             Ok(_) => return Err(Stop::Conflicts { findings, notes }),
             Err(Failed::Conflicts(rows)) => {

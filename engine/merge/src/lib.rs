@@ -20,7 +20,7 @@ mod views;
 pub use conflict::{Choice, Conflict, ConflictId, ConflictKind, ConflictValue, OBJECT_CHOICE, Resolution};
 pub use merger::{
     DiffInput, DiffOutcome, EntryChange, EntryMerge, MergeInput, Merger, MergerDescription, NewObject,
-    ObjectAttributes, UnitKind, UnitView, UnitWriter, ViewError,
+    ObjectAttributes, PARTITIONS_MAX, PartitionDiff, UnitKind, UnitView, UnitWriter, ViewError,
 };
 pub use outcome::{Failure, FailureReason, MergeEdit, MergeOutcome, MergeReport, RowTotals, Verification};
 pub use pipeline::{
@@ -29,7 +29,7 @@ pub use pipeline::{
 };
 pub use registry::Registry;
 pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
-pub use row_diff::{ChangedRow, RowChange, RowDiffError, RowDiffPage, RowDiffRequest};
+pub use row_diff::{ChangedRow, RowChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, Sample};
 pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules};
 pub use text::TextMerger;
 pub use three_way::{Change, Decision, ThreeWay};

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    ConflictValue, MergeEdit, MergeOutcome, Resolution, RowDiffError, RowDiffPage, RowDiffRequest, RowTotals,
-    Strategy,
+    ConflictValue, MergeEdit, MergeOutcome, Resolution, RowDiffError, RowDiffPage, RowDiffRequest, RowSink,
+    RowTotals, Strategy,
 };
 
 /// What a merger works on.
@@ -205,8 +205,30 @@ pub struct DiffOutcome {
     pub files_removed: u64,
     /// Changes of schema, properties and partitions, one sentence each.
     pub notes: Vec<String>,
+    /// The partitions with files that differ, in order of their values, at most [`PARTITIONS_MAX`] of them; empty where the
+    /// table has no partitions.
+    pub partitions: Vec<PartitionDiff>,
+    /// How many partitions differ, listed or not.
+    pub partitions_changed: u64,
     /// The same for programs.
     pub details: Option<ConflictValue>,
+}
+
+/// How many partitions a diff lists.
+pub const PARTITIONS_MAX: usize = 1_000;
+
+/// What differs in one partition of a table.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PartitionDiff {
+    /// The value of each partition column, as the table's log spells it.
+    pub values: BTreeMap<String, Option<String>>,
+    /// Data files that only the state after has.
+    pub files_added: u64,
+    /// Data files that only the state before has.
+    pub files_removed: u64,
+    /// Rows of these files, and rows that a deletion vector hides or shows, where they can be known without reading. A
+    /// row that stands in a file of both counts twice.
+    pub rows: Option<RowTotals>,
 }
 
 /// How a merger is called.
@@ -243,6 +265,20 @@ pub trait Merger: Send + Sync {
         request: &RowDiffRequest,
     ) -> Result<RowDiffPage, RowDiffError> {
         let _ = (input, request);
+        let name = self.description().name;
+        Err(RowDiffError::Unsupported(format!("the merger {name} does not compare rows")))
+    }
+    /// As [`Merger::diff_rows`], but writes all rows from `after` on, up to the limit, into `sink` as they are found, typed
+    /// as the table has them: a stream in Arrow's IPC format of the table's columns with `_change_type` before them, which
+    /// is `insert`, `delete`, `update_preimage` or `update_postimage`. Nothing is written before the first row is found or
+    /// all are compared, so that an error comes first, as a rule; one that comes later leaves the stream without its end.
+    async fn stream_rows(
+        &self,
+        input: DiffInput<'_>,
+        request: &RowDiffRequest,
+        sink: &dyn RowSink,
+    ) -> Result<(), RowDiffError> {
+        let _ = (input, request, sink);
         let name = self.description().name;
         Err(RowDiffError::Unsupported(format!("the merger {name} does not compare rows")))
     }

@@ -1,9 +1,9 @@
 //! Which rows of one table differ between two refs.
 
-use anabranch_merge::{EntryChange, RowDiffError, RowDiffPage, RowDiffRequest, folder_prefix};
+use anabranch_merge::{EntryChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, folder_prefix};
 use anabranch_tree::{KeyRange, Session, Tree};
 
-use crate::diff_tables::CHANGES_MAX;
+use crate::diff_tables::{CHANGES_MAX, Compared, RowsWanted};
 use crate::in_the_way::table_at;
 use crate::{DiffKind, Repository, RepositoryError, TableDiff};
 
@@ -29,6 +29,36 @@ impl Repository {
         root: &str,
         request: &RowDiffRequest,
     ) -> Result<TableRowDiff, RepositoryError> {
+        let compared = self.compare_rows([left, right], kind, root, RowsWanted::Page(request)).await?;
+        let rows = page_or_reason(compared.rows)?;
+        Ok(TableRowDiff { table: compared.table, rows })
+    }
+
+    /// As [`Repository::diff_rows`], but writes all rows that differ into `sink`, as the merger's
+    /// [`stream_rows`](anabranch_merge::Merger::stream_rows) does. The inner error says why rows are not compared.
+    ///
+    /// # Errors
+    /// As [`Repository::diff_rows`].
+    pub async fn stream_rows(
+        &self,
+        [left, right]: [&str; 2],
+        kind: DiffKind,
+        root: &str,
+        request: &RowDiffRequest,
+        sink: &dyn RowSink,
+    ) -> Result<Result<(), String>, RepositoryError> {
+        let wanted = RowsWanted::Stream(request, sink);
+        let compared = self.compare_rows([left, right], kind, root, wanted).await?;
+        Ok(page_or_reason(compared.rows)?.map(drop))
+    }
+
+    async fn compare_rows(
+        &self,
+        [left, right]: [&str; 2],
+        kind: DiffKind,
+        root: &str,
+        wanted: RowsWanted<'_>,
+    ) -> Result<Compared, RepositoryError> {
         let root = root.trim_end_matches('/');
         let (before, after) = self.compared(left, right, kind).await?;
         let session = self.inner.trees.session();
@@ -46,18 +76,22 @@ impl Repository {
         }
         let changes = changes_below(&session, [&before, &after], root).await?;
         let sides = [(left, &before), (right, &after)];
-        let compared =
-            self.diff_table(&session, sides, &rules, root.to_owned(), changes, Some(request)).await?;
-        let rows = match compared.rows {
-            Some(Ok(page)) => Ok(page),
-            Some(Err(RowDiffError::Invalid(message))) => return Err(RepositoryError::invalid(message)),
-            Some(Err(RowDiffError::View(error))) => {
-                return Err(RepositoryError::Shared { message: error.to_string(), temporary: true });
-            }
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err("no merger knows the format of this table".to_owned()),
-        };
-        Ok(TableRowDiff { table: compared.table, rows })
+        self.diff_table(&session, sides, &rules, root.to_owned(), changes, wanted).await
+    }
+}
+
+/// A page, or why rows are not compared; an error where the request is wrong or the storage failed.
+fn page_or_reason(
+    rows: Option<Result<RowDiffPage, RowDiffError>>,
+) -> Result<Result<RowDiffPage, String>, RepositoryError> {
+    match rows {
+        Some(Ok(page)) => Ok(Ok(page)),
+        Some(Err(RowDiffError::Invalid(message))) => Err(RepositoryError::invalid(message)),
+        Some(Err(RowDiffError::View(error))) => {
+            Err(RepositoryError::Shared { message: error.to_string(), temporary: true })
+        }
+        Some(Err(error)) => Ok(Err(error.to_string())),
+        None => Ok(Err("no merger knows the format of this table".to_owned())),
     }
 }
 

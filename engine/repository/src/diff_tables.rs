@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anabranch_merge::{
-    Change, DiffInput, DiffOutcome, EntryChange, RowDiffError, RowDiffPage, RowDiffRequest, Rules,
+    Change, DiffInput, DiffOutcome, EntryChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, Rules,
     TreeUnitView, UnitKind, folder_prefix, folders_above,
 };
 use anabranch_tree::{KeyRange, Session, Tree};
 
 use crate::blobs::Blobs;
 use crate::in_the_way::table_at;
-use crate::{DiffKind, Repository, RepositoryError};
+use crate::{DiffKind, Paged, Paging, Repository, RepositoryError};
 
 /// A table or unit that differs between two refs.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,6 +29,15 @@ pub struct TableDiff {
     pub failure: Option<String>,
 }
 
+/// What is wanted of a table beside what its merger says of it as a whole.
+#[derive(Clone, Copy)]
+pub(crate) enum RowsWanted<'a> {
+    None,
+    Page(&'a RowDiffRequest),
+    /// The rows alone, into a sink.
+    Stream(&'a RowDiffRequest, &'a dyn RowSink),
+}
+
 /// A table, compared.
 pub(crate) struct Compared {
     pub(crate) table: TableDiff,
@@ -40,25 +49,36 @@ pub(crate) struct Compared {
 pub(crate) const CHANGES_MAX: usize = 1_000_000;
 
 impl Repository {
-    /// The tables that differ between two refs, in order of root, each compared by its merger.
+    /// A page of the tables that differ between two refs, in order of root, each compared by its merger.
     ///
     /// # Errors
     /// As [`Repository::resolve`]; [`RepositoryError::Invalid`] when more than a million objects of tables differ.
     pub async fn diff_tables(
         &self,
-        left: &str,
-        right: &str,
+        [left, right]: [&str; 2],
         kind: DiffKind,
-    ) -> Result<Vec<TableDiff>, RepositoryError> {
+        paging: &Paging,
+    ) -> Result<Paged<TableDiff>, RepositoryError> {
         let (before, after) = self.compared(left, right, kind).await?;
         let session = self.inner.trees.session();
         let rules = self.inner.rules_of(&session, &after).await?;
         let mut tables = Vec::new();
-        for (root, changes) in self.changed_roots(&session, &before, &after, &rules).await? {
+        let mut more = false;
+        let roots = self.changed_roots(&session, &before, &after, &rules).await?;
+        let wanted = roots.into_iter().filter(|(root, _)| {
+            root.starts_with(&paging.prefix) && paging.after.as_ref().is_none_or(|after| root > after)
+        });
+        for (root, changes) in wanted {
+            if tables.len() >= paging.amount {
+                more = true;
+                break;
+            }
             let sides = [(left, &before), (right, &after)];
-            tables.push(self.diff_table(&session, sides, &rules, root, changes, None).await?.table);
+            tables
+                .push(self.diff_table(&session, sides, &rules, root, changes, RowsWanted::None).await?.table);
         }
-        Ok(tables)
+        let next = tables.last().filter(|_| more).map(|table: &TableDiff| table.root.clone());
+        Ok(Paged { results: tables, more, next: next.unwrap_or_default() })
     }
 
     /// The changes of each table, with paths relative to its root; the nearest root above a path owns it.
@@ -113,7 +133,7 @@ impl Repository {
         Ok(roots)
     }
 
-    /// Compares one table, and where `rows` asks for it, its rows.
+    /// Compares one table, and its rows, as far as they are wanted.
     pub(crate) async fn diff_table(
         &self,
         session: &Session,
@@ -121,7 +141,7 @@ impl Repository {
         rules: &Rules,
         root: String,
         changes: Vec<EntryChange>,
-        rows: Option<&RowDiffRequest>,
+        wanted: RowsWanted<'_>,
     ) -> Result<Compared, RepositoryError> {
         let failed = || RepositoryError::tree("a diff of tables");
         let registry = &self.inner.registry;
@@ -159,11 +179,15 @@ impl Repository {
             changes: &changes,
             options: rule.map_or(&no_options, |rule| &rule.options),
         };
-        let outcome = merger.diff(input()).await;
-        let rows = match rows {
-            Some(request) => Some(merger.diff_rows(input(), request).await),
-            None => None,
+        let rows = match wanted {
+            RowsWanted::None => None,
+            RowsWanted::Page(request) => Some(merger.diff_rows(input(), request).await),
+            RowsWanted::Stream(request, sink) => {
+                let streamed = merger.stream_rows(input(), request, sink).await;
+                return Ok(Compared { table, rows: Some(streamed.map(|()| RowDiffPage::default())) });
+            }
         };
+        let outcome = merger.diff(input()).await;
         match outcome {
             Ok(outcome) => table.outcome = outcome,
             Err(error) => table.failure = Some(error.to_string()),

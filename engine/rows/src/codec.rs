@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::row::{RowConverter, Rows, SortField};
 
@@ -73,7 +73,7 @@ impl RowCodec {
     pub fn encode(&self, batch: RecordBatch) -> Result<EncodedBatch> {
         let encode = |(index, array)| self.encode_column(index, array);
         let columns = batch.columns().iter().enumerate().map(encode).collect::<Result<Vec<_>>>()?;
-        Ok(EncodedBatch { batch, columns })
+        Ok(EncodedBatch { batch, columns, wanted: None })
     }
 
     /// Encodes values of one column.
@@ -93,9 +93,21 @@ impl RowCodec {
 pub struct EncodedBatch {
     batch: RecordBatch,
     columns: Vec<Rows>,
+    /// Which rows fulfil the condition of a diff; none: all of them.
+    wanted: Option<BooleanArray>,
 }
 
 impl EncodedBatch {
+    /// Notes which rows fulfil a condition.
+    pub(crate) fn with_wanted(self, wanted: BooleanArray) -> EncodedBatch {
+        EncodedBatch { wanted: Some(wanted), ..self }
+    }
+
+    /// Whether a row fulfils the condition; true where there is none.
+    pub(crate) fn is_wanted(&self, row: usize) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| row < wanted.len() && wanted.value(row))
+    }
+
     /// The batch as it came: its values are not normalised.
     pub fn batch(&self) -> &RecordBatch {
         &self.batch

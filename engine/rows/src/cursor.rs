@@ -6,9 +6,13 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use crate::codec::EncodedBatch;
-use crate::error::{Error, Result};
+use crate::error::{Error, GroupLimit, Result};
+use crate::json;
 use crate::plan::Plan;
 use crate::side::Side;
+
+/// How much of a key an error shows.
+const KEY_CHARACTERS_MAX: usize = 200;
 
 /// One row of a batch that is kept as long as the row is.
 #[derive(Clone, Debug)]
@@ -68,7 +72,11 @@ impl Cursor {
             return Ok(());
         };
         check_schema(self.side, plan, &batch)?;
-        let encoded = plan.codec.encode(batch)?;
+        let wanted = plan.filter.as_ref().map(|filter| filter.mask(&batch)).transpose()?;
+        let mut encoded = plan.codec.encode(batch)?;
+        if let Some(wanted) = wanted {
+            encoded = encoded.with_wanted(wanted);
+        }
         let key = |row: usize| encoded.key(row, &plan.key);
         let (mut start, mut end) = (0, encoded.rows());
         if plan.range.start.is_some() {
@@ -89,21 +97,52 @@ impl Cursor {
         (self.row < self.rows).then(|| RowRef { batch: batch.clone(), row: self.row })
     }
 
-    /// Moves the next rows with the key of `key` into `rows`, as far as the batch goes.
-    pub(crate) fn collect(&mut self, plan: &Plan, key: &RowRef, rows: &mut Vec<RowRef>) -> Result<()> {
+    /// Moves the next rows with the key of `key` into `rows`, as far as the batch goes, and answers how many there
+    /// were. `counting` keeps only the last one.
+    pub(crate) fn collect(
+        &mut self,
+        plan: &Plan,
+        key: &RowRef,
+        rows: &mut Vec<RowRef>,
+        counting: bool,
+    ) -> Result<u64> {
+        let mut collected = 0;
         while let Some(batch) = &self.batch
             && self.row < self.rows
         {
             match batch.compare(self.row, &key.batch, key.row, &plan.key) {
-                Ordering::Equal => rows.push(RowRef { batch: batch.clone(), row: self.row }),
-                Ordering::Greater => return Ok(()),
+                Ordering::Equal => {
+                    if counting {
+                        rows.clear();
+                    } else if rows.len() >= plan.group_rows_max {
+                        return Err(too_common(self.side, plan, key, GroupLimit::Rows(plan.group_rows_max)));
+                    }
+                    rows.push(RowRef { batch: batch.clone(), row: self.row });
+                    collected += 1;
+                }
+                Ordering::Greater => return Ok(collected),
                 Ordering::Less => return Err(Error::Unsorted { side: self.side }),
             }
             self.row += 1;
         }
         // A used-up batch is let go, so that only rows still in work keep it.
         self.batch = None;
-        Ok(())
+        Ok(collected)
+    }
+}
+
+/// The error of a key that has too many rows.
+pub(crate) fn too_common(side: Side, plan: &Plan, key: &RowRef, limit: GroupLimit) -> Error {
+    let shown = json::row(&plan.schema, key.batch.batch().columns(), key.row, &plan.key);
+    let key = shown.map(|shown| shown.to_string()).unwrap_or_default();
+    Error::KeyTooCommon { side, key: cut(key), limit }
+}
+
+/// A key as far as an error shows it.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(KEY_CHARACTERS_MAX) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -10,11 +11,12 @@ use serde_json::{Map, Value};
 
 use crate::cursor::RowRef;
 use crate::error::Result;
+use crate::filter::RowFilter;
 use crate::groups::{Group, Groups, Next};
 use crate::json;
-use crate::plan::{Identity, MergeOptions, Mode, Plan};
+use crate::plan::{GROUP_BYTES_MAX, Identity, MergeOptions, Mode, Plan};
 use crate::range::KeyRange;
-use crate::side::Side;
+use crate::side::{PerSide, Side};
 use crate::totals::RowDelta;
 
 /// One of the two versions that are compared.
@@ -46,6 +48,10 @@ pub struct DiffOptions {
     pub range: KeyRange,
     /// Only changes of keys after this one are listed: the last [`DiffRow::key`] of the page before.
     pub after: Option<Vec<u8>>,
+    /// Only changes whose row before or row after fulfils it are compared, counted and listed; none: all.
+    pub filter: Option<RowFilter>,
+    /// How many bytes the batches have that the rows of one key are in, at most; without identity there is no limit.
+    pub group_bytes_max: usize,
     /// How many changes are listed. All changes of one key are on one page, so there may be a few more.
     pub limit: usize,
 }
@@ -53,7 +59,15 @@ pub struct DiffOptions {
 impl DiffOptions {
     /// Everything, listed without a limit.
     pub fn new(identity: Identity) -> Self {
-        DiffOptions { identity, carried: Vec::new(), range: KeyRange::all(), after: None, limit: usize::MAX }
+        DiffOptions {
+            identity,
+            carried: Vec::new(),
+            range: KeyRange::all(),
+            after: None,
+            filter: None,
+            group_bytes_max: GROUP_BYTES_MAX,
+            limit: usize::MAX,
+        }
     }
 }
 
@@ -80,7 +94,7 @@ impl fmt::Display for RowChange {
 
 /// A row where it stands.
 #[derive(Clone, Debug)]
-pub struct RowView(RowRef);
+pub struct RowView(pub(crate) RowRef);
 
 impl RowView {
     /// The batch that it is in.
@@ -112,6 +126,15 @@ pub struct DiffRow {
 }
 
 impl DiffRow {
+    /// The row before and the row after, as far as there are any.
+    pub(crate) fn views(&self) -> impl Iterator<Item = &RowView> {
+        self.before.iter().chain(&self.after)
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.views().any(|view| view.0.batch.is_wanted(view.0.row))
+    }
+
     /// The row for people and programs: what happened, the key, and before and after; of a changed row only the
     /// columns that differ.
     ///
@@ -163,6 +186,9 @@ pub struct DiffTotals {
 /// Listed changes are handed out in portions of this size.
 const PORTION: usize = 1_024;
 
+/// Changes of this many batches are handed out, however few they are: each change keeps its batches in memory.
+const BATCHES_MAX: usize = 64;
+
 /// The difference of two versions, each given as batches of one schema, sorted by the bytes of its key columns.
 pub struct RowDiff {
     plan: Plan,
@@ -171,6 +197,8 @@ pub struct RowDiff {
     limit: usize,
     listed: usize,
     rows: Vec<DiffRow>,
+    /// How many batches these keep.
+    batches: usize,
     totals: DiffTotals,
 }
 
@@ -184,8 +212,11 @@ impl RowDiff {
         let mut merge = MergeOptions::new(options.identity.clone());
         merge.carried = options.carried.clone();
         merge.range = options.range.clone();
-        let plan = Plan::new(schema, &merge)?;
-        let mut groups = Groups::new();
+        merge.group_bytes_max = options.group_bytes_max;
+        let mut plan = Plan::new(schema, &merge)?;
+        plan.filter = options.filter.clone();
+        // Rows without identity are only counted.
+        let mut groups = if plan.mode == Mode::Bag { Groups::counting() } else { Groups::new() };
         groups.feed(&plan, Side::Theirs, None)?;
         Ok(RowDiff {
             plan,
@@ -194,6 +225,7 @@ impl RowDiff {
             limit: options.limit,
             listed: 0,
             rows: Vec::new(),
+            batches: 0,
             totals: DiffTotals::default(),
         })
     }
@@ -219,20 +251,26 @@ impl RowDiff {
     /// A version is not sorted.
     pub fn step(&mut self) -> Result<DiffStep> {
         loop {
-            if self.rows.len() >= PORTION {
-                return Ok(DiffStep::Rows(std::mem::take(&mut self.rows)));
+            if self.rows.len() >= PORTION || self.batches >= BATCHES_MAX {
+                return Ok(self.hand_out());
             }
             match self.groups.next(&self.plan)? {
                 Next::Wants(Side::Base) => return Ok(DiffStep::Wants(Version::Before)),
                 Next::Wants(_) => return Ok(DiffStep::Wants(Version::After)),
                 Next::Group => {
-                    let changes = changes(&self.plan, self.groups.group());
+                    let mut changes = changes(&self.plan, self.groups.group());
+                    changes.retain(DiffRow::is_wanted);
                     self.take(changes);
                 }
                 Next::End if self.rows.is_empty() => return Ok(DiffStep::Done),
-                Next::End => return Ok(DiffStep::Rows(std::mem::take(&mut self.rows))),
+                Next::End => return Ok(self.hand_out()),
             }
         }
+    }
+
+    fn hand_out(&mut self) -> DiffStep {
+        self.batches = 0;
+        DiffStep::Rows(std::mem::take(&mut self.rows))
     }
 
     /// The totals, after [`DiffStep::Done`].
@@ -260,13 +298,30 @@ impl RowDiff {
             return;
         }
         self.listed += changes.len();
-        self.rows.extend(changes);
+        for change in changes {
+            let last = self.rows.last();
+            let kept = |view: &RowView| {
+                let of_last = last.into_iter().flat_map(DiffRow::views);
+                of_last.into_iter().any(|other| Arc::ptr_eq(&other.0.batch, &view.0.batch))
+            };
+            self.batches += change.views().filter(|view| !kept(view)).count();
+            self.rows.push(change);
+        }
     }
 }
 
 /// What differs among the rows of one key.
 fn changes(plan: &Plan, group: &Group) -> Vec<DiffRow> {
     let (before, after) = (&group.rows.base, &group.rows.ours);
+    if plan.mode == Mode::Bag {
+        let PerSide { base: old, ours: new, .. } = group.counts();
+        let one = match old < new {
+            true => after.last().map(|row| change(plan, RowChange::Added, row, new - old)),
+            false if old > new => before.last().map(|row| change(plan, RowChange::Removed, row, old - new)),
+            false => None,
+        };
+        return one.into_iter().collect();
+    }
     if let ([before], [after]) = (before.as_slice(), after.as_slice()) {
         let differs = |column: &usize| before.cell(*column) != after.cell(*column);
         let columns: Vec<usize> = plan.values.iter().copied().filter(differs).collect();
@@ -281,15 +336,6 @@ fn changes(plan: &Plan, group: &Group) -> Vec<DiffRow> {
             before: Some(RowView(before.clone())),
             after: Some(RowView(after.clone())),
         }];
-    }
-    if plan.mode == Mode::Bag {
-        let (old, new) = (before.len() as u64, after.len() as u64);
-        let one = match old < new {
-            true => after.last().map(|row| change(plan, RowChange::Added, row, new - old)),
-            false if old > new => before.last().map(|row| change(plan, RowChange::Removed, row, old - new)),
-            false => None,
-        };
-        return one.into_iter().collect();
     }
     multiset_changes(plan, before, after)
 }

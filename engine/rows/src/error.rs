@@ -1,5 +1,7 @@
 //! What can go wrong with rows: each variant is a case that a caller tells apart.
 
+use std::fmt;
+
 use arrow::error::ArrowError;
 
 use crate::Side;
@@ -72,6 +74,32 @@ pub enum Error {
     /// Sorting failed: neither memory nor the disk behind it sufficed, or the input failed.
     #[error("sorting rows by their keys")]
     Sort(#[source] Box<datafusion_common::DataFusionError>),
+    /// A condition on rows cannot be read, does not fit the columns, or fails on a value.
+    #[error("where: {place}: {why}")]
+    Condition {
+        /// Where in its text.
+        place: String,
+        /// What is wrong there.
+        why: String,
+    },
+    /// More rows share one key than may be held at once.
+    #[error("{side}: more than {limit} share the key {key}: they cannot be compared at once")]
+    KeyTooCommon {
+        /// Whose rows.
+        side: Side,
+        /// The key; without identity the row.
+        key: String,
+        /// How much one key of a side may have.
+        limit: GroupLimit,
+    },
+    /// The table has a column that is named as one of the columns that say what happened.
+    #[error(
+        "the table has a column {column}, which is the name of a column that says what happened: ask for other columns"
+    )]
+    ReservedColumn {
+        /// The column.
+        column: String,
+    },
     /// A rows stream was used against its contract.
     #[error("{0}")]
     Misuse(&'static str),
@@ -84,6 +112,24 @@ pub enum Error {
         #[source]
         source: ArrowError,
     },
+}
+
+/// How much of one key is held at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GroupLimit {
+    /// So many rows.
+    Rows(usize),
+    /// Rows in batches of so many bytes.
+    Bytes(usize),
+}
+
+impl fmt::Display for GroupLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GroupLimit::Rows(rows) => write!(f, "{rows} rows"),
+            GroupLimit::Bytes(bytes) => write!(f, "{bytes} bytes of rows"),
+        }
+    }
 }
 
 /// Names the step at which Arrow refused.

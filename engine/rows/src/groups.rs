@@ -1,14 +1,17 @@
 //! The sides' rows, key by key: all rows of one key at a time.
 
-use crate::cursor::{Cursor, RowRef};
-use crate::error::Result;
+use crate::cursor::{Cursor, RowRef, too_common};
+use crate::error::{GroupLimit, Result};
 use crate::plan::Plan;
 use crate::side::{PerSide, Side};
 
 /// All rows of one key.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
+    /// The rows; where they are only counted, the last one of each side.
     pub(crate) rows: PerSide<Vec<RowRef>>,
+    /// How many there are.
+    counts: PerSide<u64>,
 }
 
 impl Group {
@@ -18,7 +21,7 @@ impl Group {
     }
 
     pub(crate) fn counts(&self) -> PerSide<u64> {
-        PerSide::from_fn(|side| self.rows.get(side).len() as u64)
+        self.counts
     }
 }
 
@@ -39,13 +42,31 @@ pub(crate) struct Groups {
     cursors: PerSide<Cursor>,
     key: Option<RowRef>,
     group: Group,
+    /// How many bytes the batches have that came while the rows of the key were collected: they stay.
+    held_bytes: usize,
+    /// Whether equal rows are only counted.
+    counting: bool,
     /// The group was handed out and is to be cleared.
     complete: bool,
 }
 
 impl Groups {
+    /// Groups of all their rows, as many as the plan allows.
     pub(crate) fn new() -> Groups {
-        Groups { cursors: PerSide::from_fn(Cursor::new), key: None, group: Group::default(), complete: false }
+        let cursors = PerSide::from_fn(Cursor::new);
+        Groups {
+            cursors,
+            key: None,
+            group: Group::default(),
+            held_bytes: 0,
+            counting: false,
+            complete: false,
+        }
+    }
+
+    /// Groups that count their rows and hold one of each side, so that any number of equal rows takes no memory.
+    pub(crate) fn counting() -> Groups {
+        Groups { counting: true, ..Groups::new() }
     }
 
     /// Gives a side its next batch, which it must have wanted; none: there are no more.
@@ -55,6 +76,12 @@ impl Groups {
         side: Side,
         batch: Option<arrow::array::RecordBatch>,
     ) -> Result<()> {
+        if let (Some(key), Some(batch), false) = (&self.key, &batch, self.counting) {
+            self.held_bytes = self.held_bytes.saturating_add(batch.get_array_memory_size());
+            if self.held_bytes > plan.group_bytes_max {
+                return Err(too_common(side, plan, key, GroupLimit::Bytes(plan.group_bytes_max)));
+            }
+        }
         self.cursors.get_mut(side).feed(plan, batch)
     }
 
@@ -66,6 +93,8 @@ impl Groups {
         if std::mem::take(&mut self.complete) {
             self.key = None;
             Side::ALL.into_iter().for_each(|side| self.group.rows.get_mut(side).clear());
+            self.group.counts = PerSide::default();
+            self.held_bytes = 0;
         }
         let key = match &self.key {
             Some(key) => key.clone(),
@@ -79,7 +108,8 @@ impl Groups {
         };
         for side in Side::ALL {
             let rows = self.group.rows.get_mut(side);
-            self.cursors.get_mut(side).collect(plan, &key, rows)?;
+            let collected = self.cursors.get_mut(side).collect(plan, &key, rows, self.counting)?;
+            *self.group.counts.get_mut(side) += collected;
         }
         // The rows of the key may go on in the next batch.
         if let Some(side) = self.wanting() {

@@ -110,7 +110,7 @@ impl RowSurvey {
     pub fn new(schema: SchemaRef, options: &MergeOptions) -> Result<RowSurvey> {
         Ok(RowSurvey {
             plan: Plan::new(schema, options)?,
-            groups: Groups::new(),
+            groups: Groups::counting(),
             survey: BagSurvey::default(),
         })
     }

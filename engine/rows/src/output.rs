@@ -173,7 +173,7 @@ fn array(batch: &EncodedBatch, column: usize) -> Result<ArrayRef> {
     array.ok_or(Error::Misuse("a column beyond the schema is written"))
 }
 
-fn pick(arrays: &[ArrayRef], rows: &[(usize, usize)]) -> Result<ArrayRef> {
+pub(crate) fn pick(arrays: &[ArrayRef], rows: &[(usize, usize)]) -> Result<ArrayRef> {
     if let Some(slice) = as_slice(arrays, rows) {
         return Ok(slice);
     }

@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use crate::codec::RowCodec;
 use crate::error::{Error, Result};
+use crate::filter::RowFilter;
 use crate::range::KeyRange;
 
 /// Which rows of two sides are the same row.
@@ -80,6 +81,11 @@ impl FromStr for Policy {
     }
 }
 
+/// How many rows of one key a side may have, when nobody says otherwise.
+const GROUP_ROWS_MAX: usize = 1_000_000;
+/// And how many bytes the batches have that they are in.
+pub(crate) const GROUP_BYTES_MAX: usize = 256 << 20;
+
 /// How a merge of rows is to run. The defaults suit rows with keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MergeOptions {
@@ -98,6 +104,10 @@ pub struct MergeOptions {
     pub batch_rows: usize,
     /// Only keys within this range are merged.
     pub range: KeyRange,
+    /// How many rows of one key a side may have: they are held in memory together.
+    pub group_rows_max: usize,
+    /// How many bytes the batches have that such rows are in, at most.
+    pub group_bytes_max: usize,
 }
 
 impl MergeOptions {
@@ -111,6 +121,8 @@ impl MergeOptions {
             conflicts_max: 1_000,
             batch_rows: 8_192,
             range: KeyRange::all(),
+            group_rows_max: GROUP_ROWS_MAX,
+            group_bytes_max: GROUP_BYTES_MAX,
         }
     }
 }
@@ -131,6 +143,10 @@ pub(crate) struct Plan {
     pub(crate) conflicts_max: usize,
     pub(crate) batch_rows: usize,
     pub(crate) range: KeyRange,
+    pub(crate) group_rows_max: usize,
+    pub(crate) group_bytes_max: usize,
+    /// What a diff lists; a merge has none.
+    pub(crate) filter: Option<RowFilter>,
 }
 
 /// [`Identity`] without its columns.
@@ -180,6 +196,9 @@ impl Plan {
             conflicts_max: options.conflicts_max,
             batch_rows: options.batch_rows.max(1),
             range: options.range.clone(),
+            group_rows_max: options.group_rows_max,
+            group_bytes_max: options.group_bytes_max,
+            filter: None,
             schema,
         })
     }

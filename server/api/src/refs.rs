@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::extract::{PathOf, QueryOf, flag, parse_flag};
 use crate::page::{amount, non_empty, page, paging};
 use crate::time::parse_date_time;
-use crate::wire::{Commit, CommitList, Diff, DiffList, Error, TableDiff, TableDiffList};
+use crate::wire::{Commit, CommitList, Diff, DiffList, Error};
 
 /// The query of a log. It is read by hand, because `objects` and `prefixes` may come several times.
 #[derive(Default, IntoParams)]
@@ -166,29 +166,4 @@ pub(crate) fn diff_kind(name: Option<&str>) -> Result<DiffKind, ApiError> {
         Some("two_dot") => Ok(DiffKind::TwoDot),
         Some(_) => Err(ApiError::bad_request("type: give 'two_dot' or 'three_dot'")),
     }
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct DiffTablesQuery {
-    /// As for the diff of paths.
-    r#type: Option<String>,
-}
-
-/// Which tables differ between two refs, and how, in order of root. Of our own.
-#[utoipa::path(
-    get, path = "/repositories/{repository}/refs/{leftRef}/diff-tables/{rightRef}", operation_id = "diffTables",
-    tag = "refs",
-    params(("repository" = String, Path), ("leftRef" = String, Path), ("rightRef" = String, Path), DiffTablesQuery),
-    responses((status = 200, body = TableDiffList), (status = "4XX", body = Error))
-)]
-pub(crate) async fn diff_tables(
-    State(app): State<App>,
-    Caller(who): Caller,
-    PathOf((repository, left, right)): PathOf<(String, String, String)>,
-    QueryOf(query): QueryOf<DiffTablesQuery>,
-) -> Result<Json<TableDiffList>, ApiError> {
-    let kind = diff_kind(query.r#type.as_deref())?;
-    let tables = app.diff_tables(&who, &repository, &left, &right, kind).await?;
-    Ok(Json(TableDiffList { results: tables.into_iter().map(TableDiff::from).collect() }))
 }

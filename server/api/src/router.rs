@@ -21,7 +21,7 @@ use crate::login::Door;
 use crate::{
     authenticate, branch_protection, branches, commits, config, groups, imports, links, login,
     merge_sessions, merges, objects, policies, previews, refs, repositories, request_id, row_diffs, staging,
-    tags, users,
+    table_diffs, tags, users,
 };
 
 /// Where the operations are.
@@ -70,6 +70,7 @@ pub fn openapi() -> OpenApi {
         .build();
     document.merge(open().into_openapi());
     document.merge(guarded().into_openapi());
+    document.merge(<Wildcards as utoipa::OpenApi>::openapi());
     let [basic, bearer, cookie] = SCHEMES;
     let components = document.components.get_or_insert_with(Components::new);
     components.add_security_scheme(basic, SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
@@ -78,6 +79,11 @@ pub fn openapi() -> OpenApi {
     components.add_security_scheme(cookie, SecurityScheme::ApiKey(ApiKey::Cookie(session)));
     document
 }
+
+/// Operations whose path ends in several segments.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(row_diffs::diff_table))]
+struct Wildcards;
 
 /// What is served without credentials, or with a signed address alone: nothing that tells or changes anything but the
 /// caller's own cookie and what an address was signed for.
@@ -130,8 +136,13 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(commits::get))
         .routes(routes!(refs::log))
         .routes(routes!(refs::diff))
-        .routes(routes!(refs::diff_tables))
+        .routes(routes!(table_diffs::diff_tables))
         .routes(routes!(row_diffs::diff_rows))
+        // Documented by `Wildcards`: a document has no name for a path of several segments.
+        .route(
+            "/repositories/{repository}/refs/{leftRef}/diff/{rightRef}/tables/{*path}",
+            axum::routing::get(row_diffs::diff_table),
+        )
         .routes(routes!(merges::merge, merges::find_merge_base))
         .routes(routes!(previews::preview))
         .routes(routes!(previews::report))

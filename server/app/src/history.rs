@@ -1,7 +1,7 @@
 //! Commits, logs, diffs, reverts and what is like them.
 
 use anabranch_auth::{Action, Principal};
-use anabranch_merge::RowDiffRequest;
+use anabranch_merge::{RowDiffRequest, RowSink};
 use anabranch_repository::{
     Actor, CommitInfo, CommitRequest, DiffItem, DiffKind, DiffRequest, LogRequest, MergeAnswer, Paged,
     Paging, PickRequest, ResetScope, ResolvedRef, TableDiff, TableRowDiff,
@@ -107,11 +107,11 @@ impl App {
         &self,
         who: &Principal,
         repository: &str,
-        left: &str,
-        right: &str,
+        refs: [&str; 2],
         kind: DiffKind,
-    ) -> Result<Vec<TableDiff>, AppError> {
-        Ok(self.open(who, Action::Diff, repository).await?.diff_tables(left, right, kind).await?)
+        paging: &Paging,
+    ) -> Result<Paged<TableDiff>, AppError> {
+        Ok(self.open(who, Action::Diff, repository).await?.diff_tables(refs, kind, paging).await?)
     }
 
     /// What differs in one table between two refs, row by row.
@@ -126,6 +126,23 @@ impl App {
     ) -> Result<TableRowDiff, AppError> {
         let repository = self.open(who, Action::Diff, repository).await?;
         Ok(repository.diff_rows([left, right], kind, root, request).await?)
+    }
+
+    /// Writes the rows that differ in one table between two refs into `sink`, typed. The inner error says why rows are not
+    /// compared.
+    #[allow(clippy::too_many_arguments)]
+    pub async fn stream_rows(
+        &self,
+        who: &Principal,
+        repository: &str,
+        [left, right]: [&str; 2],
+        kind: DiffKind,
+        root: &str,
+        request: &RowDiffRequest,
+        sink: &dyn RowSink,
+    ) -> Result<Result<(), String>, AppError> {
+        let repository = self.open(who, Action::Diff, repository).await?;
+        Ok(repository.stream_rows([left, right], kind, root, request, sink).await?)
     }
 
     /// What is staged on a branch.

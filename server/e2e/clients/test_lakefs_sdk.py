@@ -17,8 +17,8 @@ DOCUMENT = json.loads((pathlib.Path(__file__).parents[2] / "api/openapi.json").r
 # Operations that are not of the published interface, and those of users and keys, which have a test of their own.
 ELSEWHERE = {
     "abandonMergeSession", "beginMergeSession", "checkRepository", "chooseForConflict", "chooseForConflicts",
-    "completeMergeSession", "diffTableRows", "diffTables", "forgetChoice", "getMergeReport", "getMergeSession", "getMergeSessionOutcome",
-    "headLink", "listMergeSessionConflicts", "listMergeSessions", "previewMerge", "readLink", "uploadForConflict", "writeLink",
+    "completeMergeSession", "diffTable", "diffTableRows", "diffTables", "forgetChoice", "getMergeReport", "getMergeSession",
+    "getMergeSessionOutcome", "headLink", "listMergeSessionConflicts", "listMergeSessions", "previewMerge", "readLink", "uploadForConflict", "writeLink",
 }
 
 

@@ -1,13 +1,21 @@
 """What differs in a Delta table between two branches, row by row: real engines write, the diff shows exactly their rows."""
 
+import datetime
+import decimal
 import json
+import pathlib
+import re
 
+import duckdb
+import polars
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
 import pytest
 import requests
 from deltalake import DeltaTable, write_deltalake
 
-from conftest import ACCESS_KEY, SECRET_KEY
+from conftest import ACCESS_KEY, SECRET_KEY, Server
 
 TABLE = "tables/stock"
 KEYS = f"""
@@ -133,3 +141,148 @@ def test_people_read_it_as_markdown_and_on_a_terminal(server, repository):
     assert server.run("diff", repository.id, "main", "dev", "--table", TABLE, "--markdown").stdout.strip() == text.strip()
     nowhere = server.run("diff", repository.id, "main", "dev", "--table", "tables/none")
     assert nowhere.returncode == 2 and "tables/none" in nowhere.stderr
+
+
+STREAM = "application/vnd.apache.arrow.stream"
+KEPT = ["_change_type", "_changed_columns"]
+
+
+def typed(values, price, seen):
+    """Rows with a column of each type whose value a JSON number would not hold."""
+    count = len(values)
+    moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    return pa.table({
+        "id": pa.array(values, pa.int64()),
+        "big": pa.array([2**60 + value for value in values], pa.int64()),
+        "price": pa.array([decimal.Decimal(price)] * count, pa.decimal128(18, 3)),
+        "ratio": pa.array([value / 7 for value in values], pa.float32()),
+        "ok": pa.array([value % 2 == 0 for value in values]),
+        "day": pa.array([moment.date()] * count, pa.date32()),
+        "seen": pa.array([moment + datetime.timedelta(microseconds=seen + value) for value in values], pa.timestamp("us", "UTC")),
+        "raw": pa.array([bytes([value]) for value in values], pa.binary()),
+        "tags": pa.array([[f"t{value}", None] for value in values], pa.list_(pa.string())),
+        "part": pa.array([value % 2 for value in values], pa.int32()),
+    })
+
+
+def plain(table):
+    """A table as delta-rs, pyarrow and others may represent it, in one representation."""
+    table = pa.table(table) if not isinstance(table, pa.Table) else table
+    simple = {"string_view": pa.string(), "large_string": pa.string(), "binary_view": pa.binary(), "large_binary": pa.binary()}
+
+    def kind(data_type):
+        if pa.types.is_list(data_type) or pa.types.is_large_list(data_type):
+            return pa.list_(kind(data_type.value_type))
+        return simple.get(str(data_type), data_type)
+
+    return pa.table({field.name: table[field.name].cast(kind(field.type)) for field in table.schema})
+
+
+@pytest.mark.parametrize("options", [{}, {"partition_by": ["part"]}])
+def test_typed_rows_are_those_that_delta_rs_reads(server, repository, options):
+    append(server, repository, "main", typed(range(1, 21), "1.125", 0), **options)
+    server.s3().put_object(Bucket=repository.id, Key="main/_anabranch/merge.toml", Body=KEYS.encode())
+    repository.branch("main").commit("a table")
+    dev = repository.branch("dev").create("main")
+    address = f"s3://{repository.id}/dev/{TABLE}"
+    DeltaTable(address, storage_options=server.delta_options()).delete("id in (5, 6)")
+    DeltaTable(address, storage_options=server.delta_options()).update(predicate="id = 2", updates={"price": "2.5"})
+    append(server, repository, "dev", typed([30, 31], "9.999", 7), **options)
+    dev.commit("changed")
+
+    answer = ask(server, repository, accept=STREAM)
+    assert answer.headers["content-type"] == STREAM
+    changes = pa.ipc.open_stream(answer.content).read_all()
+    reads = {
+        ref: plain(DeltaTable(f"s3://{repository.id}/{ref}/{TABLE}", storage_options=server.delta_options()).to_pyarrow_table())
+        for ref in ("main", "dev")
+    }
+    expected = {name: reads["dev"].schema.field(name).type for name in reads["dev"].schema.names}
+    shown = plain(changes)
+    assert {name: shown.schema.field(name).type for name in shown.schema.names if name not in KEPT} == expected
+    assert json.loads(changes.schema.metadata[b"anabranch.keys"]) == ["id"]
+
+    def of(kind):
+        mask = pc.equal(shown["_change_type"], kind)
+        return sorted(shown.filter(mask).drop_columns(KEPT).to_pylist(), key=lambda row: row["id"])
+
+    def by_id(ref):
+        return {row["id"]: row for row in reads[ref].select(list(expected)).to_pylist()}
+
+    before, after = by_id("main"), by_id("dev")
+    assert of("delete") == [before[5], before[6]]
+    assert of("insert") == [after[30], after[31]]
+    assert (of("update_preimage"), of("update_postimage")) == ([before[2]], [after[2]])
+    assert [row for row in shown["_changed_columns"].to_pylist() if row] == [["price"], ["price"]]
+
+    # Others read the same, and the same changes come out when they are applied to the rows before.
+    frame = polars.read_ipc_stream(answer.content)
+    assert frame.to_arrow()["id"].to_pylist() == changes["id"].to_pylist()
+    assert frame["price"].to_list() == changes["price"].to_pylist() and frame.schema["seen"].time_zone == "UTC"
+    counted = duckdb.sql("select _change_type, count(*), sum(price) from changes group by all order by all").fetchall()
+    assert counted == [
+        ("delete", 2, decimal.Decimal("2.250")), ("insert", 2, decimal.Decimal("19.998")),
+        ("update_postimage", 1, decimal.Decimal("2.500")), ("update_preimage", 1, decimal.Decimal("1.125")),
+    ]
+    some = pa.ipc.open_stream(ask(server, repository, accept=STREAM, where="id > 5 and price < 5", columns="price").content)
+    assert [row["id"] for row in some.read_all().to_pylist()] == [6]
+
+
+def test_a_table_in_the_path_conditions_and_samples(server, repository):
+    changed(server, repository, KEYS)
+    base = f"{server.url}/api/v1/repositories/{repository.id}/refs/main/diff/dev/tables"
+    auth = (ACCESS_KEY, SECRET_KEY)
+    [table] = requests.get(base, auth=auth, timeout=60).json()["results"]
+    assert (table["root"], table["change"]) == (TABLE, "changed")
+    whole = ask(server, repository).json()
+    for path in (TABLE, TABLE.replace("/", "%2F")):
+        assert requests.get(f"{base}/{path}", auth=auth, timeout=60).json() == whole
+    some = ask(server, repository, where="note = 'dev' or id = 8").json()["rows"]
+    assert [row["key"]["id"] for row in some["results"]] == [1, 8] and some["totals"]["modified"] == 1
+    for condition, place in (("note =", "at the end"), ("colour = 1", "at character 1"), ("id = 1 AND note < 1 +", "at the end")):
+        message = ask(server, repository, where=condition, status=400).json()["message"]
+        assert message.startswith("where: ") and place in message
+        assert ask(server, repository, accept=STREAM, where=condition, status=400).json()["message"] == message
+    assert ask(server, repository, sample=1).json()["rows"]["totals"] == whole["rows"]["totals"]
+    run = server.run("diff", repository.id, "main", "dev", "--table", TABLE, "--where", "id > 6", "--column", "note")
+    assert [line.split()[1] for line in run.stdout.splitlines() if line.startswith("+")] == ["7", "8"]
+
+
+def peak_mb(server):
+    """The most memory that the process has had since it was last set back."""
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) // 1024
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from /proc")
+def test_a_stream_of_many_rows_takes_little_memory(tmp_path):
+    rows_mb, count = 32, 200_000
+    server = Server(tmp_path / "data", "--limits-rows-bytes", f"{rows_mb}MiB").start()
+    try:
+        repository = server.repository()
+        text = pa.array([f"{value:08}" * 60 for value in range(count)])
+        data = pa.table({"id": pa.array(range(count), pa.int64()), "note": text, "amount": pa.array([0] * count, pa.int64())})
+        assert text.nbytes > 2 * rows_mb << 20
+        append(server, repository, "main", data)
+        server.s3().put_object(Bucket=repository.id, Key="main/_anabranch/merge.toml", Body=KEYS.encode())
+        repository.branch("main").commit("a table")
+        dev = repository.branch("dev").create("main")
+        address = f"s3://{repository.id}/dev/{TABLE}"
+        DeltaTable(address, storage_options=server.delta_options()).update(updates={"amount": "amount + 1"})
+        dev.commit("every row changed")
+        pathlib.Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
+        before, seen = peak_mb(server), 0
+        answer = requests.get(
+            f"{server.url}/api/v1/repositories/{repository.id}/refs/main/diff/dev/tables/{TABLE}",
+            headers={"accept": STREAM}, auth=(ACCESS_KEY, SECRET_KEY), timeout=300, stream=True,
+        )
+        assert answer.status_code == 200, answer.text
+        for batch in pa.ipc.open_stream(answer.raw):
+            assert pc.all(pc.equal(pc.list_element(batch["_changed_columns"], 0), "amount")).as_py()
+            seen += batch.num_rows
+        assert seen == 2 * count
+        taken = peak_mb(server) - before
+        print(f"{2 * text.nbytes >> 20} MB of text were compared with {taken} MB more memory than before")
+        assert taken < 6 * rows_mb, f"{taken} MB, with {rows_mb} MB for rows"
+    finally:
+        server.stop()

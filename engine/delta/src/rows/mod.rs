@@ -2,34 +2,32 @@
 //!
 //! Base, ours and theirs of a component are read, sorted by their keys (or by all columns) and walked over at once. Of
 //! ours' files those are rewritten that lose a row; what comes from theirs goes into new files. The walk is made
-//! twice where the rows do not fit into memory: once to find conflicts and the files to rewrite, once to write.
+//! twice: once to find conflicts and the files to rewrite, once to write. Where there are keys it is cut into ranges of
+//! them that are walked over side by side; the outcome is that of one walk.
 
 mod conflicts;
 mod difference;
 mod options;
 mod partition;
+mod piece;
+mod ranges;
 mod schema;
 mod sides;
 mod source;
 mod statistics;
 mod vector;
+mod walk;
 mod write;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anabranch_merge::{MergeEdit, MergeInput, RowTotals, ViewError};
-use anabranch_rows::scan::{FILE_COLUMN, POSITION_COLUMN, RowStream, merge_next, survey};
+use anabranch_rows::scan::{FILE_COLUMN, POSITION_COLUMN, SortMeter, survey};
 use anabranch_rows::schema::{MergedSchema, reconcile};
-use anabranch_rows::{
-    BagSurvey, Identity, MergeOptions, MergeReport, MergedBatch, Origin, PerSide, RowMerge, RowSurvey,
-    key_columns,
-};
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::Int64Type;
+use anabranch_rows::{BagSurvey, Identity, MergeOptions, MergeReport, PerSide, RowSurvey, key_columns};
 
-pub(crate) use difference::diff_rows;
+pub(crate) use difference::{diff_rows, stream_rows};
 pub(crate) use options::{check_options, row_options};
 use partition::Partitions;
 use sides::Sides;
@@ -37,6 +35,9 @@ use write::{RowWriter, WriteFailure};
 
 use crate::plan::{Component, Finding, MergedComponent};
 use crate::snapshot::Snapshot;
+
+/// What part of the memory the files that are being written may take: what is not in the pools of sorts.
+const PARTS_FOR_WRITING: usize = 4;
 
 /// What a merge of rows may use.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,6 +54,28 @@ impl Default for RowBudget {
     /// 256 MiB of memory and no disk.
     fn default() -> Self {
         RowBudget { memory_bytes: 256 << 20, folder: None, disk_bytes: 16 << 30 }
+    }
+}
+
+/// What merges and diffs of rows may use, and what they have used.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RowMeans {
+    pub(crate) budget: RowBudget,
+    pub(crate) meter: Arc<SortMeter>,
+    /// Into how many ranges of keys the rows of a merge are cut at most; none: as is good for this machine.
+    pub(crate) ranges: Option<usize>,
+}
+
+impl RowMeans {
+    /// One of so many equal parts.
+    fn share(&self, parts: usize) -> RowMeans {
+        let parts = parts.max(1);
+        let budget = RowBudget {
+            memory_bytes: self.budget.memory_bytes / parts,
+            folder: self.budget.folder.clone(),
+            disk_bytes: self.budget.disk_bytes / parts as u64,
+        };
+        RowMeans { budget, meter: self.meter.clone(), ranges: self.ranges }
     }
 }
 
@@ -94,10 +117,12 @@ impl From<ViewError> for Failed {
 
 impl From<anabranch_rows::Error> for Failed {
     fn from(error: anabranch_rows::Error) -> Self {
-        use anabranch_rows::Error::{Incomparable, Policy, UnknownColumn};
+        use anabranch_rows::Error::{Incomparable, KeyTooCommon, Policy, Sort, UnknownColumn};
         match error {
             error @ Incomparable { .. } => Failed::Unmergeable(error.to_string()),
             error @ (UnknownColumn { .. } | Policy { .. }) => Failed::Options(error.to_string()),
+            error @ KeyTooCommon { .. } => Failed::TooLarge(error.to_string()),
+            Sort(source) => Failed::TooLarge(format!("sorting rows by their keys: {source}")),
             error => Failed::Engine(error),
         }
     }
@@ -125,7 +150,7 @@ pub(crate) async fn merge_rows(
     input: &MergeInput<'_>,
     states: States<'_>,
     component: &Component,
-    budget: RowBudget,
+    means: &RowMeans,
 ) -> Result<MergedRows, Failed> {
     let States { base, ours, theirs } = states;
     if let Some(why) = schema::obstacle(base, ours, theirs) {
@@ -144,7 +169,7 @@ pub(crate) async fn merge_rows(
     let partitions = Partitions::new(&merged.rows, &ours.metadata.partition_columns);
     let partitions = partitions.map_err(Failed::Unmergeable)?;
     let (files, answers) = source::files();
-    let work = run(input, component, &merged, partitions, options, &files, budget);
+    let work = run(input, component, &merged, partitions, options, &files, means);
     answers.while_running([input.base, input.ours, input.theirs], work).await
 }
 
@@ -155,45 +180,37 @@ async fn run(
     partitions: Partitions,
     options: MergeOptions,
     files: &source::Files,
-    budget: RowBudget,
+    means: &RowMeans,
 ) -> Result<MergedRows, Failed> {
     let placed = anabranch_rows::scan::with_positions(&schema.rows);
     let key = key_columns(&placed, &options.identity, &options.carried)?;
-    let mut sides = Sides::open(input, component, schema, partitions, key, files, budget).await?;
-    let counted = match options.identity {
+    let sides = Sides::open(input, component, schema, partitions, key, files).await?;
+    let (mut pieces, counted) = match options.identity {
         Identity::Bag => {
-            let rows = RowSurvey::new(sides.schema().clone(), &options)?;
-            Some(survey(rows, &mut sides.sorted().await?).await?)
+            // The sums that the rule needs are of all rows, and so is the one piece.
+            let mut pieces = sides.whole(means);
+            let mut counted = BagSurvey::default();
+            for piece in &mut pieces {
+                let rows = RowSurvey::new(sides.schema().clone(), &options)?;
+                counted = counted.plus(survey(rows, &mut piece.sorted().await?).await?);
+            }
+            (pieces, Some(counted))
         }
-        Identity::Key(_) | Identity::RowId(_) => None,
+        Identity::Key(_) | Identity::RowId(_) => (sides.cut(means).await?, None),
     };
-    // Ours' files that lose a row.
-    let mut rewritten: BTreeSet<i64> = BTreeSet::new();
-    let mut walk = Walk::begin(input, &mut sides, &options, counted).await?;
-    while let Some(batch) = walk.next().await? {
-        rewritten.extend(file_numbers(&batch.gone));
-    }
-    let report = walk.finish();
+    let walks = walk::Walks { input, options: &options, means, counted };
+    let (surveyed, report) = walks.survey(pieces).await?;
+    pieces = surveyed.pieces;
     if report.conflict_count > 0 {
-        let further = report.conflict_count.saturating_sub(report.conflicts.len() as u64);
-        let finding = match options.identity {
-            Identity::Bag => conflicts::finding_of_bag,
-            Identity::Key(_) | Identity::RowId(_) => conflicts::finding,
-        };
-        let mut findings: Vec<Finding> = report.conflicts.into_iter().map(finding).collect();
-        if further > 0 {
-            findings.push(conflicts::further(further));
-        }
-        return Err(Failed::Conflicts(findings));
+        return Err(Failed::Conflicts(findings(report, &options.identity)));
     }
+    let rewritten = Arc::new(surveyed.rewritten);
     let partitions = sides.partitions().clone();
     let rows = sides.rows().clone();
     let mut writer = RowWriter::new(&rows, &partitions, input.writer, input.merge_time_ms, input.seed)
-        .map_err(Failed::Unmergeable)?;
-    let mut walk = Walk::begin(input, &mut sides, &options, counted).await?;
-    while let Some(batch) = walk.next().await? {
-        writer.write(&new_rows(&batch, &rewritten, rows.fields().len())?).await?;
-    }
+        .map_err(Failed::Unmergeable)?
+        .within(means.budget.memory_bytes / PARTS_FOR_WRITING);
+    walks.write(pieces, &rewritten, &rows, &mut writer).await?;
     let written = writer.finish().await?;
     let is_rewritten =
         |number: &usize| i64::try_from(*number).is_ok_and(|number| rewritten.contains(&number));
@@ -211,34 +228,18 @@ async fn run(
     })
 }
 
-/// One walk over the rows of all sides.
-struct Walk {
-    merge: RowMerge,
-    streams: PerSide<RowStream>,
-}
-
-impl Walk {
-    async fn begin(
-        input: &MergeInput<'_>,
-        sides: &mut Sides,
-        options: &MergeOptions,
-        counted: Option<BagSurvey>,
-    ) -> Result<Walk, Failed> {
-        let mut merge = RowMerge::new(sides.schema().clone(), options, counted)?;
-        let resolver = conflicts::resolver(input.root, input.resolutions, input.prefer);
-        if let Some(resolver) = resolver.filter(|_| options.identity != Identity::Bag) {
-            merge = merge.with_resolver(resolver);
-        }
-        Ok(Walk { merge, streams: sides.sorted().await? })
+/// The conflicts of a merge.
+fn findings(report: MergeReport, identity: &Identity) -> Vec<Finding> {
+    let further = report.conflict_count.saturating_sub(report.conflicts.len() as u64);
+    let finding = match identity {
+        Identity::Bag => conflicts::finding_of_bag,
+        Identity::Key(_) | Identity::RowId(_) => conflicts::finding,
+    };
+    let mut findings: Vec<Finding> = report.conflicts.into_iter().map(finding).collect();
+    if further > 0 {
+        findings.push(conflicts::further(further));
     }
-
-    async fn next(&mut self) -> Result<Option<MergedBatch>, anabranch_rows::Error> {
-        merge_next(&mut self.merge, &mut self.streams).await
-    }
-
-    fn finish(self) -> MergeReport {
-        self.merge.finish()
-    }
+    findings
 }
 
 fn totals(report: &MergeReport) -> RowTotals {
@@ -260,33 +261,4 @@ fn notes(report: &MergeReport) -> Vec<String> {
         notes.push(format!("{} conflicts of rows were decided by somebody", report.resolved));
     }
     notes
-}
-
-/// Which of ours' files some rows were read from.
-fn file_numbers(rows: &RecordBatch) -> impl Iterator<Item = i64> {
-    let numbers = rows.column_by_name(FILE_COLUMN).map(|column| column.as_primitive::<Int64Type>().clone());
-    numbers.into_iter().flat_map(|numbers| numbers.iter().flatten().collect::<Vec<_>>())
-}
-
-/// The rows of a batch that have to be written: those that ours does not have, and those of files that are rewritten.
-fn new_rows(
-    batch: &MergedBatch,
-    rewritten: &BTreeSet<i64>,
-    columns: usize,
-) -> Result<RecordBatch, anabranch_rows::Error> {
-    let failed = |source| anabranch_rows::Error::Arrow { step: "choosing the rows to write", source };
-    let numbers = batch.rows.column_by_name(FILE_COLUMN).map(|column| column.as_primitive::<Int64Type>());
-    let number_of =
-        |row: usize| numbers.filter(|numbers| row < numbers.len()).map(|numbers| numbers.value(row));
-    let wanted: BooleanArray = batch
-        .origins
-        .iter()
-        .enumerate()
-        .map(|(row, origin)| {
-            Some(*origin != Origin::Ours || number_of(row).is_some_and(|number| rewritten.contains(&number)))
-        })
-        .collect();
-    let all: Vec<usize> = (0..columns).collect();
-    let rows = batch.rows.project(&all).map_err(failed)?;
-    filter_record_batch(&rows, &wanted).map_err(failed)
 }

@@ -1,34 +1,37 @@
-//! The rows of the three sides of a component, in the order of their keys, as often as they are wanted.
+//! The files of the three sides of a component, and how they are cut into ranges of keys.
 
 use std::sync::Arc;
 
 use anabranch_merge::{ConflictKind, MergeInput, UnitView};
-use anabranch_rows::range::KeyRange;
-use anabranch_rows::scan::{self, FileScan, RowStream, SortBudget};
+use anabranch_rows::range::{FileKeys, KeyRange, WorkRange};
+use anabranch_rows::scan::{self, FileScan};
 use anabranch_rows::schema::MergedSchema;
 use anabranch_rows::{PerSide, Side};
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
+use futures::future::BoxFuture;
 use futures::stream::{StreamExt, TryStreamExt};
 use roaring::RoaringTreemap;
 
 use super::partition::Partitions;
+use super::piece::{BATCH_ROWS, Piece};
 use super::source::Files;
 use super::vector::deleted_rows;
-use super::{Failed, RowBudget};
+use super::{Failed, RowMeans, ranges};
 use crate::action::{Add, DataPath};
+use crate::limits::READS_AT_A_TIME;
 use crate::plan::{Component, Finding};
 
-/// How many rows a batch has.
-const BATCH_ROWS: usize = 8_192;
-
-/// A component of this size or less (as its files are stored) is kept in memory once it is read.
+/// A component of this size or less (as its files are stored) is kept in memory once it is read, if it fits.
 const KEPT_BYTES_MAX: i64 = 64 << 20;
 
 /// One file of a side.
-struct SideFile {
-    scan: FileScan,
-    partition: Vec<ArrayRef>,
+#[derive(Clone)]
+pub(super) struct SideFile {
+    pub(super) scan: FileScan,
+    pub(super) partition: Vec<ArrayRef>,
+    /// Whether it may hold rows beyond the range that it is read for.
+    pub(super) reaches_out: bool,
 }
 
 /// See the module.
@@ -39,9 +42,10 @@ pub(super) struct Sides {
     /// The rows with where they stand.
     placed: SchemaRef,
     key: Vec<usize>,
-    budget: RowBudget,
-    keeps: bool,
-    kept: PerSide<Option<Vec<RecordBatch>>>,
+    /// How large the files are, as they are stored.
+    stored_bytes: i64,
+    /// How many rows they hold, as far as the log says.
+    stored_rows: u64,
     partitions: Arc<Partitions>,
 }
 
@@ -54,7 +58,6 @@ impl Sides {
         mut partitions: Partitions,
         key: Vec<usize>,
         files: &Files,
-        budget: RowBudget,
     ) -> Result<Sides, Failed> {
         let views: PerSide<&dyn UnitView> =
             PerSide { base: input.base, ours: input.ours, theirs: input.theirs };
@@ -65,7 +68,9 @@ impl Sides {
             for (number, add) in adds.get(side).iter().enumerate() {
                 let partition = partitions.values_of(add).map_err(Failed::Unmergeable)?;
                 match open_file(views, side, add, number, schema, files).await? {
-                    Ok(scan) => opened.get_mut(side).push(SideFile { scan, partition }),
+                    Ok(scan) => {
+                        opened.get_mut(side).push(SideFile { scan, partition, reaches_out: false });
+                    }
                     Err(finding) => findings.push(finding),
                 }
             }
@@ -73,16 +78,14 @@ impl Sides {
         if !findings.is_empty() {
             return Err(Failed::Conflicts(findings));
         }
-        let sizes = Side::ALL.iter().flat_map(|side| adds.get(*side).iter()).map(|add| add.size);
-        let keeps = budget.folder.is_none() || sizes.sum::<i64>() <= KEPT_BYTES_MAX;
+        let all = || Side::ALL.iter().flat_map(|side| adds.get(*side).iter());
         Ok(Sides {
             files: opened,
             rows: schema.rows.clone(),
             placed: scan::with_positions(&schema.rows),
             key,
-            budget,
-            keeps,
-            kept: PerSide::default(),
+            stored_bytes: all().map(|add| add.size).sum(),
+            stored_rows: all().filter_map(|add| add.live_rows()).sum(),
             partitions: Arc::new(partitions),
         })
     }
@@ -102,85 +105,79 @@ impl Sides {
         &self.partitions
     }
 
-    /// The rows of all sides from the beginning.
-    pub(super) async fn sorted(&mut self) -> Result<PerSide<RowStream>, Failed> {
-        Ok(PerSide {
-            base: self.sorted_side(Side::Base).await?,
-            ours: self.sorted_side(Side::Ours).await?,
-            theirs: self.sorted_side(Side::Theirs).await?,
-        })
+    /// The rows as one piece.
+    pub(super) fn whole(&self, means: &RowMeans) -> Vec<Piece> {
+        self.pieces(&ranges::whole(self.listed().count()), &[], means)
     }
 
-    async fn sorted_side(&mut self, side: Side) -> Result<RowStream, Failed> {
-        if let Some(kept) = self.kept.get(side) {
-            return Ok(futures::stream::iter(kept.clone().into_iter().map(Ok)).boxed());
-        }
-        if self.keeps {
-            if let Some(batches) = self.collected(side).await? {
-                let sorted =
-                    anabranch_rows::sort::sort_batches(&self.placed, &self.key, &batches, BATCH_ROWS)?;
-                *self.kept.get_mut(side) = Some(sorted.clone());
-                return Ok(futures::stream::iter(sorted.into_iter().map(Ok)).boxed());
-            }
-            self.keeps = false;
-        }
-        let Some(folder) = self.budget.folder.clone() else {
-            return Err(Failed::TooLarge(format!(
-                "the rows that both sides may have changed take more than {} bytes of memory, and no folder is set up for \
-                 what does not fit",
-                self.budget.memory_bytes
-            )));
+    /// The rows in pieces that can be merged side by side, in the order of their keys. Reads footers only.
+    pub(super) async fn cut(&self, means: &RowMeans) -> Result<Vec<Piece>, Failed> {
+        let threads = tokio::runtime::Handle::current().metrics().num_workers();
+        let most = match means.ranges {
+            Some(ranges) => ranges,
+            None => ranges::ranges_max(self.stored_rows, means.budget.memory_bytes, threads),
         };
-        let budget = SortBudget {
-            memory_bytes: self.share(),
-            folder,
-            disk_bytes_max: self.budget.disk_bytes / Side::ALL.len() as u64,
-            batch_rows: BATCH_ROWS,
-        };
-        Ok(scan::sort(self.placed.clone(), &self.key, self.unsorted(side), &budget)?.boxed())
-    }
-
-    /// What one side has of the memory.
-    fn share(&self) -> usize {
-        self.budget.memory_bytes / Side::ALL.len()
-    }
-
-    /// The rows of a side; none if they take more than its share.
-    async fn collected(&self, side: Side) -> Result<Option<Vec<RecordBatch>>, Failed> {
-        let mut batches = Vec::new();
-        let mut bytes = 0_usize;
-        let mut unsorted = self.unsorted(side);
-        while let Some(batch) = unsorted.try_next().await? {
-            bytes = bytes.saturating_add(batch.get_array_memory_size());
-            if bytes > self.share() {
-                return Ok(None);
-            }
-            batches.push(batch);
+        if most <= 1 {
+            return Ok(self.whole(means));
         }
-        Ok(Some(batches))
+        let footers: Vec<_> = self.listed().map(|(_, file)| self.footer(file.scan.clone())).collect();
+        let keys: Vec<FileKeys> =
+            futures::stream::iter(footers).buffered(READS_AT_A_TIME).try_collect().await?;
+        let work = match means.ranges {
+            Some(ranges) => anabranch_rows::range::cut(&keys, ranges),
+            None => ranges::worthwhile(&keys, most),
+        };
+        Ok(self.pieces(&work, &keys, means))
     }
 
-    /// The rows of a side in the order of its files.
-    fn unsorted(&self, side: Side) -> RowStream {
-        let files: Vec<(FileScan, Vec<ArrayRef>)> =
-            self.files.get(side).iter().map(|file| (file.scan.clone(), file.partition.clone())).collect();
-        let (rows, key, partitions) = (self.rows.clone(), self.key.clone(), self.partitions.clone());
-        let streams = futures::stream::iter(files).then(move |(scan, partition)| {
-            let (rows, key, partitions) = (rows.clone(), key.clone(), partitions.clone());
-            async move {
-                let stream = scan::read(scan, rows, &key).await?;
-                let filled = stream.map(move |batch| {
-                    let filled = partitions.fill(&batch?, &partition);
-                    filled.map_err(|source| anabranch_rows::Error::Arrow {
-                        step: "filling in partition values",
-                        source,
-                    })
-                });
-                Ok::<_, anabranch_rows::Error>(filled)
-            }
-        });
-        streams.try_flatten().boxed()
+    fn footer(&self, scan: FileScan) -> BoxFuture<'static, Result<FileKeys, anabranch_rows::Error>> {
+        let (rows, key) = (self.rows.clone(), self.key.clone());
+        Box::pin(async move { scan::file_keys(&scan, &rows, &key).await })
     }
+
+    /// All files, one side after the other.
+    fn listed(&self) -> impl Iterator<Item = (Side, &SideFile)> {
+        Side::ALL.into_iter().flat_map(|side| self.files.get(side).iter().map(move |file| (side, file)))
+    }
+
+    fn pieces(&self, work: &[WorkRange], keys: &[FileKeys], means: &RowMeans) -> Vec<Piece> {
+        let listed: Vec<(Side, &SideFile)> = self.listed().collect();
+        let means = means.share(work.len());
+        let keeps = means.budget.folder.is_none() || self.stored_bytes <= KEPT_BYTES_MAX;
+        let piece = |work: &WorkRange| {
+            let mut files: PerSide<Vec<SideFile>> = PerSide::default();
+            for index in &work.files {
+                let Some((side, file)) = listed.get(*index) else { continue };
+                let mut file = SideFile::clone(file);
+                file.scan.range = work.range.clone();
+                file.reaches_out = keys
+                    .get(*index)
+                    .map_or(work.range != KeyRange::all(), |keys| reaches_out(keys, &work.range));
+                files.get_mut(*side).push(file);
+            }
+            Piece {
+                files,
+                range: work.range.clone(),
+                rows: self.rows.clone(),
+                placed: self.placed.clone(),
+                key: self.key.clone(),
+                partitions: self.partitions.clone(),
+                means: means.clone(),
+                keeps,
+                kept: PerSide::default(),
+            }
+        };
+        work.iter().map(piece).collect()
+    }
+}
+
+/// Whether a file may hold rows beyond a range. Its keys are known by their first column.
+fn reaches_out(keys: &FileKeys, range: &KeyRange) -> bool {
+    let begins = |start: &[u8]| keys.least.as_deref().is_some_and(|least| least >= start);
+    let ends = |end: &[u8]| {
+        keys.greatest.as_deref().is_some_and(|greatest| greatest < end && !end.starts_with(greatest))
+    };
+    !range.start.as_deref().is_none_or(begins) || !range.end.as_deref().is_none_or(ends)
 }
 
 /// Finds the object of a file: on its side, or on another one that still has it. The inner error is a finding.

@@ -62,6 +62,8 @@ pub(super) struct RowWriter<'a> {
     modified_ms: i64,
     seed: [u8; 32],
     open: HashMap<Vec<u8>, OpenFile>,
+    /// How many bytes the open files have at most, together.
+    open_bytes_max: usize,
     written: Written,
 }
 
@@ -74,6 +76,11 @@ struct OpenFile {
 impl OpenFile {
     fn bytes(&self) -> usize {
         self.parquet.bytes_written().saturating_add(self.parquet.in_progress_size())
+    }
+
+    /// What it takes of the memory: also what is not encoded yet.
+    fn memory(&self) -> usize {
+        self.parquet.bytes_written().saturating_add(self.parquet.memory_size())
     }
 }
 
@@ -90,7 +97,24 @@ impl<'a> RowWriter<'a> {
             (0..rows.fields().len()).filter(|column| !partitions.columns().contains(column)).collect();
         let schema = Arc::new(rows.project(&columns).map_err(|error| error.to_string())?);
         let (open, written) = (HashMap::new(), Written::default());
-        Ok(RowWriter { partitions, schema, columns, writer, modified_ms, seed, open, written })
+        let open_bytes_max = usize::MAX;
+        Ok(RowWriter {
+            partitions,
+            schema,
+            columns,
+            writer,
+            modified_ms,
+            seed,
+            open,
+            open_bytes_max,
+            written,
+        })
+    }
+
+    /// Closes files early, so that those that are open have at most so many bytes together.
+    #[must_use]
+    pub(super) fn within(self, open_bytes_max: usize) -> RowWriter<'a> {
+        RowWriter { open_bytes_max, ..self }
     }
 
     /// Takes rows. Memory is bounded by the open files.
@@ -114,10 +138,7 @@ impl<'a> RowWriter<'a> {
     async fn write_part(&mut self, id: Vec<u8>, rows: &RecordBatch) -> Result<(), WriteFailure> {
         if !self.open.contains_key(&id) {
             if self.open.len() >= OPEN_MAX {
-                let largest = self.open.iter().max_by_key(|(id, file)| (file.bytes(), (*id).clone()));
-                if let Some(largest) = largest.map(|(id, _)| id.clone()) {
-                    self.close(&largest).await?;
-                }
+                self.close_largest().await?;
             }
             let spelling = self.partitions.spelling(&id).cloned();
             let spelling = spelling
@@ -133,7 +154,18 @@ impl<'a> RowWriter<'a> {
         if file.bytes() >= FILE_BYTES {
             self.close(&id).await?;
         }
+        while self.open.values().map(OpenFile::memory).sum::<usize>() > self.open_bytes_max {
+            self.close_largest().await?;
+        }
         Ok(())
+    }
+
+    async fn close_largest(&mut self) -> Result<(), WriteFailure> {
+        let largest = self.open.iter().max_by_key(|(id, file)| (file.memory(), (*id).clone()));
+        match largest.map(|(id, _)| id.clone()) {
+            Some(largest) => self.close(&largest).await,
+            None => Ok(()),
+        }
     }
 
     /// Closes all files: what was written.

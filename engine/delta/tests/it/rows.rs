@@ -1,5 +1,8 @@
 //! Both sides change rows of the same files: random programs of copy-on-write commits against a model that knows rows only.
 
+mod budget;
+mod ranges;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::source::{ByteSource, Reader};
 use super::{RowStream, statistics};
@@ -25,6 +25,9 @@ use crate::schema::Projection;
 pub const FILE_COLUMN: &str = "__file";
 /// The column that says which row of its file it was, deleted ones counted.
 pub const POSITION_COLUMN: &str = "__position";
+
+/// About how many bytes a batch has at most, by what the file says of its size.
+const BATCH_BYTES: i64 = 8 << 20;
 
 /// Which rows of a file are deleted, by their position.
 pub type RowMask = Arc<dyn Fn(u64) -> bool + Send + Sync>;
@@ -101,11 +104,12 @@ async fn row_group(
     let columns = scan.projection.columns().iter();
     let roots: Vec<usize> = columns.filter_map(|name| arrow.schema().index_of(name).ok()).collect();
     let mask = ProjectionMask::roots(arrow.parquet_schema(), roots);
+    let batch_rows = batch_rows(scan.batch_rows, metadata.row_groups().get(index));
     let reader = Reader { source: scan.source.clone(), metadata: Some(metadata) };
     let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, arrow)
         .with_projection(mask)
         .with_row_groups(vec![index])
-        .with_batch_size(scan.batch_rows.max(1))
+        .with_batch_size(batch_rows)
         .build()
         .map_err(&reading)?;
     let batches = stream.map(move |batch| {
@@ -115,6 +119,14 @@ async fn row_group(
         place(&scan, &batch, start)
     });
     Ok(batches.boxed())
+}
+
+/// How many rows a batch has: fewer where they are wide, as far as the file says.
+fn batch_rows(most: usize, group: Option<&RowGroupMetaData>) -> usize {
+    let bytes = group.map_or(0, |group| group.total_byte_size()).max(0);
+    let rows = group.map_or(0, |group| group.num_rows()).max(1);
+    let fitting = BATCH_BYTES / (bytes / rows).max(1);
+    usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, most.max(1))
 }
 
 /// Brings a batch whose first row is at `start` into the merged schema, without its deleted rows.

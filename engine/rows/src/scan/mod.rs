@@ -3,6 +3,7 @@
 
 mod drive;
 mod file;
+mod meter;
 mod sorting;
 mod source;
 mod statistics;
@@ -13,7 +14,8 @@ use arrow::array::RecordBatch;
 
 pub use drive::{diff_next, merge_next, survey};
 pub use file::{FILE_COLUMN, FileScan, POSITION_COLUMN, RowMask, read, with_positions};
-pub use sorting::{SortBudget, SortedRows, sort};
+pub use meter::{Held, SortMeter};
+pub use sorting::{SortBudget, SortedRows, batch_rows, sort};
 pub use source::{ByteSource, ReadError};
 pub use statistics::file_keys;
 

@@ -10,6 +10,7 @@
 
 mod diff;
 mod equality;
+mod feed;
 mod laws;
 mod model;
 mod policies;

@@ -124,6 +124,7 @@ async fn a_sort_that_does_not_fit_goes_to_disk_and_cleans_up() {
         folder: folder.path().to_owned(),
         disk_bytes_max: 1 << 30,
         batch_rows: 1_000,
+        meter: Arc::default(),
     };
     let mut sorted = sort(schema.clone(), &[0], input, &budget).unwrap();
     let mut keys = Vec::new();
@@ -136,6 +137,8 @@ async fn a_sort_that_does_not_fit_goes_to_disk_and_cleans_up() {
     assert!(keys.is_sorted());
     assert!(sorted.spilled_runs() > 1, "{} runs", sorted.spilled_runs());
     drop(sorted);
+    assert!(budget.meter.spilled_runs() > 1 && budget.meter.spilled_bytes() > 4 << 20, "{:?}", budget.meter);
+    assert!((1..=4 << 20).contains(&budget.meter.memory_bytes_peak()), "{:?}", budget.meter);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 
     let input = futures::stream::iter(vec![Err(anabranch_rows::Error::Misuse("the input failed"))]).boxed();
@@ -151,6 +154,7 @@ async fn too_little_disk_is_an_error() {
         folder: folder.path().to_owned(),
         disk_bytes_max: 100_000,
         batch_rows: 1_000,
+        meter: Arc::default(),
     };
     let input = (0..100).map(|_| Ok(batch(&counted(2_000)))).collect::<Vec<_>>();
     let mut sorted = sort(schema(), &[0], futures::stream::iter(input).boxed(), &budget).unwrap();
@@ -173,6 +177,7 @@ async fn merge_files(
         folder: folder.path().to_owned(),
         disk_bytes_max: 1 << 30,
         batch_rows: 64,
+        meter: Arc::default(),
     };
     let listed: Vec<(Side, FileScan)> = Side::ALL
         .into_iter()

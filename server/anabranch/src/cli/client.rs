@@ -197,6 +197,7 @@ pages!(
     CommitList of Commit,
     ObjectStatsList of ObjectStats,
     DiffList of Diff,
+    TableDiffList of TableDiff,
     MergeSessionList of MergeSession,
     SessionConflictList of SessionConflict,
 );

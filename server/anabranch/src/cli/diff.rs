@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use anabranch_api::wire::{self, DiffType, TableChange};
 use clap::Args;
-use reqwest::Method;
 use serde_json::json;
 
 use super::client::{Client, to_json};
@@ -16,7 +15,8 @@ use super::output::{Answer, DIFFERS, counted, shown};
   anabranch diff sales dev                      # what is uncommitted on dev
   anabranch diff sales main dev                 # what dev brings since the two parted
   anabranch diff sales v1.0 v1.1 --two-dot --stat
-  anabranch diff sales main dev --table tables/flights  # which rows of that table")]
+  anabranch diff sales main dev --table tables/flights  # which rows of that table
+  anabranch diff sales main dev --table tables/flights --where 'dep_delay > 60' --column carrier")]
 pub(crate) struct DiffArgs {
     /// The repository.
     repository: String,
@@ -39,6 +39,15 @@ pub(crate) struct DiffArgs {
     /// Shows the rows of this table that differ; its root is the folder that its log lies in.
     #[arg(long, requires = "right", conflicts_with_all = ["prefix", "name_only", "stat"], value_name = "ROOT")]
     table: Option<String>,
+    /// Compares and shows only this column, beside the keys; may be given several times.
+    #[arg(long = "column", requires = "table", value_name = "NAME")]
+    columns: Vec<String>,
+    /// Shows only changes whose row before or row after fulfils a condition, such as "price > 10".
+    #[arg(long = "where", requires = "table", value_name = "CONDITION")]
+    condition: Option<String>,
+    /// Compares only about this part of all keys: above 0, at most 1.
+    #[arg(long, requires = "table", value_name = "FRACTION")]
+    sample: Option<f64>,
     /// How many rows are shown.
     #[arg(long, default_value_t = 100, requires = "table", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
@@ -63,6 +72,9 @@ pub(super) async fn run(client: &Client, args: DiffArgs) -> anyhow::Result<Answe
             right,
             kind: args.kind(),
             table,
+            columns: &args.columns,
+            condition: args.condition.as_deref(),
+            sample: args.sample,
             limit: usize::try_from(args.limit).unwrap_or(usize::MAX),
             markdown: args.markdown,
         };
@@ -80,9 +92,10 @@ pub(super) async fn run(client: &Client, args: DiffArgs) -> anyhow::Result<Answe
             let segments = ["repositories", repository, "refs", &args.left, "diff", right];
             let query = [("prefix", args.prefix.as_str()), ("type", kind)];
             let (lines, _) = client.list::<wire::DiffList, wire::Diff>(&segments, &query, None).await?;
-            let segments = ["repositories", repository, "refs", &args.left, "diff-tables", right];
-            let request = client.request(Method::GET, &segments)?.query(&[("type", kind)]);
-            let mut tables = client.json::<wire::TableDiffList>(request).await?.results;
+            let segments = ["repositories", repository, "refs", &args.left, "diff", right, "tables"];
+            let query = [("type", kind)];
+            let listed = client.list::<wire::TableDiffList, wire::TableDiff>(&segments, &query, None);
+            let (mut tables, _) = listed.await?;
             tables.retain(|table| in_prefix(&table.root, &args.prefix));
             (tables, lines)
         }
@@ -196,6 +209,7 @@ mod tests {
             objects_changed: 2,
             rows: Some(wire::RowTotals { added: 3, removed: 0, modified: 0, cells: 0 }),
             files_added: 1,
+            partitions_changed: 0,
             files_removed: 0,
             notes: vec!["column delay was added".into()],
             details: None,

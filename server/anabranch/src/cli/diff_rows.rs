@@ -24,16 +24,23 @@ pub(super) struct Asked<'a> {
     pub(super) right: &'a str,
     pub(super) kind: &'static str,
     pub(super) table: &'a str,
+    pub(super) columns: &'a [String],
+    pub(super) condition: Option<&'a str>,
+    pub(super) sample: Option<f64>,
     pub(super) limit: usize,
     pub(super) markdown: bool,
 }
 
 impl Asked<'_> {
     fn request(&self, client: &Client, amount: usize, after: &str) -> anyhow::Result<RequestBuilder> {
-        let segments = ["repositories", self.repository, "refs", self.left, "diff", self.right, "table"];
-        let amount = amount.to_string();
-        let query =
-            [("path", self.table), ("type", self.kind), ("amount", amount.as_str()), ("after", after)];
+        let refs = ["refs", self.left, "diff", self.right];
+        let segments =
+            [&["repositories", self.repository], refs.as_slice(), &["tables", self.table]].concat();
+        let (amount, sample) = (amount.to_string(), self.sample.map(|sample| sample.to_string()));
+        let mut query = vec![("type", self.kind), ("amount", amount.as_str()), ("after", after)];
+        query.extend(self.columns.iter().map(|column| ("columns", column.as_str())));
+        query.extend(self.condition.map(|condition| ("where", condition)));
+        query.extend(sample.as_deref().map(|sample| ("sample", sample)));
         Ok(client.request(Method::GET, &segments)?.query(&query))
     }
 }
@@ -90,6 +97,9 @@ fn text(diff: &wire::TableRowDiff) -> String {
         text.push_str(&format!("    rows are not compared: {}\n", shown(reason)));
     }
     let Some(rows) = &diff.rows else { return text };
+    if let Some(sample) = rows.sample {
+        text.push_str(&format!("    a sample: about {sample} of all keys, and so are the numbers of rows\n"));
+    }
     text.push_str(&table(rows));
     if rows.pagination.has_more {
         let count = counted(rows.results.len() as u64, "difference");

@@ -6,6 +6,7 @@ mod golden;
 mod html;
 mod markdown;
 mod rows;
+mod tables;
 
 use axum::Json;
 use axum::extract::FromRequestParts;
@@ -87,18 +88,24 @@ impl<S: Send + Sync> FromRequestParts<S> for Wanted {
     }
 }
 
-/// In which form rows are asked for: as a report, or one row a line.
+/// The media type of Arrow's stream format.
+pub(crate) const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
+
+/// In which form rows are asked for: as a report, one row a line, or as typed batches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum WantedRows {
     Report(Wanted),
     Lines,
+    Arrow,
 }
 
 impl WantedRows {
     fn read(headers: &HeaderMap) -> Option<Self> {
         let [json, markdown, html] =
             Wanted::ALL.map(|wanted| (WantedRows::Report(wanted), wanted.media_type()));
-        most_wanted(headers, &[json, (WantedRows::Lines, ("application", "x-ndjson")), markdown, html])
+        let lines = (WantedRows::Lines, ("application", "x-ndjson"));
+        let arrow = (WantedRows::Arrow, ("application", "vnd.apache.arrow.stream"));
+        most_wanted(headers, &[json, lines, arrow, markdown, html])
     }
 }
 
@@ -107,6 +114,30 @@ impl<S: Send + Sync> FromRequestParts<S> for WantedRows {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         WantedRows::read(&parts.headers).ok_or_else(|| {
+            ApiError::refused(
+                StatusCode::NOT_ACCEPTABLE,
+                "this is answered as application/json, application/x-ndjson, application/vnd.apache.arrow.stream, \
+                 text/markdown or text/html: name one of them in Accept",
+            )
+        })
+    }
+}
+
+/// In which form a list is asked for: as a report, or one entry a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WantedList {
+    Report(Wanted),
+    Lines,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WantedList {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let [json, markdown, html] =
+            Wanted::ALL.map(|wanted| (WantedList::Report(wanted), wanted.media_type()));
+        let lines = (WantedList::Lines, ("application", "x-ndjson"));
+        most_wanted(&parts.headers, &[json, lines, markdown, html]).ok_or_else(|| {
             ApiError::refused(
                 StatusCode::NOT_ACCEPTABLE,
                 "this is answered as application/json, application/x-ndjson, text/markdown or text/html: name one of \
@@ -187,6 +218,7 @@ mod tests {
         for (accept, expected) in [
             ("application/x-ndjson", WantedRows::Lines),
             ("application/*", WantedRows::Report(Wanted::Json)),
+            (ARROW_STREAM, WantedRows::Arrow),
             ("text/markdown, application/x-ndjson;q=0.9", WantedRows::Report(Wanted::Markdown)),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);

@@ -4,25 +4,26 @@ use serde_json::{Map, Value};
 
 use super::Described;
 use super::document::{Document, Line, Section, filled, name, rows_text, text, value};
+use super::tables::change_text;
 use crate::merges::counted;
-use crate::wire::{ChangedRow, ChangedRows, RowChange, TableChange, TableRowDiff};
+use crate::wire::{ChangedRow, ChangedRows, PartitionDiff, RowChange, TableRowDiff};
 
 /// How many values of a row are shown; wider rows are cut.
 const VALUES_MAX: usize = 12;
 
 impl Described for TableRowDiff {
     fn document(&self) -> Document {
-        let what = match self.change {
-            TableChange::Added => "added",
-            TableChange::Removed => "removed",
-            TableChange::Changed => "changed",
-        };
-        let title = vec![text("Table "), name(&self.root), text(format!(" {what}"))];
+        let title = vec![text("Table "), name(&self.root), text(format!(" {}", change_text(self.change)))];
         let notes = self.schema.iter().map(|note| vec![vec![text(&**note)]]).collect();
         let mut sections = vec![Section { heading: "Schema and notes", columns: None, rows: notes }];
         if let Some(rows) = &self.rows {
             sections.extend(rows_by_change(rows));
         }
+        sections.push(Section {
+            heading: "Partitions",
+            columns: Some(&["Partition", "Files", "Rows of these files"]),
+            rows: self.partitions.results.iter().map(one_partition).collect(),
+        });
         Document { title, lines: facts(self), sections: filled(sections) }
     }
 }
@@ -38,11 +39,31 @@ fn facts(diff: &TableRowDiff) -> Vec<Line> {
         let why = "No keys are set for this table, so a row that changed is one removed and one added.";
         lines.push(vec![text(why)]);
     }
+    if let Some(condition) = &rows.r#where {
+        lines.push(vec![text("Only changes of rows where "), name(condition)]);
+    }
+    if let Some(sample) = rows.sample {
+        lines.push(vec![text(format!(
+            "A sample: about {sample} of all keys. The numbers are those of the sample."
+        ))]);
+    }
     if rows.pagination.has_more {
         let count = counted(rows.results.len() as u64, "difference");
         lines.push(vec![text(format!("This page has {count}; more follow."))]);
     }
     lines
+}
+
+fn one_partition(partition: &PartitionDiff) -> Vec<Line> {
+    let values = partition.values.iter().map(|(column, one)| {
+        let one = one.as_ref().map(|text| Value::String(text.clone())).unwrap_or_default();
+        let mut piece = vec![name(column), text(" ")];
+        piece.extend(value(Some(&one)));
+        piece
+    });
+    let files = format!("+{} -{}", partition.files.added, partition.files.removed);
+    let rows = partition.rows.as_ref().map(|rows| format!("+{} -{}", rows.added, rows.removed));
+    vec![joined(values.collect()), vec![text(files)], vec![text(rows.unwrap_or_else(|| "-".to_owned()))]]
 }
 
 fn rows_by_change(rows: &ChangedRows) -> [Section; 3] {

@@ -56,7 +56,9 @@ pub use refs::{Diff, DiffList, DiffObjectStat, DiffType, Ref, RefList};
 pub use repositories::{
     FsckReport, Repository, RepositoryCreation, RepositoryList, RepositoryMetadataKeys, RepositoryMetadataSet,
 };
-pub use row_diffs::{ChangedRow, ChangedRows, FileTotals, RowChange, TableRowDiff};
+pub use row_diffs::{
+    ChangedRow, ChangedRows, FileTotals, PartitionDiff, PartitionDiffs, RowChange, TableRowDiff,
+};
 pub use staging::{ObjectStageCreation, StagingLocation, StagingMetadata, UpdateObjectUserMetadata};
 pub use tables::{RowTotals, TableChange, TableDiff, TableDiffList, TableSummary, Verification};
 pub use tags::TagCreation;

@@ -1,5 +1,8 @@
 //! What differs in one table, row by row. Of our own.
 
+use std::collections::BTreeMap;
+
+use anabranch_merge::RowDiffRequest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -69,6 +72,36 @@ impl From<anabranch_merge::ChangedRow> for ChangedRow {
     }
 }
 
+/// What differs in one partition.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PartitionDiff {
+    /// The value of each partition column, as the table's log spells it.
+    pub values: BTreeMap<String, Option<String>>,
+    /// Data files.
+    pub files: FileTotals,
+    /// Rows of these files, where the log counts them; a row in a file of either side counts twice.
+    pub rows: Option<RowTotals>,
+}
+
+/// The partitions with files that differ.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct PartitionDiffs {
+    /// How many there are.
+    pub total: u64,
+    /// The first 1,000 of them, in order of their values.
+    pub results: Vec<PartitionDiff>,
+}
+
+impl From<anabranch_merge::PartitionDiff> for PartitionDiff {
+    fn from(partition: anabranch_merge::PartitionDiff) -> Self {
+        PartitionDiff {
+            values: partition.values,
+            files: FileTotals { added: partition.files_added, removed: partition.files_removed },
+            rows: partition.rows.map(RowTotals::from),
+        }
+    }
+}
+
 /// The rows that differ, in the order of their keys.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ChangedRows {
@@ -77,6 +110,12 @@ pub struct ChangedRows {
     pub keys: Vec<String>,
     /// The columns that were compared, keys included.
     pub columns: Vec<String>,
+    /// The condition that a row before or after a change has to fulfil; none: all changes.
+    #[serde(default)]
+    pub r#where: Option<String>,
+    /// Which part of all keys is compared; none: all of them. The totals are those of the sample.
+    #[serde(default)]
+    pub sample: Option<f64>,
     /// All rows that differ, on this page or not.
     pub totals: RowTotals,
     /// The rows of this page.
@@ -100,6 +139,9 @@ pub struct TableRowDiff {
     pub schema: Vec<String>,
     /// Data files.
     pub files: FileTotals,
+    /// Partitions; none of a table without.
+    #[serde(default)]
+    pub partitions: PartitionDiffs,
     /// The rows; none where they cannot be compared.
     pub rows: Option<ChangedRows>,
     /// Why rows are not compared, if they are not.
@@ -107,10 +149,21 @@ pub struct TableRowDiff {
 }
 
 impl TableRowDiff {
-    pub(crate) fn new(diff: anabranch_app::TableRowDiff, amount_max: usize) -> Self {
+    pub(crate) fn new(
+        mut diff: anabranch_app::TableRowDiff,
+        request: &RowDiffRequest,
+        amount_max: usize,
+    ) -> Self {
+        let partitions = PartitionDiffs {
+            total: diff.table.outcome.partitions_changed,
+            results: std::mem::take(&mut diff.table.outcome.partitions)
+                .into_iter()
+                .map(PartitionDiff::from)
+                .collect(),
+        };
         let table = TableDiff::from(diff.table);
         let (rows, reason) = match diff.rows {
-            Ok(page) => (Some(ChangedRows::new(page, amount_max)), None),
+            Ok(page) => (Some(ChangedRows::new(page, request, amount_max)), None),
             Err(reason) => (None, Some(reason)),
         };
         TableRowDiff {
@@ -120,6 +173,7 @@ impl TableRowDiff {
             merger: table.merger,
             schema: table.notes.into_iter().chain(table.failure).collect(),
             files: FileTotals { added: table.files_added, removed: table.files_removed },
+            partitions,
             rows,
             reason,
         }
@@ -127,7 +181,7 @@ impl TableRowDiff {
 }
 
 impl ChangedRows {
-    fn new(page: anabranch_merge::RowDiffPage, amount_max: usize) -> Self {
+    fn new(page: anabranch_merge::RowDiffPage, request: &RowDiffRequest, amount_max: usize) -> Self {
         let pagination = Pagination {
             has_more: page.next.is_some(),
             next_offset: page.next.unwrap_or_default(),
@@ -137,6 +191,8 @@ impl ChangedRows {
         ChangedRows {
             keys: page.keys,
             columns: page.columns,
+            r#where: request.condition.clone(),
+            sample: request.sample.map(anabranch_merge::Sample::fraction),
             totals: page.totals.into(),
             results: page.rows.into_iter().map(ChangedRow::from).collect(),
             pagination,

@@ -4,6 +4,11 @@ use anabranch_merge::Change;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Pagination;
+
+/// The version of the form of a list of tables.
+const FORMAT: u8 = 1;
+
 /// Rows and cells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RowTotals {
@@ -117,6 +122,9 @@ pub struct TableDiff {
     pub files_added: u64,
     /// Data files that only the left side has.
     pub files_removed: u64,
+    /// Partitions with files that differ.
+    #[serde(default)]
+    pub partitions_changed: u64,
     /// Changes of schema, properties and partitions.
     pub notes: Vec<String>,
     /// The same for programs, in the merger's own form.
@@ -139,6 +147,7 @@ impl From<anabranch_app::TableDiff> for TableDiff {
             rows: table.outcome.rows.map(RowTotals::from),
             files_added: table.outcome.files_added,
             files_removed: table.outcome.files_removed,
+            partitions_changed: table.outcome.partitions_changed,
             notes: table.outcome.notes,
             details: table.outcome.details,
             failure: table.failure,
@@ -149,6 +158,20 @@ impl From<anabranch_app::TableDiff> for TableDiff {
 /// The tables that differ between two refs, in order of root.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TableDiffList {
+    /// The version of this form: 1.
+    pub format: u8,
+    /// The left ref.
+    pub left: String,
+    /// The right ref.
+    pub right: String,
+    /// Which page this is.
+    pub pagination: Pagination,
     /// The tables.
     pub results: Vec<TableDiff>,
+}
+
+impl TableDiffList {
+    pub(crate) fn new(left: String, right: String, pagination: Pagination, results: Vec<TableDiff>) -> Self {
+        TableDiffList { format: FORMAT, left, right, pagination, results }
+    }
 }

@@ -233,13 +233,22 @@ async fn diffs_compare_two_commits_or_what_the_right_one_brings() {
         .await;
     server
         .check(
-            "GET /repositories/sales/refs/main/diff-tables/dev",
+            "GET /repositories/sales/refs/main/diff/dev/tables",
             expect![[r#"
-        200
-        {
-          "results": []
-        }
-    "#]],
+                200
+                {
+                  "format": 1,
+                  "left": "main",
+                  "right": "dev",
+                  "pagination": {
+                    "has_more": false,
+                    "next_offset": "",
+                    "results": 0,
+                    "max_per_page": 1000
+                  },
+                  "results": []
+                }
+            "#]],
         )
         .await;
 }
@@ -253,26 +262,36 @@ async fn a_changed_table_is_named_by_the_diff_of_tables() {
     server.commit("dev", "a table").await;
     server
         .check(
-            "GET /repositories/sales/refs/main/diff-tables/dev",
+            "GET /repositories/sales/refs/main/diff/dev/tables",
             expect![[r#"
-        200
-        {
-          "results": [
-            {
-              "root": "t",
-              "change": "added",
-              "merger": null,
-              "objects_changed": 2,
-              "rows": null,
-              "files_added": 0,
-              "files_removed": 0,
-              "notes": [],
-              "details": null,
-              "failure": null
-            }
-          ]
-        }
-    "#]],
+                200
+                {
+                  "format": 1,
+                  "left": "main",
+                  "right": "dev",
+                  "pagination": {
+                    "has_more": false,
+                    "next_offset": "",
+                    "results": 1,
+                    "max_per_page": 1000
+                  },
+                  "results": [
+                    {
+                      "root": "t",
+                      "change": "added",
+                      "merger": null,
+                      "objects_changed": 2,
+                      "rows": null,
+                      "files_added": 0,
+                      "files_removed": 0,
+                      "partitions_changed": 0,
+                      "notes": [],
+                      "details": null,
+                      "failure": null
+                    }
+                  ]
+                }
+            "#]],
         )
         .await;
 }

@@ -8,13 +8,14 @@ const OPERATIONS: &str = include_str!("../../lakefs/operations.txt");
 const NOT_SERVED: &str = include_str!("../../lakefs/not_served.txt");
 
 /// Operations of our own, which lakeFS does not have.
-const OURS: [&str; 20] = [
+const OURS: [&str; 21] = [
     "abandonMergeSession",
     "beginMergeSession",
     "checkRepository",
     "chooseForConflict",
     "chooseForConflicts",
     "completeMergeSession",
+    "diffTable",
     "diffTableRows",
     "diffTables",
     "forgetChoice",

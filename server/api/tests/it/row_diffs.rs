@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use anabranch_merge::{
     ChangedRow, DiffInput, DiffOutcome, MergeInput, MergeOutcome, MergeReport, Merger, MergerDescription,
-    Registry, RowChange, RowDiffError, RowDiffPage, RowDiffRequest, RowTotals, TableFormat, UnitKind,
-    ViewError,
+    PartitionDiff, Registry, RowChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, RowTotals,
+    TableFormat, UnitKind, ViewError,
 };
 use async_trait::async_trait;
-use expect_test::expect;
+use axum::body::Body;
+use expect_test::{expect, expect_file};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, admin, text};
 
 /// Says of every table what it was told.
 struct Teller(Result<Vec<ChangedRow>, RowDiffError>);
@@ -32,7 +34,21 @@ impl Merger for Teller {
 
     async fn diff(&self, _: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
         let notes = vec!["column colour added".to_owned()];
-        Ok(DiffOutcome { files_added: 2, files_removed: 1, notes, ..DiffOutcome::default() })
+        let day = |day: Option<&str>, files_added, rows| PartitionDiff {
+            values: [("day".to_owned(), day.map(str::to_owned))].into(),
+            files_added,
+            files_removed: 1,
+            rows,
+        };
+        let counted = RowTotals { added: 3, removed: 2, ..RowTotals::default() };
+        Ok(DiffOutcome {
+            files_added: 2,
+            files_removed: 1,
+            notes,
+            partitions: vec![day(None, 0, None), day(Some("2026-01-01"), 2, Some(counted))],
+            partitions_changed: 2,
+            ..DiffOutcome::default()
+        })
     }
 
     async fn diff_rows(
@@ -52,6 +68,22 @@ impl Merger for Teller {
             next: (end < all.len()).then(|| end.to_string()),
             rows: all.into_iter().skip(skip).take(request.limit).collect(),
         })
+    }
+
+    async fn stream_rows(
+        &self,
+        input: DiffInput<'_>,
+        request: &RowDiffRequest,
+        sink: &dyn RowSink,
+    ) -> Result<(), RowDiffError> {
+        let rows = self.0.clone()?;
+        for row in rows.iter().take(request.limit) {
+            assert!(sink.write(format!("{} of {}\n", row.change as u8, input.root).into()).await);
+        }
+        match request.condition.as_deref() {
+            Some("breaks off") => Err(RowDiffError::Damaged("a file is gone".into())),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -90,89 +122,105 @@ async fn server(told: Result<Vec<ChangedRow>, RowDiffError>) -> Server {
     server
 }
 
+const DIFF: &str = "/repositories/sales/refs/main/diff/dev";
 const TABLE: &str = "GET /repositories/sales/refs/main/diff/dev/table";
 
+/// Each form of the answer has a golden file, of the diff of one table and of all tables.
 #[tokio::test]
-async fn json_has_the_totals_and_a_page_of_rows() {
+async fn each_form_has_a_golden_file() {
     let server = server(Ok(three_rows())).await;
-    server
-        .check(
-            &format!("{TABLE}?path=t/&amount=2"),
-            expect![[r#"
-        200
-        {
-          "format": 1,
-          "root": "t",
-          "change": "changed",
-          "merger": "teller",
-          "schema": [
-            "column colour added"
-          ],
-          "files": {
-            "added": 2,
-            "removed": 1
-          },
-          "rows": {
-            "keys": [
-              "id"
-            ],
-            "columns": [
-              "id",
-              "note"
-            ],
-            "totals": {
-              "added": 1,
-              "removed": 1,
-              "modified": 1,
-              "cells": 2
-            },
-            "results": [
-              {
-                "change": "changed",
-                "copies": 1,
-                "key": {
-                  "id": 1
-                },
-                "columns": [
-                  "note",
-                  "amount"
-                ],
-                "before": {
-                  "note": "n|1",
-                  "amount": 0
-                },
-                "after": {
-                  "note": "dev",
-                  "amount": 5
-                }
-              },
-              {
-                "change": "removed",
-                "copies": 1,
-                "key": {
-                  "id": 5
-                },
-                "columns": [],
-                "before": {
-                  "id": 5,
-                  "note": "<b>",
-                  "amount": 0
-                },
-                "after": null
-              }
-            ],
-            "pagination": {
-              "has_more": true,
-              "next_offset": "2",
-              "results": 2,
-              "max_per_page": 1000
-            }
-          },
-          "reason": null
-        }
-    "#]],
+    let answer = async |address: &str, accept: &str| {
+        let answer =
+            server.answer(&format!("GET {DIFF}/{address}\nAccept: {accept}\nShow: content-type")).await;
+        format!("{answer}\n")
+    };
+    let lines = async |address: &str| {
+        let asked = admin("GET", &format!("{DIFF}/{address}")).header("accept", "application/x-ndjson");
+        text(server.send(asked.body(Body::empty()).unwrap()).await).await
+    };
+    let rows = "tables/t?where=amount%20%3E%201&sample=0.5";
+    expect_file!["golden/rows.json"].assert_eq(&answer(rows, "application/json").await);
+    expect_file!["golden/rows.ndjson"].assert_eq(&lines(rows).await);
+    expect_file!["golden/rows.md"].assert_eq(&answer(rows, "text/markdown").await);
+    expect_file!["golden/rows.html"].assert_eq(&answer(rows, "text/html").await);
+    expect_file!["golden/tables.json"].assert_eq(&answer("tables", "application/json").await);
+    expect_file!["golden/tables.ndjson"].assert_eq(&lines("tables").await);
+    expect_file!["golden/tables.md"].assert_eq(&answer("tables", "text/markdown").await);
+    expect_file!["golden/tables.html"].assert_eq(&answer("tables", "text/html").await);
+    let refused = answer("tables", "application/vnd.apache.arrow.stream").await;
+    assert!(refused.starts_with("406"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_table_may_stand_in_the_path() {
+    let server = server(Ok(three_rows())).await;
+    server.put("dev", "deep/er/_delta_log/00000000000000000000.json", "{}").await;
+    server.commit("dev", "a table with a folder above it").await;
+    for path in ["tables/deep/er", "tables/deep%2Fer", "table?path=deep/er"] {
+        let diff = server.json(&format!("{DIFF}/{path}")).await;
+        assert_eq!((&diff["root"], &diff["change"]), (&json!("deep/er"), &json!("added")), "{path}");
+    }
+    let page = server.json(&format!("{DIFF}/tables?amount=1")).await;
+    let after = page["pagination"]["next_offset"].as_str().unwrap();
+    assert_eq!((page["results"][0]["root"].as_str(), after), (Some("deep/er"), "deep/er"));
+    let rest = server.json(&format!("{DIFF}/tables?after={after}")).await;
+    assert_eq!((&rest["results"][0]["root"], &rest["pagination"]["has_more"]), (&json!("t"), &json!(false)));
+    assert_eq!(
+        server.json(&format!("{DIFF}/tables?prefix=deep/")).await["results"].as_array().unwrap().len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn typed_rows_come_as_one_stream() {
+    let told = server(Ok(three_rows())).await;
+    let request = |query: &str| {
+        format!(
+            "GET {DIFF}/tables/t{query}\nAccept: application/vnd.apache.arrow.stream\nShow: content-type\nShow: vary"
         )
-        .await;
+    };
+    told.check(
+        &request(""),
+        expect![[r#"
+        200
+        content-type: application/vnd.apache.arrow.stream
+        vary: accept
+        2 of t
+        1 of t
+        0 of t
+    "#]],
+    )
+    .await;
+    assert_eq!(told.answer(&request("?amount=5000")).await, told.answer(&request("")).await);
+    assert_eq!(told.answer(&request("?limit=1")).await.lines().count(), 4);
+    assert!(told.answer(&request("?amount=-2")).await.starts_with("400"));
+
+    // What fails after the first piece breaks the answer off: it must not look whole.
+    let broken = admin("GET", &format!("{DIFF}/tables/t?where=breaks%20off"));
+    let broken = broken.header("accept", "application/vnd.apache.arrow.stream").body(Body::empty()).unwrap();
+    let broken = told.send(broken).await;
+    assert_eq!(broken.status(), 200);
+    let error = broken.into_body().collect().await.unwrap_err();
+    assert!(error.to_string().contains("a file is gone"), "{error}");
+
+    // What fails before has a status.
+    let refused = server(Err(RowDiffError::Unsupported("the table maps its columns".into()))).await;
+    refused.check(&request(""), expect![[r#"
+        400
+        content-type: application/json
+        vary: (none)
+        {
+          "message": "rows are not compared: the table maps its columns. Ask for application/json, which has what is known of the table"
+        }
+    "#]]).await;
+    let refused = server(Err(RowDiffError::Invalid("where: at character 3: no".into()))).await;
+    let answer = refused.answer(&request("?where=x")).await;
+    assert!(answer.starts_with("400") && answer.contains("at character 3"), "{answer}");
+}
+
+#[tokio::test]
+async fn pages_and_columns_are_passed_on() {
+    let server = server(Ok(three_rows())).await;
     let answer = server.answer(&format!("{TABLE}?path=t&amount=2&after=2&columns=a&columns=b")).await;
     let page: Value = serde_json::from_str(answer.split_once('\n').unwrap().1).unwrap();
     assert_eq!(page["rows"]["columns"], json!(["id", "a", "b"]));
@@ -229,34 +277,41 @@ async fn markdown_shows_keys_and_what_changed() {
         .check(
             &request,
             expect![[r#"
-        200
-        content-type: text/markdown; charset=utf-8
-        # Table `t` changed
+                200
+                content-type: text/markdown; charset=utf-8
+                # Table `t` changed
 
-        rows +1 -1 \~1 (2 cells), data files +2 -1
+                rows +1 -1 \~1 (2 cells), data files +2 -1
 
-        ## Schema and notes
+                ## Schema and notes
 
-        - column colour added
+                - column colour added
 
-        ## Changed rows
+                ## Changed rows
 
-        | Row | Before → after |
-        | --- | --- |
-        | `id` `1` | `note` <code>n&#124;1</code> → `dev`, `amount` `0` → `5` |
+                | Row | Before → after |
+                | --- | --- |
+                | `id` `1` | `note` <code>n&#124;1</code> → `dev`, `amount` `0` → `5` |
 
-        ## Removed rows
+                ## Removed rows
 
-        | Row | Values |
-        | --- | --- |
-        | `id` `5` | `note` `<b>`, `amount` `0` |
+                | Row | Values |
+                | --- | --- |
+                | `id` `5` | `note` `<b>`, `amount` `0` |
 
-        ## Added rows
+                ## Added rows
 
-        | Row | Values |
-        | --- | --- |
-        | `id` `9` (2 copies) | `note` `null`, `amount` `1.5` |
-    "#]],
+                | Row | Values |
+                | --- | --- |
+                | `id` `9` (2 copies) | `note` `null`, `amount` `1.5` |
+
+                ## Partitions
+
+                | Partition | Files | Rows of these files |
+                | --- | --- | --- |
+                | `day` `null` | +0 -1 | - |
+                | `day` `2026-01-01` | +2 -1 | +3 -2 |
+            "#]],
         )
         .await;
     let page = server.answer(&format!("{TABLE}?path=t\nAccept: text/html")).await;
@@ -283,23 +338,53 @@ async fn rows_that_cannot_be_compared_have_a_reason() {
         .check(
             &format!("{TABLE}?path=t"),
             expect![[r#"
-        200
-        {
-          "format": 1,
-          "root": "t",
-          "change": "changed",
-          "merger": "teller",
-          "schema": [
-            "column colour added"
-          ],
-          "files": {
-            "added": 2,
-            "removed": 1
-          },
-          "rows": null,
-          "reason": "the table maps its columns"
-        }
-    "#]],
+                200
+                {
+                  "format": 1,
+                  "root": "t",
+                  "change": "changed",
+                  "merger": "teller",
+                  "schema": [
+                    "column colour added"
+                  ],
+                  "files": {
+                    "added": 2,
+                    "removed": 1
+                  },
+                  "partitions": {
+                    "total": 2,
+                    "results": [
+                      {
+                        "values": {
+                          "day": null
+                        },
+                        "files": {
+                          "added": 0,
+                          "removed": 1
+                        },
+                        "rows": null
+                      },
+                      {
+                        "values": {
+                          "day": "2026-01-01"
+                        },
+                        "files": {
+                          "added": 2,
+                          "removed": 1
+                        },
+                        "rows": {
+                          "added": 3,
+                          "removed": 2,
+                          "modified": 0,
+                          "cells": 0
+                        }
+                      }
+                    ]
+                  },
+                  "rows": null,
+                  "reason": "the table maps its columns"
+                }
+            "#]],
         )
         .await;
     server.check(&format!("{TABLE}?path=t\nAccept: application/x-ndjson"), expect![[r#"
@@ -312,17 +397,24 @@ async fn rows_that_cannot_be_compared_have_a_reason() {
         .check(
             &format!("{TABLE}?path=t\nAccept: text/markdown"),
             expect![[r#"
-        200
-        # Table `t` changed
+                200
+                # Table `t` changed
 
-        data files +2 -1
+                data files +2 -1
 
-        Rows are not compared: the table maps its columns
+                Rows are not compared: the table maps its columns
 
-        ## Schema and notes
+                ## Schema and notes
 
-        - column colour added
-    "#]],
+                - column colour added
+
+                ## Partitions
+
+                | Partition | Files | Rows of these files |
+                | --- | --- | --- |
+                | `day` `null` | +0 -1 | - |
+                | `day` `2026-01-01` | +2 -1 | +3 -2 |
+            "#]],
         )
         .await;
 }
@@ -338,6 +430,9 @@ async fn what_cannot_be_meant_is_refused() {
         ("?path=a.txt", "table a.txt does not exist on main or dev"),
         ("?path=nowhere", "404"),
         ("?path=t\nAccept: image/png", "application/x-ndjson"),
+        ("?path=t&sample=0", "0.000001 to 1"),
+        ("?path=t&sample=much", "a number, such as 0.01"),
+        ("?path=t&limit=5000", "give -1 to 1000"),
     ] {
         let answer = server.answer(&format!("{TABLE}{query}")).await;
         assert!(answer.contains(expected), "{query}: {answer}");

@@ -1,7 +1,7 @@
 //! Where a page begins. A key may be as long as a row, so a page is named by how many changes stand before it, and by
 //! what is compared: a page of another comparison would skip rows or show them twice.
 
-use anabranch_merge::{DiffInput, RowDiffError, RowDiffRequest};
+use anabranch_merge::{DiffInput, RowDiffError, RowDiffRequest, Sample};
 
 /// The beginning of a page.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,9 +19,11 @@ impl Cursor {
         request: &RowDiffRequest,
     ) -> Result<Cursor, RowDiffError> {
         let mut hasher = blake3::Hasher::new();
+        let sample = request.sample.map(Sample::fraction);
+        let comparison = serde_json::json!([input.options, request.columns, request.condition, sample]);
         hasher.update(&input.before.fingerprint().await?);
         hasher.update(&input.after.fingerprint().await?);
-        hasher.update(serde_json::json!([input.options, request.columns]).to_string().as_bytes());
+        hasher.update(comparison.to_string().as_bytes());
         let comparison: String = hasher.finalize().to_hex().chars().take(16).collect();
         Cursor::read(request.after.as_deref(), comparison)
     }
@@ -32,8 +34,8 @@ impl Cursor {
         match parts {
             Some((skip, of)) if of == comparison => Ok(Cursor { skip, comparison }),
             Some((_, of)) if of.len() == comparison.len() => Err(RowDiffError::Invalid(
-                "after is of another comparison: the refs, the columns or the table's rule in merge.toml changed; begin \
-                 without it"
+                "after is of another comparison: the refs, the columns, the condition, the sample or the table's rule in \
+                 merge.toml changed; begin without it"
                     .to_owned(),
             )),
             _ => Err(RowDiffError::Invalid(

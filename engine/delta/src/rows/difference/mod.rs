@@ -5,25 +5,37 @@
 //! by its keys (or by all columns) and walked over at once.
 
 mod cursor;
+mod sample;
+mod stream;
 mod versions;
 
-use anabranch_merge::{ChangedRow, DiffInput, RowDiffError, RowDiffPage, RowDiffRequest, RowTotals};
-use anabranch_rows::scan::diff_next;
+use anabranch_merge::{ChangedRow, DiffInput, RowDiffError, RowDiffPage, RowDiffRequest, RowTotals, Sample};
+use anabranch_rows::filter::{Condition, RowFilter};
+use anabranch_rows::scan::{RowStream, diff_next};
 use anabranch_rows::schema::{MergedSchema, reconcile};
 use anabranch_rows::{DiffOptions, DiffRow, Identity, PerSide, RowDiff, RowView, json, key_columns};
 use arrow::datatypes::{Schema, SchemaRef};
 use serde_json::{Map, Value};
 
+pub(crate) use self::stream::stream_rows;
+
 use self::cursor::Cursor;
 use self::versions::Versions;
 use super::partition::Partitions;
-use super::{RowBudget, row_options, schema, source};
+use super::{RowMeans, row_options, schema, source};
 use crate::snapshot::Snapshot;
+
+/// What part of the memory the rows of one key may take.
+const PARTS_FOR_A_KEY: usize = 4;
 
 /// What is compared, and how.
 struct Comparison {
     schema: MergedSchema,
     identity: Identity,
+    /// Which changes are wanted; none: all.
+    filter: Option<RowFilter>,
+    /// Which keys are compared; none: all.
+    sample: Option<Sample>,
     /// The places of the columns by which rows are sorted.
     key: Vec<usize>,
     /// The partitions before and after: the states may be partitioned differently.
@@ -35,14 +47,14 @@ pub(crate) async fn diff_rows(
     input: &DiffInput<'_>,
     states: [Option<&Snapshot>; 2],
     request: &RowDiffRequest,
-    budget: &RowBudget,
+    means: &RowMeans,
 ) -> Result<RowDiffPage, RowDiffError> {
     let cursor = Cursor::begin(input, request).await?;
     let [before, after] = states;
     let Some(any) = after.or(before) else { return Ok(RowDiffPage::default()) };
     let comparison = Comparison::new(input, [before.unwrap_or(any), after.unwrap_or(any)], request)?;
     let (files, answers) = source::files();
-    let work = compare(input, states, comparison, &files, budget, cursor, request.limit);
+    let work = compare(input, states, comparison, &files, means, cursor, request.limit);
     // The third view is asked for nothing.
     answers.while_running([input.before, input.after, input.after], work).await
 }
@@ -62,9 +74,11 @@ impl Comparison {
             RowDiffError::Invalid(format!("{}: the options of its rule in merge.toml: {why}", input.root))
         })?;
         let keys = keys_of(&options.identity);
+        let condition = request.condition.as_deref().map(Condition::parse).transpose().map_err(of_engine)?;
         let wanted = |name: &str| {
             let named = |names: &[String]| names.iter().any(|one| one == name);
-            request.columns.is_empty() || named(&request.columns) || named(keys)
+            let in_condition = condition.as_ref().is_some_and(|condition| condition.names(name));
+            request.columns.is_empty() || named(&request.columns) || named(keys) || in_condition
         };
         let [before, after] = states.map(|state| arrow_schema(state, wanted));
         let (before, after) = (before?, after?);
@@ -84,7 +98,9 @@ impl Comparison {
         };
         let [before, after] = states.map(partitions);
         let partitions = [before?, after?];
-        Ok(Comparison { schema, identity: options.identity, key, partitions })
+        let filter = condition.map(|condition| condition.on(&schema.rows)).transpose().map_err(of_engine)?;
+        let (identity, sample) = (options.identity, request.sample);
+        Ok(Comparison { schema, identity, filter, sample, key, partitions })
     }
 
     fn columns(&self) -> SchemaRef {
@@ -120,33 +136,65 @@ fn known_columns(asked: &[String], states: [&Schema; 2]) -> Result<(), RowDiffEr
     }
 }
 
+/// A comparison under way.
+struct Running {
+    diff: RowDiff,
+    before: RowStream,
+    after: RowStream,
+    rows: SchemaRef,
+    /// The columns that say which row is which.
+    keys: Vec<String>,
+}
+
+impl Running {
+    /// Sorts the rows of both states. At most `listed` changes will be listed.
+    async fn begin(
+        input: &DiffInput<'_>,
+        states: [Option<&Snapshot>; 2],
+        comparison: Comparison,
+        files: &source::Files,
+        means: &RowMeans,
+        listed: usize,
+    ) -> Result<Running, RowDiffError> {
+        let (identity, rows) = (comparison.identity.clone(), comparison.columns());
+        let filter = comparison.filter.clone();
+        let versions = Versions::open(input, states, comparison, files).await?;
+        let [before, after] = versions.sorted(means).await?;
+        let group_bytes_max = means.budget.memory_bytes / PARTS_FOR_A_KEY;
+        let options =
+            DiffOptions { limit: listed, filter, group_bytes_max, ..DiffOptions::new(identity.clone()) };
+        let diff = RowDiff::new(rows.clone(), &options).map_err(of_engine)?;
+        Ok(Running { diff, before, after, rows, keys: keys_of(&identity).to_vec() })
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<DiffRow>>, RowDiffError> {
+        diff_next(&mut self.diff, &mut self.before, &mut self.after).await.map_err(of_engine)
+    }
+}
+
 async fn compare(
     input: &DiffInput<'_>,
     states: [Option<&Snapshot>; 2],
     comparison: Comparison,
     files: &source::Files,
-    budget: &RowBudget,
+    means: &RowMeans,
     cursor: Cursor,
     limit: usize,
 ) -> Result<RowDiffPage, RowDiffError> {
-    let (identity, rows) = (comparison.identity.clone(), comparison.columns());
-    let versions = Versions::open(input, states, comparison, files).await?;
-    let [mut before, mut after] = versions.sorted(budget).await?;
     let listed = cursor.skip.saturating_add(limit);
-    let options = DiffOptions { limit: listed, ..DiffOptions::new(identity.clone()) };
-    let mut diff = RowDiff::new(rows.clone(), &options).map_err(of_engine)?;
-    let keys = keys_of(&identity).to_vec();
-    let key: Vec<usize> = if keys.is_empty() { Vec::new() } else { diff.key().to_vec() };
+    let mut running = Running::begin(input, states, comparison, files, means, listed).await?;
+    let key: Vec<usize> = if running.keys.is_empty() { Vec::new() } else { running.diff.key().to_vec() };
     let (mut page, mut seen) = (Vec::new(), 0_usize);
-    while let Some(changes) = diff_next(&mut diff, &mut before, &mut after).await.map_err(of_engine)? {
+    while let Some(changes) = running.next().await? {
         for change in &changes {
             // The changes of one key come together, so that there may be more than were asked for.
             if seen >= cursor.skip && page.len() < limit {
-                page.push(changed_row(change, &rows, &key).map_err(of_engine)?);
+                page.push(changed_row(change, &running.rows, &key).map_err(of_engine)?);
             }
             seen = seen.saturating_add(1);
         }
     }
+    let Running { diff, rows, keys, .. } = running;
     let totals = diff.finish();
     let next = (totals.more || seen > listed).then(|| cursor.at(listed));
     let delta = totals.delta;
@@ -195,7 +243,7 @@ fn object(view: &RowView, columns: &[usize]) -> Result<Map<String, Value>, anabr
 
 /// What an error of the row engine means for a diff.
 fn of_engine(error: anabranch_rows::Error) -> RowDiffError {
-    use anabranch_rows::Error::{Incomparable, Sort, UnknownColumn};
+    use anabranch_rows::Error::{Condition, Incomparable, KeyTooCommon, ReservedColumn, Sort, UnknownColumn};
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     let mut message = String::new();
     while let Some(inner) = source {
@@ -210,7 +258,8 @@ fn of_engine(error: anabranch_rows::Error) -> RowDiffError {
     match error {
         Incomparable { .. } => RowDiffError::Unsupported(message),
         UnknownColumn { .. } => RowDiffError::Invalid(format!("{message}: correct the rule in merge.toml")),
-        Sort(_) => RowDiffError::TooLarge(message),
+        Condition { .. } | ReservedColumn { .. } => RowDiffError::Invalid(message),
+        Sort(_) | KeyTooCommon { .. } => RowDiffError::TooLarge(message),
         _ => RowDiffError::Damaged(message),
     }
 }

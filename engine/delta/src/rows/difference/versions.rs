@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_merge::{DiffInput, RowDiffError, UnitView};
+use anabranch_merge::{DiffInput, RowDiffError, Sample, UnitView};
 use anabranch_rows::Side;
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::scan::{self, FileScan, RowMask, RowStream, SortBudget};
@@ -13,12 +13,13 @@ use arrow::datatypes::SchemaRef;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use roaring::RoaringTreemap;
 
+use super::sample::sampled;
 use super::{Comparison, of_engine};
 use crate::action::{Add, DataPath};
 use crate::plan::changed_files;
 use crate::rows::partition::Partitions;
 use crate::rows::vector::deleted_rows;
-use crate::rows::{RowBudget, source};
+use crate::rows::{RowMeans, source};
 use crate::snapshot::{LiveFiles, Snapshot};
 
 /// How many rows a batch has.
@@ -38,6 +39,7 @@ pub(super) struct Versions {
     versions: [Version; 2],
     rows: SchemaRef,
     key: Vec<usize>,
+    sample: Option<Sample>,
 }
 
 /// A state whose files are being looked up.
@@ -60,7 +62,7 @@ impl Versions {
         files: &source::Files,
     ) -> Result<Versions, RowDiffError> {
         let rows = comparison.columns();
-        let Comparison { schema, key, partitions: [old, new], .. } = comparison;
+        let Comparison { schema, key, sample, partitions: [old, new], .. } = comparison;
         let opening = |view, side, name, partitions| {
             let projection = schema.projections.get(side);
             Opening { view, side, name, files, projection, partitions, opened: Vec::new() }
@@ -88,14 +90,18 @@ impl Versions {
                 (None, None) => {}
             }
         }
-        Ok(Versions { versions: [old.done(), new.done()], rows, key })
+        Ok(Versions { versions: [old.done(), new.done()], rows, key, sample })
     }
 
     /// The rows of both states.
-    pub(super) async fn sorted(self, budget: &RowBudget) -> Result<[RowStream; 2], RowDiffError> {
-        let [before, after] = self.versions;
-        let before = sorted(before.unsorted(&self.rows, &self.key), &self.rows, &self.key, budget).await?;
-        let after = sorted(after.unsorted(&self.rows, &self.key), &self.rows, &self.key, budget).await?;
+    pub(super) async fn sorted(self, means: &RowMeans) -> Result<[RowStream; 2], RowDiffError> {
+        let Versions { versions: [before, after], rows, key, sample } = self;
+        let unsorted = |version: Version| match sample {
+            None => Ok(version.unsorted(&rows, &key)),
+            Some(sample) => sampled(version.unsorted(&rows, &key), &rows, &key, sample).map_err(of_engine),
+        };
+        let before = sorted(unsorted(before)?, &rows, &key, means).await?;
+        let after = sorted(unsorted(after)?, &rows, &key, means).await?;
         Ok([before, after])
     }
 }
@@ -171,12 +177,14 @@ async fn sorted(
     mut unsorted: RowStream,
     rows: &SchemaRef,
     key: &[usize],
-    budget: &RowBudget,
+    means: &RowMeans,
 ) -> Result<RowStream, RowDiffError> {
+    let budget = &means.budget;
     let share = budget.memory_bytes / PARTS_OF_MEMORY;
-    let (mut batches, mut bytes) = (Vec::new(), 0_usize);
+    let (mut batches, mut rows_read, mut bytes) = (Vec::new(), 0_usize, 0_usize);
     while let Some(batch) = unsorted.try_next().await.map_err(of_engine)? {
         bytes = bytes.saturating_add(batch.get_array_memory_size());
+        rows_read = rows_read.saturating_add(batch.num_rows());
         batches.push(batch);
         if bytes <= share {
             continue;
@@ -187,15 +195,23 @@ async fn sorted(
                  what does not fit"
             )));
         };
+        let memory_bytes = budget.memory_bytes / 2;
         let on_disk = SortBudget {
-            memory_bytes: budget.memory_bytes / 2,
+            memory_bytes,
             folder,
             disk_bytes_max: budget.disk_bytes / 2,
-            batch_rows: BATCH_ROWS,
+            batch_rows: scan::batch_rows(memory_bytes, rows_read, bytes, BATCH_ROWS),
+            meter: means.meter.clone(),
         };
         let all = stream::iter(batches.into_iter().map(Ok)).chain(unsorted).boxed();
         return Ok(scan::sort(rows.clone(), key, all, &on_disk).map_err(of_engine)?.boxed());
     }
     let sorted = sort_batches(rows, key, &batches, BATCH_ROWS).map_err(of_engine)?;
-    Ok(stream::iter(sorted.into_iter().map(Ok)).boxed())
+    let held = means.meter.hold(bytes);
+    let counted = move |batch| {
+        // Counted as long as the stream is.
+        let _ = &held;
+        Ok(batch)
+    };
+    Ok(stream::iter(sorted.into_iter().map(counted)).boxed())
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anabranch_merge::{
     ConflictKind, DiffInput, DiffOutcome, MergeInput, MergeOutcome, Merger, MergerDescription, RowDiffError,
-    RowDiffPage, RowDiffRequest, ViewError,
+    RowDiffPage, RowDiffRequest, RowSink, ViewError,
 };
 use async_trait::async_trait;
 
@@ -70,5 +70,14 @@ impl Merger for MeteredMerger {
         request: &RowDiffRequest,
     ) -> Result<RowDiffPage, RowDiffError> {
         self.inner.diff_rows(input, request).await
+    }
+
+    async fn stream_rows(
+        &self,
+        input: DiffInput<'_>,
+        request: &RowDiffRequest,
+        sink: &dyn RowSink,
+    ) -> Result<(), RowDiffError> {
+        self.inner.stream_rows(input, request, sink).await
     }
 }
