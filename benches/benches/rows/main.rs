@@ -42,8 +42,13 @@ fn parquet(from: i64, to: i64, ours: bool, theirs: bool) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-fn add(unit: &mut MemoryUnit, path: &str, body: Vec<u8>, rows: i64) -> Value {
-    let stats = json!({ "numRecords": rows }).to_string();
+/// A file of these rows, with the statistics that every writer gives.
+fn add(unit: &mut MemoryUnit, path: &str, body: Vec<u8>, rows: std::ops::Range<i64>) -> Value {
+    let stats = json!({
+        "numRecords": rows.end - rows.start,
+        "minValues": {"id": rows.start}, "maxValues": {"id": rows.end - 1}, "nullCount": {"id": 0},
+    });
+    let stats = stats.to_string();
     let add = json!({"add": {"path": path, "partitionValues": {}, "size": body.len(), "modificationTime": 1,
         "dataChange": true, "stats": stats}});
     unit.put(path, body);
@@ -71,7 +76,7 @@ fn side(label: &str, objects: &Arc<MemoryObjects>, ours: bool, theirs: bool) -> 
     let part = ROWS / FILES;
     for file in 0..FILES {
         let body = parquet(file * part, (file + 1) * part, false, false);
-        actions.push(add(&mut unit, &format!("base-{file}.parquet"), body, part));
+        actions.push(add(&mut unit, &format!("base-{file}.parquet"), body, file * part..(file + 1) * part));
     }
     commit(&mut unit, 0, "WRITE", actions);
     if ours || theirs {
@@ -80,7 +85,8 @@ fn side(label: &str, objects: &Arc<MemoryObjects>, ours: bool, theirs: bool) -> 
             let path = format!("base-{file}.parquet");
             actions.push(json!({"remove": {"path": path, "deletionTimestamp": 1, "dataChange": true}}));
             let body = parquet(file * part, (file + 1) * part, ours, theirs);
-            actions.push(add(&mut unit, &format!("{label}-{file}.parquet"), body, part));
+            let rows = file * part..(file + 1) * part;
+            actions.push(add(&mut unit, &format!("{label}-{file}.parquet"), body, rows));
         }
         commit(&mut unit, 1, "UPDATE", actions);
     }
