@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anabranch_merge::{
-    Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput,
-    MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest,
-    UnitKind, UnitView, Verification, ViewError, full_message,
+    ACCEPT_CHOICE, Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit,
+    MergeInput, MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage,
+    RowDiffRequest, UnitKind, UnitView, Verification, ViewError, full_message,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -15,6 +15,7 @@ use crate::lint::lint;
 use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
 use crate::rows::{Failed, MergedRows, RowBudget, States, check_options, merge_rows};
+use crate::validate::{SharedKeys, shared_keys};
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
 
@@ -117,6 +118,7 @@ impl DeltaMerger {
             merge_time_ms: input.merge_time_ms,
             seed: input.seed,
             source: input.source,
+            shared: None,
             merged: None,
         };
         let states = States { base: &base.snapshot, ours: &ours.snapshot, theirs: &theirs.snapshot };
@@ -145,50 +147,51 @@ impl DeltaMerger {
         Ok((edits, report))
     }
 
-    /// Plans a merge. Where both sides changed rows of the same files, these are merged first.
+    /// Plans a merge. Where both sides changed rows of the same files, or added rows of one key, these are merged first.
     async fn plan_with_rows(
         &self,
         input: &MergeInput<'_>,
         plan_input: PlanInput<'_>,
         states: States<'_>,
     ) -> Result<(Plan, Option<MergedRows>), Stop> {
-        let wanted = match plan(plan_input.clone()) {
-            Planned::Ready(plan) => return Ok((plan, None)),
-            Planned::Conflicts { findings, notes } => return Err(Stop::Conflicts { findings, notes }),
+        let mut planned = plan(plan_input.clone());
+        let shared = match shared_keys(input, states, &planned, &self.rows).await {
+            Ok(shared) => shared,
+            Err(Failed::Unmergeable(why)) => SharedKeys::unverifiable(why),
+            Err(failed) => return Err(stop(input, failed, Vec::new(), planned.into_notes())),
+        };
+        let mut open = unaccepted(input, shared.unverifiable_finding());
+        if !shared.files.is_empty() {
+            planned = plan(PlanInput { shared: Some(&shared.files), ..plan_input.clone() });
+        }
+        let wanted = match planned {
+            Planned::Ready(plan) if open.is_empty() => return Ok((plan, None)),
+            Planned::Ready(Plan { notes, .. }) => return Err(Stop::Conflicts { findings: open, notes }),
+            Planned::Conflicts { findings, notes, .. } => {
+                open.extend(findings);
+                return Err(Stop::Conflicts { findings: open, notes });
+            }
             Planned::Broken(message) => return Err(broken(input.root, message)),
             Planned::Rows(wanted) => *wanted,
         };
-        let RowsWanted { component, mut findings, files, notes } = wanted;
+        let RowsWanted { component, findings, files, notes, .. } = wanted;
+        open.extend(findings);
         let rows = match merge_rows(input, states, &component, self.rows.clone()).await {
-            Ok(rows) if findings.is_empty() => rows,
-            Ok(_) => return Err(Stop::Conflicts { findings, notes }),
-            Err(Failed::Conflicts(rows)) => {
-                findings.extend(rows);
-                return Err(Stop::Conflicts { findings, notes });
-            }
+            Ok(rows) if open.is_empty() => rows,
+            Ok(_) => return Err(Stop::Conflicts { findings: open, notes }),
             Err(Failed::Unmergeable(why)) => {
-                findings.extend(files.into_iter().map(|finding| finding.because(&why)));
-                return Err(Stop::Conflicts { findings, notes });
+                open.extend(files.into_iter().map(|finding| finding.because(&why)));
+                open.extend(unaccepted(input, shared.violations(&why)));
+                if open.is_empty() {
+                    // Only rows of shared keys were to be merged, and somebody took them as they are.
+                    return ready(input, plan(plan_input));
+                }
+                return Err(Stop::Conflicts { findings: open, notes });
             }
-            Err(Failed::Options(why)) => {
-                let message = format!("{}: the options of its rule in merge.toml: {why}", input.root);
-                return Err(Stop::Failed(Failure { reason: FailureReason::Broken, message }));
-            }
-            Err(Failed::TooLarge(why)) => {
-                let message = format!("{}: {why}", input.root);
-                return Err(Stop::Failed(Failure { reason: FailureReason::Limit, message }));
-            }
-            Err(Failed::Storage(error)) => return Err(error.into()),
-            Err(Failed::Engine(error)) => {
-                return Err(broken(input.root, format!("its rows: {}", full_message(&error))));
-            }
+            Err(failed) => return Err(stop(input, failed, open, notes)),
         };
-        match plan(PlanInput { merged: Some(&rows.component), ..plan_input }) {
-            Planned::Ready(plan) => Ok((plan, Some(rows))),
-            Planned::Conflicts { findings, notes } => Err(Stop::Conflicts { findings, notes }),
-            Planned::Rows(_) => Err(broken(input.root, "its rows are merged and still contested")),
-            Planned::Broken(message) => Err(broken(input.root, message)),
-        }
+        let (plan, _) = ready(input, plan(PlanInput { merged: Some(&rows.component), ..plan_input }))?;
+        Ok((plan, Some(rows)))
     }
 
     /// Reads the logs of all sides. Base comes first: the others go on from its state.
@@ -249,6 +252,45 @@ impl DeltaMerger {
             }
         }
     }
+}
+
+/// A plan for which all rows are there.
+fn ready(input: &MergeInput<'_>, planned: Planned) -> Result<(Plan, Option<MergedRows>), Stop> {
+    match planned {
+        Planned::Ready(plan) => Ok((plan, None)),
+        Planned::Conflicts { findings, notes, .. } => Err(Stop::Conflicts { findings, notes }),
+        Planned::Rows(_) => Err(broken(input.root, "its rows are merged and still contested")),
+        Planned::Broken(message) => Err(broken(input.root, message)),
+    }
+}
+
+/// How a merge ends whose rows could not be read or merged, beside what was `found` already.
+fn stop(input: &MergeInput<'_>, failed: Failed, mut found: Vec<Finding>, notes: Vec<String>) -> Stop {
+    let failure = |reason, message| Stop::Failed(Failure { reason, message });
+    match failed {
+        Failed::Conflicts(findings) => {
+            found.extend(findings);
+            Stop::Conflicts { findings: found, notes }
+        }
+        Failed::Unmergeable(why) => broken(input.root, why),
+        Failed::Options(why) => {
+            let message = format!("{}: the options of its rule in merge.toml: {why}", input.root);
+            failure(FailureReason::Broken, message)
+        }
+        Failed::TooLarge(why) => failure(FailureReason::Limit, format!("{}: {why}", input.root)),
+        Failed::Storage(error) => error.into(),
+        Failed::Engine(error) => broken(input.root, format!("its rows: {}", full_message(&error))),
+    }
+}
+
+/// The violations that nobody accepted.
+fn unaccepted(input: &MergeInput<'_>, violations: Vec<Finding>) -> Vec<Finding> {
+    let accepted = |finding: &Finding| {
+        let id = finding.clone().into_conflict(input.root).id();
+        let of_it = input.resolutions.iter().find(|resolution| resolution.conflict == id);
+        of_it.is_some_and(|resolution| resolution.choice == ACCEPT_CHOICE)
+    };
+    violations.into_iter().filter(|finding| !accepted(finding)).collect()
 }
 
 fn report_of(plan: Plan) -> MergeReport {

@@ -156,6 +156,9 @@ pub struct Choice {
 /// The choice that puts an uploaded object in the place of one that both sides changed.
 pub const OBJECT_CHOICE: &str = "object";
 
+/// The choice that lets a violation stand: the rows are merged as they are.
+pub const ACCEPT_CHOICE: &str = "accept";
+
 /// One thing that could not be decided.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Conflict {

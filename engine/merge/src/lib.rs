@@ -17,7 +17,9 @@ mod three_way;
 mod transaction;
 mod views;
 
-pub use conflict::{Choice, Conflict, ConflictId, ConflictKind, ConflictValue, OBJECT_CHOICE, Resolution};
+pub use conflict::{
+    ACCEPT_CHOICE, Choice, Conflict, ConflictId, ConflictKind, ConflictValue, OBJECT_CHOICE, Resolution,
+};
 pub use merger::{
     DiffInput, DiffOutcome, EntryChange, EntryMerge, MergeInput, Merger, MergerDescription, NewObject,
     ObjectAttributes, UnitKind, UnitView, UnitWriter, ViewError,

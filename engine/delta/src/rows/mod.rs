@@ -7,12 +7,13 @@
 mod conflicts;
 mod difference;
 mod options;
-mod partition;
-mod schema;
+pub(crate) mod partition;
+pub(crate) mod schema;
 mod sides;
-mod source;
+pub(crate) mod sorted;
+pub(crate) mod source;
 mod statistics;
-mod vector;
+pub(crate) mod vector;
 mod write;
 
 use std::collections::BTreeSet;

@@ -47,7 +47,7 @@ pub(crate) fn row_options(options: &Value) -> Result<MergeOptions, String> {
 }
 
 /// The options that a rule for a Delta table may have.
-const KNOWN: [&str; 4] = ["keys", "policies", "cell-wise", "on-log-cleaned"];
+const KNOWN: [&str; 5] = ["keys", "policies", "cell-wise", "on-log-cleaned", "unique"];
 
 /// Checks the options of a rule, as far as they can be without a table.
 pub(crate) fn check_options(options: &Value) -> Result<(), String> {
