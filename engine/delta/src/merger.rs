@@ -7,6 +7,7 @@ use anabranch_merge::{
     MergeInput, MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage,
     RowDiffRequest, UnitKind, UnitView, Verification, ViewError, full_message,
 };
+use anabranch_rows::PerSide;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
@@ -15,7 +16,8 @@ use crate::lint::lint;
 use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
 use crate::rows::{Failed, MergedRows, RowBudget, States, check_options, merge_rows};
-use crate::validate::{SharedKeys, shared_keys};
+use crate::snapshot::LiveFiles;
+use crate::validate::{Places, SharedKeys, shared_keys, violations, written};
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
 
@@ -122,7 +124,16 @@ impl DeltaMerger {
             merged: None,
         };
         let states = States { base: &base.snapshot, ours: &ours.snapshot, theirs: &theirs.snapshot };
-        let (plan, rows) = self.plan_with_rows(input, plan_input, states).await?;
+        let mut reached = self.plan_with_rows(input, plan_input, states).await?;
+        let violations = self.check(input, states, &reached).await?;
+        reached.findings.extend(violations);
+        let (plan, rows) = match reached {
+            Reached { plan: Some(plan), rows, findings, .. } if findings.is_empty() => (plan, rows),
+            Reached { plan, findings, mut notes, .. } => {
+                notes.extend(plan.into_iter().flat_map(|plan| plan.notes));
+                return Err(Stop::Conflicts { findings, notes });
+            }
+        };
         let merged = lint(&ours.snapshot, &plan.commits, &plan.live)
             .map_err(|rules| broken(input.root, rules.join("; ")))?;
         let (mut edits, findings) = link_objects(input, &plan, &merged).await?;
@@ -153,7 +164,7 @@ impl DeltaMerger {
         input: &MergeInput<'_>,
         plan_input: PlanInput<'_>,
         states: States<'_>,
-    ) -> Result<(Plan, Option<MergedRows>), Stop> {
+    ) -> Result<Reached, Stop> {
         let mut planned = plan(plan_input.clone());
         let shared = match shared_keys(input, states, &planned, &self.rows).await {
             Ok(shared) => shared,
@@ -164,34 +175,47 @@ impl DeltaMerger {
         if !shared.files.is_empty() {
             planned = plan(PlanInput { shared: Some(&shared.files), ..plan_input.clone() });
         }
-        let wanted = match planned {
-            Planned::Ready(plan) if open.is_empty() => return Ok((plan, None)),
-            Planned::Ready(Plan { notes, .. }) => return Err(Stop::Conflicts { findings: open, notes }),
-            Planned::Conflicts { findings, notes, .. } => {
-                open.extend(findings);
-                return Err(Stop::Conflicts { findings: open, notes });
-            }
-            Planned::Broken(message) => return Err(broken(input.root, message)),
-            Planned::Rows(wanted) => *wanted,
-        };
-        let RowsWanted { component, findings, files, notes, .. } = wanted;
+        let Planned::Rows(wanted) = planned else { return Reached::of(input, planned, open) };
+        let RowsWanted { component, findings, files, notes, live } = *wanted;
         open.extend(findings);
         let rows = match merge_rows(input, states, &component, self.rows.clone()).await {
-            Ok(rows) if open.is_empty() => rows,
-            Ok(_) => return Err(Stop::Conflicts { findings: open, notes }),
+            Ok(rows) => rows,
+            Err(Failed::Conflicts(rows)) => {
+                open.extend(rows);
+                return Ok(Reached { findings: open, notes, live, ..Reached::default() });
+            }
             Err(Failed::Unmergeable(why)) => {
                 open.extend(files.into_iter().map(|finding| finding.because(&why)));
                 open.extend(unaccepted(input, shared.violations(&why)));
                 if open.is_empty() {
                     // Only rows of shared keys were to be merged, and somebody took them as they are.
-                    return ready(input, plan(plan_input));
+                    return Reached::of(input, plan(plan_input), open);
                 }
-                return Err(Stop::Conflicts { findings: open, notes });
+                return Ok(Reached { findings: open, notes, live, ..Reached::default() });
             }
             Err(failed) => return Err(stop(input, failed, open, notes)),
         };
-        let (plan, _) = ready(input, plan(PlanInput { merged: Some(&rows.component), ..plan_input }))?;
-        Ok((plan, Some(rows)))
+        let planned = plan(PlanInput { merged: Some(&rows.component), ..plan_input });
+        Ok(Reached { rows: Some(rows), ..Reached::of(input, planned, open)? })
+    }
+
+    /// What the rows break that the merge brings together, as far as they are decided.
+    async fn check(
+        &self,
+        input: &MergeInput<'_>,
+        states: States<'_>,
+        reached: &Reached,
+    ) -> Result<Vec<Finding>, Stop> {
+        let new = reached.rows.as_ref().map(|rows| written(&rows.edits)).unwrap_or_default();
+        let views: PerSide<&dyn UnitView> =
+            PerSide { base: input.base, ours: input.ours, theirs: input.theirs };
+        let places = Places { views, new: &new };
+        let found =
+            violations(states, reached.live(), places, input.options, input.resolutions, &self.rows).await;
+        match found {
+            Ok(found) => Ok(unaccepted(input, found)),
+            Err(failed) => Err(stop(input, failed, reached.findings.clone(), reached.notes.clone())),
+        }
     }
 
     /// Reads the logs of all sides. Base comes first: the others go on from its state.
@@ -254,13 +278,36 @@ impl DeltaMerger {
     }
 }
 
-/// A plan for which all rows are there.
-fn ready(input: &MergeInput<'_>, planned: Planned) -> Result<(Plan, Option<MergedRows>), Stop> {
-    match planned {
-        Planned::Ready(plan) => Ok((plan, None)),
-        Planned::Conflicts { findings, notes, .. } => Err(Stop::Conflicts { findings, notes }),
-        Planned::Rows(_) => Err(broken(input.root, "its rows are merged and still contested")),
-        Planned::Broken(message) => Err(broken(input.root, message)),
+/// How far a merge was planned.
+#[derive(Default)]
+struct Reached {
+    /// The plan, if everything is decided.
+    plan: Option<Plan>,
+    /// The rows that were merged for it.
+    rows: Option<MergedRows>,
+    /// What is not decided.
+    findings: Vec<Finding>,
+    notes: Vec<String>,
+    /// Without a plan, the files as far as they are decided.
+    live: LiveFiles,
+}
+
+impl Reached {
+    /// What was planned once all rows are there, beside what else was found.
+    fn of(input: &MergeInput<'_>, planned: Planned, mut findings: Vec<Finding>) -> Result<Reached, Stop> {
+        match planned {
+            Planned::Ready(plan) => Ok(Reached { plan: Some(plan), findings, ..Reached::default() }),
+            Planned::Conflicts { findings: found, notes, live } => {
+                findings.extend(found);
+                Ok(Reached { findings, notes, live, ..Reached::default() })
+            }
+            Planned::Rows(_) => Err(broken(input.root, "its rows are merged and still contested")),
+            Planned::Broken(message) => Err(broken(input.root, message)),
+        }
+    }
+
+    fn live(&self) -> &LiveFiles {
+        self.plan.as_ref().map_or(&self.live, |plan| &plan.live)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decides a merge: three states and the commits that are there become a plan or a complete list of conflicts. Pure.
 
 mod contested;
+mod demands;
 mod features;
 mod files;
 mod finding;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use anabranch_merge::{ConflictKind, RowTotals};
 
 pub use contested::{Component, MergedComponent};
+pub(crate) use demands::{RowRule, row_rules};
 pub use finding::Finding;
 pub use history::{ChangedFiles, History, changed_files, same_live};
 pub use replay::{PlannedCommit, WantedObject};

@@ -9,13 +9,32 @@ use serde_json::Value;
 use crate::action::Add;
 use crate::snapshot::LiveFiles;
 
-/// Rows of one file.
+/// Rows of one file: those that it shows.
 #[derive(Clone, Debug)]
 pub(crate) struct FileRows {
     /// The file.
     pub(crate) add: Arc<Add>,
-    /// The same file with other deletion vectors: of the rows that it shows, only those count which all of these hide.
+    /// The same file with other deletion vectors: only rows count that all of these hide.
     pub(crate) hidden_in: Vec<Arc<Add>>,
+    /// The same file with another deletion vector: only rows count that it shows.
+    pub(crate) shown_in: Option<Arc<Add>>,
+}
+
+impl FileRows {
+    /// All rows that a file shows.
+    pub(crate) fn all(add: &Arc<Add>) -> FileRows {
+        FileRows { add: add.clone(), hidden_in: Vec::new(), shown_in: None }
+    }
+}
+
+/// The rows that both states show.
+pub(crate) fn rows_shared(live: &LiveFiles, other: &LiveFiles) -> Vec<FileRows> {
+    let shared = |(key, add): (&Arc<str>, &Arc<Add>)| {
+        let known = other.get(key)?;
+        let shown_in = Some(known.clone()).filter(|known| !known.same_file(add));
+        Some(FileRows { shown_in, ..FileRows::all(add) })
+    };
+    live.iter().filter_map(shared).collect()
 }
 
 /// The rows of `live` that none of the `known` states shows.
@@ -29,7 +48,7 @@ pub(crate) fn rows_beyond(live: &LiveFiles, known: &[&LiveFiles]) -> Vec<FileRow
                 Some(other) => hidden_in.push(other.clone()),
             }
         }
-        Some(FileRows { add: add.clone(), hidden_in })
+        Some(FileRows { hidden_in, ..FileRows::all(add) })
     };
     live.iter().filter_map(beyond).collect()
 }
@@ -189,7 +208,7 @@ mod tests {
         let body = format!(
             r#"{{"path":"{path}","partitionValues":{partition},"size":1,"modificationTime":0,"dataChange":true,"stats":{stats}}}"#
         );
-        FileRows { add: Arc::new(Add::parse(&body).unwrap()), hidden_in: Vec::new() }
+        FileRows::all(&Arc::new(Add::parse(&body).unwrap()))
     }
 
     fn share(left: &[FileRows], right: &[FileRows], columns: &[&str]) -> (usize, usize) {

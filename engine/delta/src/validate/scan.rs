@@ -112,10 +112,14 @@ impl<'a> Scan<'a> {
         for other in &rows.hidden_in {
             hidden_in.extend(self.hidden(other).await?);
         }
+        let shown_in = match &rows.shown_in {
+            Some(other) => self.hidden(other).await?,
+            None => None,
+        };
         let scan = FileScan {
             source: self.files.source(side, path, entry),
             projection: self.columns.projection.clone(),
-            deleted: mask(hidden, hidden_in),
+            deleted: mask([hidden, shown_in], hidden_in),
             range: KeyRange::all(),
             number: Some(i64::try_from(self.opened.len()).unwrap_or(i64::MAX)),
             batch_rows: BATCH_ROWS,
@@ -180,13 +184,13 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Leaves out rows that are hidden, and those that one of the other states shows.
-fn mask(hidden: Option<RoaringTreemap>, hidden_in: Vec<RoaringTreemap>) -> Option<RowMask> {
-    if hidden.is_none() && hidden_in.is_empty() {
+/// Leaves out rows that one of two vectors hides, and those that one of the other states shows.
+fn mask(hidden: [Option<RoaringTreemap>; 2], hidden_in: Vec<RoaringTreemap>) -> Option<RowMask> {
+    if hidden.iter().all(Option::is_none) && hidden_in.is_empty() {
         return None;
     }
     Some(Arc::new(move |row| {
-        hidden.as_ref().is_some_and(|hidden| hidden.contains(row))
+        hidden.iter().flatten().any(|hidden| hidden.contains(row))
             || hidden_in.iter().any(|other| !other.contains(row))
     }))
 }

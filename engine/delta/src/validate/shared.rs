@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anabranch_merge::{ACCEPT_CHOICE, Choice, ConflictKind, MergeInput};
+use anabranch_merge::{ConflictKind, MergeInput};
 use anabranch_rows::{Identity, PerSide, key_columns};
 use serde_json::{Value, json};
 
 use super::files::{FileRows, may_share, rows_beyond};
 use super::keys::{Group, each_repeated};
 use super::scan::{Columns, Places, Scan};
+use super::{declared, violation_choices};
 use crate::plan::{Finding, Planned};
 use crate::rows::sorted::{Unsorted, sorted};
 use crate::rows::{Failed, RowBudget, States, row_options, source};
@@ -45,7 +46,7 @@ pub(crate) async fn shared_keys(
     planned: &Planned,
     budget: &RowBudget,
 ) -> Result<SharedKeys, Failed> {
-    if input.options.get("unique") == Some(&Value::Bool(false)) {
+    if !declared(input.options).map_err(Failed::Options)?.keys_apart {
         return Ok(SharedKeys::default());
     }
     let options = row_options(input.options).map_err(Failed::Options)?;
@@ -162,14 +163,4 @@ impl SharedKeys {
         }
         findings
     }
-}
-
-/// The ways out of a violation.
-pub(crate) fn violation_choices() -> Vec<Choice> {
-    let choice = |id: &str, label: &str| Choice { id: id.into(), label: label.into() };
-    vec![
-        choice("ours", "keep the destination's table whole"),
-        choice("theirs", "take the source's table whole"),
-        choice(ACCEPT_CHOICE, "merge all the same"),
-    ]
 }

@@ -28,6 +28,8 @@ pub(crate) struct Table {
     files: BTreeMap<String, Rows>,
     /// Told apart from the files of other branches.
     branch: &'static str,
+    properties: serde_json::Map<String, serde_json::Value>,
+    required: Vec<&'static str>,
 }
 
 fn parquet(rows: &Rows) -> Vec<u8> {
@@ -41,9 +43,8 @@ fn parquet(rows: &Rows) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-fn schema() -> String {
-    let field =
-        |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": true, "metadata": {}});
+fn schema(required: &[&str]) -> String {
+    let field = |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": !required.contains(&name), "metadata": {}});
     json!({"type": "struct", "fields": [field("id", "long"), field("name", "string"), field("n", "long")]})
         .to_string()
 }
@@ -54,17 +55,22 @@ impl Table {
     }
 
     pub(crate) fn with_properties(rows: &[Rows], properties: serde_json::Value) -> Table {
-        let mut table = Table { bodies: Bodies::new(), version: 0, files: BTreeMap::new(), branch: "base" };
-        let mut actions = vec![
-            json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}),
-            json!({"metaData": {"id": "t", "format": {"provider": "parquet", "options": {}}, "schemaString": schema(),
-                "partitionColumns": [], "configuration": properties, "createdTime": 0}}),
-        ];
+        let serde_json::Value::Object(properties) = properties else { panic!("properties are an object") };
+        let (bodies, files, required) = (Bodies::new(), BTreeMap::new(), Vec::new());
+        let mut table = Table { bodies, version: 0, files, branch: "base", properties, required };
+        let mut actions =
+            vec![json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 4}}), table.description()];
         for rows in rows {
             actions.push(table.add(rows.clone(), true));
         }
         table.commit("CREATE TABLE AS SELECT", actions);
         table
+    }
+
+    fn description(&self) -> serde_json::Value {
+        json!({"metaData": {"id": "t", "format": {"provider": "parquet", "options": {}},
+            "schemaString": schema(&self.required), "partitionColumns": [], "configuration": self.properties,
+            "createdTime": 0}})
     }
 
     pub(crate) fn fork(&self, branch: &'static str) -> Table {
@@ -148,6 +154,14 @@ impl Table {
                 rows.iter_mut().filter(|(id, _)| ids.contains(id)).for_each(|(_, cells)| cells.1 = *n);
             }),
             Step::Delete(ids) => self.change("DELETE", ids, |rows| rows.retain(|id, _| !ids.contains(id))),
+            Step::Constrain(condition) => {
+                self.properties.insert("delta.constraints.rule".into(), json!(condition));
+                self.commit("ADD CONSTRAINT", vec![self.description()]);
+            }
+            Step::Require(column) => {
+                self.required.push(column);
+                self.commit("CHANGE COLUMN", vec![self.description()]);
+            }
             Step::Optimize => self.rewrite("OPTIMIZE", self.files.keys().cloned().collect(), false, |_| ()),
         }
     }
@@ -159,6 +173,8 @@ pub(crate) enum Step {
     Rename(BTreeSet<i64>, String),
     Number(BTreeSet<i64>, Option<i64>),
     Delete(BTreeSet<i64>),
+    Constrain(&'static str),
+    Require(&'static str),
     Optimize,
 }
 
@@ -171,7 +187,7 @@ fn some_ids() -> impl Strategy<Value = BTreeSet<i64>> {
 }
 
 /// New rows of a branch get ids of its own, or rarely one that the other may take too.
-fn steps(first_new: i64) -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps(first_new: i64) -> impl Strategy<Value = Vec<Step>> {
     let id = prop_oneof![5 => first_new..first_new + 20, 1 => Just(99_i64)];
     let step = prop_oneof![
         2 => (id, cells()).prop_map(|(id, cells)| Step::Append(id, cells)),
@@ -184,7 +200,7 @@ fn steps(first_new: i64) -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Drops appends of an id that is there already: the model has one row for each.
-fn apply(table: &mut Table, steps: &[Step]) {
+pub(crate) fn apply(table: &mut Table, steps: &[Step]) {
     for step in steps {
         if !matches!(step, Step::Append(id, _) if table.rows().contains_key(id)) {
             table.run(step);

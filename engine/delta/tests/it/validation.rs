@@ -1,12 +1,15 @@
 //! What must hold of the rows that a merge brings together.
 
+use std::collections::BTreeSet;
+
 use anabranch_delta::DeltaMerger;
 use anabranch_merge::test_support::UnitCase;
 use anabranch_merge::{Conflict, ConflictKind, MergeOutcome, Resolution};
+use proptest::prelude::*;
 use serde_json::json;
 
-use crate::fixtures::{Merged, merge};
-use crate::rows::{Step, Table, base_table, read, unit};
+use crate::fixtures::{self, Merged, merge};
+use crate::rows::{Step, Table, apply, base_table, read, steps, unit};
 
 fn append(id: i64, name: &str) -> Step {
     Step::Append(id, (name.to_owned(), Some(id)))
@@ -95,4 +98,183 @@ async fn files_whose_statistics_tell_their_keys_apart_are_not_read() {
         data.map(|access| access.path).collect::<Vec<_>>()
     };
     assert_eq!((read(&open.ours), read(&open.theirs)), (vec![], vec![]));
+}
+
+/// Kinds and messages of a merge and of the same with the sides swapped.
+async fn outcomes(case: &UnitCase) -> [Vec<String>; 2] {
+    let shown = |outcome: &MergeOutcome| match outcome {
+        MergeOutcome::Merged { .. } => vec!["merged".to_owned()],
+        MergeOutcome::Conflicts { conflicts, .. } => {
+            conflicts.iter().map(|conflict| format!("{}: {}", conflict.kind, conflict.message)).collect()
+        }
+        MergeOutcome::Failed(failure) => vec![format!("failed: {}", failure.message)],
+    };
+    let merger = DeltaMerger::new();
+    let (merged, swapped) = (merge(&merger, case).await, merge(&merger, &case.swapped()).await);
+    [shown(&merged.outcome), shown(&swapped.outcome)]
+}
+
+async fn check(case: &UnitCase, expected: &[&str], swapped: &[&str]) {
+    assert_eq!(outcomes(case).await, [expected.to_vec(), swapped.to_vec()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_checked_against_a_constraint_that_the_other_side_added() {
+    let case = |condition| {
+        appended(&base_table(), &[Step::Constrain(condition)], &[append(20, "a"), append(21, "b")], json!({}))
+    };
+    check(&case("id < 100"), &["merged"], &["merged"]).await;
+    check(
+        &case("id <> 20"),
+        &["constraint-violation: 1 row that theirs wrote breaks rule (id <> 20), which ours added"],
+        &["constraint-violation: 1 row that ours wrote breaks rule (id <> 20), which theirs added"],
+    )
+    .await;
+    check(
+        &case("n / 2 < 100"),
+        &["constraint-unverifiable: rule (n / 2 < 100), which ours added, cannot be checked here for the rows of theirs: \
+           n / 2 is not evaluated here"],
+        &["constraint-unverifiable: rule (n / 2 < 100), which theirs added, cannot be checked here for the rows of ours: \
+           n / 2 is not evaluated here"],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_is_no_answer_to_a_constraint_and_breaks_not_null() {
+    let null = Step::Append(20, ("a".to_owned(), None));
+    let case = |rule| appended(&base_table(), &[rule], std::slice::from_ref(&null), json!({"keys": "id"}));
+    let violated = case(Step::Constrain("n < 100"));
+    let refused = merge(&DeltaMerger::new(), &violated).await;
+    let found = conflicts(&refused);
+    assert_eq!(found[0].kind, ConflictKind::ConstraintViolation);
+    assert_eq!(found[0].theirs, Some(json!({"rows": 1, "shown": [{"id": 20, "n": null}]})));
+    assert!(found[0].choices.iter().map(|choice| choice.id.as_str()).eq(["ours", "theirs"]), "{found:#?}");
+    check(
+        &case(Step::Require("n")),
+        &["constraint-violation: 1 row that theirs wrote breaks NOT NULL of column n, which ours added"],
+        &["constraint-violation: 1 row that ours wrote breaks NOT NULL of column n, which theirs added"],
+    )
+    .await;
+    check(&case(Step::Require("name")), &["merged"], &["merged"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merged_rows_are_checked_and_conflicts_do_not_hide_violations() {
+    let ours = [Step::Rename([1].into(), "b".into()), Step::Constrain("n >= 0")];
+    let theirs = [Step::Number([2].into(), Some(-5)), append(20, "a")];
+    let message = "constraint-violation: 1 row that theirs wrote breaks rule (n >= 0), which ours added";
+    let swapped = "constraint-violation: 1 row that ours wrote breaks rule (n >= 0), which theirs added";
+    check(&appended(&base_table(), &ours, &theirs, json!({"keys": "id"})), &[message], &[swapped]).await;
+    // Beside it a row in conflict, in another file.
+    let ours = [Step::Rename([1].into(), "b".into()), Step::Constrain("n >= 0")];
+    let theirs = [Step::Rename([1].into(), "c".into()), Step::Append(20, ("a".into(), Some(-1)))];
+    let case = appended(&base_table(), &ours, &theirs, json!({"keys": "id"}));
+    let both = outcomes(&case).await;
+    assert_eq!(both[0].len(), 2, "{both:#?}");
+    assert!(both[0].contains(&message.to_owned()) && both[1].contains(&swapped.to_owned()), "{both:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_deletion_vector_hides_do_not_count() {
+    let mut base = fixtures::side("deletion-vectors", "base");
+    let theirs = fixtures::side("deletion-vectors", "theirs");
+    // Theirs added the second file and deleted row 14 of it.
+    base.retain(|path, _| !path.contains("00002") && !path.contains("f7140037"));
+    let first = String::from_utf8(base["_delta_log/00000000000000000000.json"].to_vec()).unwrap();
+    let metadata = first.lines().find(|line| line.contains("\"metaData\"")).unwrap();
+    for (condition, expected) in [("id <> 14", None), ("id <> 15", Some(1))] {
+        let mut ours = base.clone();
+        let constrained = metadata.replace(
+            "\"configuration\":{",
+            &format!("\"configuration\":{{\"delta.constraints.rule\":\"{condition}\","),
+        );
+        assert_ne!(constrained, metadata);
+        let protocol = json!({"protocol": {"minReaderVersion": 3, "minWriterVersion": 7,
+            "readerFeatures": ["deletionVectors"],
+            "writerFeatures": ["deletionVectors", "appendOnly", "invariants", "checkConstraints"]}});
+        let commit =
+            format!("{{\"commitInfo\":{{\"operation\":\"ADD CONSTRAINT\"}}}}\n{protocol}\n{constrained}\n");
+        ours.insert("_delta_log/00000000000000000002.json".into(), commit.into());
+        let merged =
+            merge(&DeltaMerger::new(), &fixtures::case("vectors", base.clone(), ours, theirs.clone())).await;
+        match expected {
+            None => assert!(matches!(merged.outcome, MergeOutcome::Merged { .. }), "{:#?}", merged.outcome),
+            Some(rows) => assert_eq!(conflicts(&merged)[0].theirs.as_ref().unwrap()["rows"], rows),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_merge_toml_declares_is_asked_of_what_the_merge_brings() {
+    let (ours, theirs) = ([append(20, "a")], [append(21, "a"), Step::Append(22, ("x".into(), None))]);
+    let case = |options| appended(&base_table(), &ours, &theirs, options);
+    check(
+        &case(json!({"not-null": "n"})),
+        &["constraint-violation: 1 row that the merge brings breaks NOT NULL of column n, which merge.toml has"],
+        &["merged"],
+    )
+    .await;
+    check(
+        &case(json!({"check": {"short": "id < 22"}})),
+        &["constraint-violation: 1 row that the merge brings breaks short (id < 22), which merge.toml has"],
+        &["merged"],
+    )
+    .await;
+    let mut case = case(json!({"check": {"short": "id < 22"}}));
+    let refused = merge(&DeltaMerger::new(), &case).await;
+    choose(&mut case, conflicts(&refused), "accept");
+    assert_eq!(rows_of(&merge(&DeltaMerger::new(), &case).await, 22).await, ["x"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unique_columns_are_counted_over_the_whole_merged_table() {
+    // Id 3 is in the base, 20 comes from both sides, 30 is there twice on ours already.
+    let twice = Step::Append(30, ("a".into(), Some(0)));
+    let ours = [append(20, "a"), twice.clone(), twice, Step::Rename([1].into(), "o".into())];
+    let theirs = [append(20, "b"), append(3, "b"), Step::Rename([2].into(), "t".into())];
+    let case = appended(&base_table(), &ours, &theirs, json!({"unique": ["id"]}));
+    let merged = merge(&DeltaMerger::new(), &case).await;
+    let keys: Vec<_> = conflicts(&merged).iter().map(|one| one.key.clone().unwrap()["id"].clone()).collect();
+    assert_eq!(keys, [json!(20), json!(3)], "{:#?}", merged.outcome);
+    let pairs = appended(&base_table(), &ours, &theirs, json!({"unique": [["id", "name"]]}));
+    let merged = merge(&DeltaMerger::new(), &pairs).await;
+    assert!(matches!(merged.outcome, MergeOutcome::Merged { .. }), "{:#?}", merged.outcome);
+    let unknown = appended(&base_table(), &ours, &theirs, json!({"unique": "nope"}));
+    assert!(outcomes(&unknown).await[0][0].contains("merge.toml: there is no column nope"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Whatever two branches did whose ids are unique on each: a merge that goes through leaves them unique, whether they
+    /// are declared as keys or as unique alone. One that is refused for it has an id that both added.
+    #[test]
+    fn a_clean_merge_leaves_keys_unique(ours in steps(100), theirs in steps(200), keys in any::<bool>()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let base = base_table();
+            let (mut our_table, mut their_table) = (base.fork("ours"), base.fork("theirs"));
+            apply(&mut our_table, &ours);
+            apply(&mut their_table, &theirs);
+            let options = if keys { json!({"keys": ["id"]}) } else { json!({"unique": ["id"]}) };
+            let merged = merge(&DeltaMerger::new(), &unit(&base, &our_table, &their_table, options)).await;
+            let both_added = our_table.rows().contains_key(&99) && their_table.rows().contains_key(&99);
+            match &merged.outcome {
+                MergeOutcome::Merged { .. } => {
+                    let rows = read(&merged.bodies).await;
+                    let ids: BTreeSet<i64> = rows.iter().map(|(id, _)| *id).collect();
+                    assert_eq!(ids.len(), rows.len(), "{rows:?}");
+                }
+                MergeOutcome::Conflicts { conflicts, .. } => {
+                    let twice = conflicts.iter().filter(|conflict| conflict.kind == ConflictKind::DuplicateKey);
+                    for conflict in twice {
+                        assert!(both_added, "{conflict:#?}");
+                        assert_eq!(conflict.key, Some(json!({"id": 99})));
+                    }
+                }
+                MergeOutcome::Failed(failure) => panic!("{failure:?}"),
+            }
+        });
+    }
 }

@@ -28,7 +28,7 @@ fn rows() -> RecordBatch {
         ("ts", Arc::new(TimestampMicrosecondArray::from(vec![Some(0), Some(1), Some(2), None]))),
         ("a", nested),
     ];
-    RecordBatch::try_from_iter(columns.into_iter().map(|(name, array)| (name, array))).unwrap()
+    RecordBatch::try_from_iter(columns).unwrap()
 }
 
 fn check(conditions: &[&str], expected: Expect) {
