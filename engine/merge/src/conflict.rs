@@ -64,6 +64,8 @@ kinds! {
     PartitioningChanged => "partitioning-changed",
     /// A row breaks a constraint of the other side.
     ConstraintViolation => "constraint-violation",
+    /// A row refers to one that the other side removed.
+    ReferenceViolation => "reference-violation",
     /// A constraint cannot be evaluated here.
     ConstraintUnverifiable => "constraint-unverifiable",
     /// Rows were removed from a table that became append-only.
@@ -108,6 +110,15 @@ kinds! {
     LogCleaned => "log-cleaned",
     /// The schemas cannot be joined.
     SchemaConflict => "schema-conflict",
+}
+
+impl ConflictKind {
+    /// Whether it is a violation: the sides go together, and the result breaks a rule about rows. Listed with the conflicts,
+    /// and shown apart from them.
+    pub fn is_violation(&self) -> bool {
+        use ConflictKind::*;
+        matches!(self, DuplicateKey | ConstraintViolation | ConstraintUnverifiable | ReferenceViolation)
+    }
 }
 
 impl fmt::Display for ConflictKind {
