@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anabranch_merge::{
-    ACCEPT_CHOICE, Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit,
-    MergeInput, MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage,
-    RowDiffRequest, UnitKind, UnitView, Verification, ViewError, full_message,
+    ACCEPT_CHOICE, Conflict, ConflictKind, Demands, DiffInput, DiffOutcome, Failure, FailureReason,
+    MergeEdit, MergeInput, MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage,
+    RowDiffRequest, UnitKind, UnitView, Verification, ViewError, ViolationsInput, full_message,
 };
 use anabranch_rows::PerSide;
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
 use crate::rows::{Failed, MergedRows, RowBudget, States, check_options, merge_rows};
 use crate::snapshot::LiveFiles;
-use crate::validate::{Places, SharedKeys, shared_keys, violations, written};
+use crate::validate::{Places, SharedKeys, demands, shared_keys, violations, violations_of_result, written};
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
 
@@ -76,6 +76,14 @@ impl Merger for DeltaMerger {
 
     fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
         check_options(options)
+    }
+
+    fn demands(&self, options: &serde_json::Value) -> Demands {
+        demands(options)
+    }
+
+    async fn violations(&self, input: ViolationsInput<'_>) -> Result<Vec<Conflict>, Failure> {
+        violations_of_result(&input, &self.snapshots, &self.rows).await
     }
 
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {

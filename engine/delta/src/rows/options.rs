@@ -48,7 +48,8 @@ pub(crate) fn row_options(options: &Value) -> Result<MergeOptions, String> {
 }
 
 /// The options that a rule for a Delta table may have.
-const KNOWN: [&str; 7] = ["keys", "policies", "cell-wise", "on-log-cleaned", "unique", "not-null", "check"];
+const KNOWN: [&str; 8] =
+    ["keys", "policies", "cell-wise", "on-log-cleaned", "unique", "not-null", "check", "references"];
 
 /// Checks the options of a rule, as far as they can be without a table.
 pub(crate) fn check_options(options: &Value) -> Result<(), String> {

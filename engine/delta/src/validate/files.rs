@@ -57,7 +57,6 @@ pub(crate) fn rows_beyond(live: &LiveFiles, known: &[&LiveFiles]) -> Vec<FileRow
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Statistics {
-    num_records: Option<i64>,
     min_values: BTreeMap<String, Value>,
     max_values: BTreeMap<String, Value>,
     null_count: BTreeMap<String, Value>,
@@ -76,6 +75,25 @@ impl Bounds {
         let text: Option<String> = add.object().ok().and_then(|object| object.read("stats").ok().flatten());
         let statistics = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         Bounds { statistics, partition: add.partition().unwrap_or_default() }
+    }
+
+    /// The same of some columns alone, under the names of others.
+    fn renamed(&self, columns: &[String], names: &[String]) -> Bounds {
+        fn picked<V: Clone>(
+            of: &BTreeMap<String, V>,
+            columns: &[String],
+            names: &[String],
+        ) -> BTreeMap<String, V> {
+            let pairs = columns.iter().zip(names);
+            pairs.filter_map(|(column, name)| Some((name.clone(), of.get(column)?.clone()))).collect()
+        }
+        let of = &self.statistics;
+        let statistics = Statistics {
+            min_values: picked(&of.min_values, columns, names),
+            max_values: picked(&of.max_values, columns, names),
+            null_count: picked(&of.null_count, columns, names),
+        };
+        Bounds { statistics, partition: picked(&self.partition, columns, names) }
     }
 
     /// Whether no row of the file has NULL in a column, for certain.
@@ -145,9 +163,20 @@ pub(crate) fn may_share(
     right: Vec<FileRows>,
     columns: &[String],
 ) -> (Vec<FileRows>, Vec<FileRows>) {
-    let bounds =
-        |files: &[FileRows]| -> Vec<Bounds> { files.iter().map(|file| Bounds::of(&file.add)).collect() };
-    let (left_bounds, right_bounds) = (bounds(&left), bounds(&right));
+    may_share_as(left, right, columns, columns)
+}
+
+/// The same where the columns have other names on the right.
+pub(crate) fn may_share_as(
+    left: Vec<FileRows>,
+    right: Vec<FileRows>,
+    columns: &[String],
+    right_columns: &[String],
+) -> (Vec<FileRows>, Vec<FileRows>) {
+    let bounds = |files: &[FileRows], named: &[String]| -> Vec<Bounds> {
+        files.iter().map(|file| Bounds::of(&file.add).renamed(named, columns)).collect()
+    };
+    let (left_bounds, right_bounds) = (bounds(&left, columns), bounds(&right, right_columns));
     let all = left.len().saturating_mul(right.len()) > PAIRS_MAX;
     let others = |bounds: &[Bounds]| if all { vec![together(bounds, columns)] } else { bounds.to_vec() };
     let keep = |files: Vec<FileRows>, own: &[Bounds], others: &[Bounds]| -> Vec<FileRows> {

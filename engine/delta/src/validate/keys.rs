@@ -1,4 +1,4 @@
-//! Keys that stand more than once: rows of several files, sorted by key and walked over once.
+//! Keys that stand more than once, or that refer to each other: rows of several files, sorted by key and walked over once.
 
 use std::collections::BTreeSet;
 
@@ -39,14 +39,33 @@ impl Group {
     }
 }
 
-/// Walks over rows that are sorted by `key`, and shows each key that stands more than once.
+/// Which keys are shown.
+#[derive(Clone, Copy)]
+pub(crate) enum Wanted {
+    /// Those that stand more than once.
+    Repeated,
+    /// Those of which files of lower numbers hold a row.
+    Below(usize),
+}
+
+impl Wanted {
+    fn is_met(self, rows: u64, file: i64) -> bool {
+        match self {
+            Wanted::Repeated => rows > 1,
+            Wanted::Below(end) => usize::try_from(file).is_ok_and(|file| file < end),
+        }
+    }
+}
+
+/// Walks over rows that are sorted by `key`, and shows each key that is wanted.
 ///
 /// # Errors
 /// Those of the stream.
-pub(crate) async fn each_repeated(
+pub(crate) async fn each_key(
     mut rows: RowStream,
     schema: &SchemaRef,
     key: &[usize],
+    wanted: Wanted,
     mut show: impl FnMut(Group),
 ) -> Result<(), anabranch_rows::Error> {
     let codec = RowCodec::new(schema)?;
@@ -60,8 +79,10 @@ pub(crate) async fn each_repeated(
             if group.rows.is_empty() || current != bytes {
                 finish(&mut group, &mut show);
                 current = bytes;
-            } else if group.key.is_null() {
-                // The key is written out for those only that stand twice.
+            }
+            let stands = group.count(|_| true).saturating_add(1);
+            if group.key.is_null() && wanted.is_met(stands, file) {
+                // Written out for those only that are shown.
                 let columns = encoded.batch().columns();
                 group.key = json::row(schema, columns, row, key)?;
                 group.has_null =
@@ -76,7 +97,7 @@ pub(crate) async fn each_repeated(
 
 fn finish(group: &mut Group, show: &mut impl FnMut(Group)) {
     let group = std::mem::take(group);
-    if group.count(|_| true) > 1 {
+    if !group.key.is_null() {
         show(group);
     }
 }

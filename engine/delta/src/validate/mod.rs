@@ -7,6 +7,8 @@
 mod files;
 mod keys;
 mod options;
+mod references;
+mod result;
 mod row_rules;
 mod scan;
 mod shared;
@@ -19,6 +21,7 @@ use anabranch_rows::Identity;
 use serde_json::Value;
 
 pub(crate) use options::declared;
+pub(crate) use result::{demands, violations_of_result};
 pub(crate) use scan::Places;
 pub(crate) use shared::{SharedKeys, shared_keys};
 

@@ -16,6 +16,19 @@ pub(crate) struct Declared {
     pub(crate) keys_apart: bool,
     /// What must be true of every row.
     pub(crate) rows: Vec<RowRule>,
+    /// Which rows of other tables there must be.
+    pub(crate) references: Vec<Reference>,
+}
+
+/// Columns whose values, where none is NULL, some row of another table has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reference {
+    /// The columns.
+    pub(crate) columns: Vec<String>,
+    /// The root of the other table, without a `/` at the end.
+    pub(crate) table: String,
+    /// Its columns, in the same order.
+    pub(crate) to: Vec<String>,
 }
 
 /// Reads the options.
@@ -45,7 +58,32 @@ pub(crate) fn declared(options: &Value) -> Result<Declared, String> {
         }
         Some(_) => return Err("option check takes a table of names and conditions".into()),
     }
+    if let Some(references) = options.get("references") {
+        let references = references.as_array().ok_or("option references takes a list of tables")?;
+        declared.references = references.iter().map(reference).collect::<Result<_, _>>()?;
+    }
     Ok(declared)
+}
+
+fn reference(value: &Value) -> Result<Reference, String> {
+    const TAKES: &str = "option references takes {columns, table, to}";
+    let fields = value.as_object().ok_or(TAKES)?;
+    if let Some(unknown) = fields.keys().find(|name| !["columns", "table", "to"].contains(&name.as_str())) {
+        return Err(format!("{TAKES}, and nothing like {unknown:?}"));
+    }
+    let columns = names("references: columns", fields.get("columns").ok_or(TAKES)?)?;
+    let to = match fields.get("to") {
+        Some(to) => names("references: to", to)?,
+        None => columns.clone(),
+    };
+    if to.len() != columns.len() {
+        return Err("option references: columns and to have as many names".into());
+    }
+    let table = fields.get("table").and_then(Value::as_str).ok_or(TAKES)?.trim_end_matches('/');
+    if table.is_empty() || table.starts_with('/') || table.contains(['*', '?', '[', '{']) {
+        return Err("option references: table is the folder of one table in this repository".into());
+    }
+    Ok(Reference { columns, table: table.to_owned(), to })
 }
 
 fn unique_of(value: &Value) -> Result<Vec<Vec<String>>, String> {
@@ -97,7 +135,15 @@ mod tests {
         );
         assert_eq!(declared(&json!({"unique": ["a", "b"]})).unwrap().unique, [["a", "b"]]);
         assert!(!declared(&json!({"unique": false})).unwrap().keys_apart);
+        let read = declared(&json!({"references": [{"columns": "a", "table": "t/x/", "to": "id"}]})).unwrap();
+        let (columns, to) = (vec!["a".to_owned()], vec!["id".to_owned()]);
+        assert_eq!(read.references, [Reference { columns, table: "t/x".into(), to }]);
         for (options, expected) in [
+            (json!({"references": {}}), "a list of tables"),
+            (json!({"references": [{"columns": "a"}]}), "takes {columns, table, to}"),
+            (json!({"references": [{"columns": "a", "table": "t", "on": "b"}]}), "nothing like \"on\""),
+            (json!({"references": [{"columns": "a", "table": "t", "to": ["b", "c"]}]}), "as many names"),
+            (json!({"references": [{"columns": "a", "table": "t/*"}]}), "one table"),
             (json!({"unique": true}), "unique takes names"),
             (json!({"unique": [["a"], "b"]}), "unique takes names"),
             (json!({"unique": []}), "unique takes names"),

@@ -1,6 +1,8 @@
 //! Rules about single rows: NOT NULL, CHECK and invariants of the table, and what `merge.toml` adds. Each is asked of the
 //! rows that whoever wrote it had not before him: one pass over these, nothing is kept.
 
+use std::collections::HashMap;
+
 use anabranch_merge::{Choice, ConflictKind, Resolution};
 use anabranch_rows::predicate::{BoundPredicate, Predicate};
 use anabranch_rows::{PerSide, json};
@@ -34,6 +36,14 @@ struct Demand {
     by: By,
     rule: RowRule,
     rows: Vec<FileRows>,
+    /// Rows that ours loses: of those that come, some were there before in another file.
+    left: Vec<FileRows>,
+}
+
+impl Demand {
+    fn new(by: By, rule: RowRule, rows: Vec<FileRows>) -> Demand {
+        Demand { by, rule, rows, left: Vec::new() }
+    }
 }
 
 /// Finds the rules that rows break which the merge brings together.
@@ -67,7 +77,7 @@ fn demands(
     for (by, side) in [(By::Ours, states.ours), (By::Theirs, states.theirs)] {
         let rows = rows_beyond(checked.live, &[&side.files]);
         let new = row_rules(&side.metadata).into_iter().filter(|(place, rule)| base.get(place) != Some(rule));
-        demands.extend(new.map(|(_, rule)| Demand { by, rule, rows: rows.clone() }));
+        demands.extend(new.map(|(_, rule)| Demand::new(by, rule, rows.clone())));
     }
     // Merged rows come whole from a side, which has checked them, unless somebody wrote one himself.
     if resolutions.iter().any(|resolution| resolution.value.is_some()) {
@@ -76,16 +86,21 @@ fn demands(
         let kept = row_rules(&states.ours.metadata)
             .into_iter()
             .filter(|(place, rule)| base.get(place) == Some(rule));
-        demands.extend(kept.map(|(_, rule)| Demand { by: By::Table, rule, rows: rows.clone() }));
+        demands.extend(kept.map(|(_, rule)| Demand::new(By::Table, rule, rows.clone())));
     }
     if !declared.rows.is_empty() {
         let rows = rows_beyond(checked.live, &[&states.ours.files]);
+        let left = rows_beyond(&states.ours.files, &[checked.live]);
         let all = declared.rows.iter();
-        demands.extend(all.map(|rule| Demand { by: By::MergeToml, rule: rule.clone(), rows: rows.clone() }));
+        demands.extend(all.map(|rule| Demand {
+            left: left.clone(),
+            ..Demand::new(By::MergeToml, rule.clone(), rows.clone())
+        }));
     }
     for demand in &mut demands {
         if let RowRule::NotNull(column) = &demand.rule {
             demand.rows.retain(|rows| !Bounds::of(&rows.add).has_no_null(column));
+            demand.left.retain(|rows| !Bounds::of(&rows.add).has_no_null(column));
         }
     }
     demands.retain(|demand| !demand.rows.is_empty());
@@ -153,19 +168,74 @@ async fn broken(
     let test = Test::of(&demand.rule, &columns.rows).map_err(Failed::Unmergeable)?;
     let (files, answers) = source::files();
     let work = async {
+        let mut known = Known::default();
+        let mut broken = Broken::default();
+        let mut scan = Scan::new(places, &files, &columns)?;
+        for rows in &demand.left {
+            scan.open(rows).await?;
+        }
+        look(scan, &columns.rows, &test, |row| known.add(&row)).await?;
         let mut scan = Scan::new(places, &files, &columns)?;
         for rows in &demand.rows {
             scan.open(rows).await?;
         }
-        look(scan, &columns.rows, &test).await
+        look(scan, &columns.rows, &test, |row| broken.add(row, &mut known)).await?;
+        Ok::<_, Failed>(broken)
     };
     let broken =
         answers.while_running([places.views.base, places.views.ours, places.views.theirs], work).await?;
     Ok(Some(broken).filter(|broken| broken.count > 0))
 }
 
-async fn look(scan: Scan<'_>, columns: &SchemaRef, test: &Test) -> Result<Broken, Failed> {
-    let mut broken = Broken::default();
+/// How many rows that broke a rule before are remembered, by a hash of what is shown of them.
+const KNOWN_MAX: usize = 1 << 20;
+
+/// Rows that broke the rule before the merge. Of more than are remembered, some count as if the merge brought them.
+#[derive(Default)]
+struct Known(HashMap<[u8; 16], u64>);
+
+impl Known {
+    fn hash(row: &Value) -> [u8; 16] {
+        let hash = blake3::hash(row.to_string().as_bytes());
+        hash.as_bytes().first_chunk().copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, row: &Value) {
+        if self.0.len() < KNOWN_MAX {
+            let count = self.0.entry(Known::hash(row)).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Whether such a row was there, once for each that was.
+    fn take(&mut self, row: &Value) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let count = self.0.get_mut(&Known::hash(row)).filter(|count| **count > 0);
+        count.map(|count| *count = count.saturating_sub(1)).is_some()
+    }
+}
+
+impl Broken {
+    fn add(&mut self, row: Value, known: &mut Known) {
+        if known.take(&row) {
+            return;
+        }
+        self.count = self.count.saturating_add(1);
+        if self.shown.len() < SHOWN_MAX {
+            self.shown.push(row);
+        }
+    }
+}
+
+/// Shows each row for which a test does not hold.
+async fn look(
+    scan: Scan<'_>,
+    columns: &SchemaRef,
+    test: &Test,
+    mut show: impl FnMut(Value),
+) -> Result<(), Failed> {
     let shown: Vec<usize> = (0..columns.fields().len()).collect();
     let mut rows = scan.rows(&[]);
     while let Some(batch) = rows.try_next().await? {
@@ -174,13 +244,10 @@ async fn look(scan: Scan<'_>, columns: &SchemaRef, test: &Test) -> Result<Broken
             if held == Some(true) {
                 continue;
             }
-            broken.count = broken.count.saturating_add(1);
-            if broken.shown.len() < SHOWN_MAX {
-                broken.shown.push(json::row(&batch.schema(), batch.columns(), row, &shown)?);
-            }
+            show(json::row(&batch.schema(), batch.columns(), row, &shown)?);
         }
     }
-    Ok(broken)
+    Ok(())
 }
 
 /// Where the rule is written, and whose rows break it.

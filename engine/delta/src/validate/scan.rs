@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anabranch_merge::{ConflictKind, UnitView};
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::scan::{self, FileScan, RowMask, RowStream};
-use anabranch_rows::schema::{Projection, reconcile};
+use anabranch_rows::schema::{FIELD_ID, Projection, SchemaFinding, reconcile};
 use anabranch_rows::{PerSide, Side};
 use anabranch_types::Entry;
 use arrow::array::ArrayRef;
@@ -47,10 +47,7 @@ impl Columns {
     /// # Errors
     /// Why they cannot be read.
     pub(crate) fn of(sides: PerSide<&Metadata>, wanted: impl Fn(&str) -> bool) -> Result<Columns, String> {
-        let mapped = |side: &Metadata| {
-            side.configuration.get("delta.columnMapping.mode").is_some_and(|mode| mode != "none")
-        };
-        if Side::ALL.into_iter().any(|side| mapped(sides.get(side))) {
+        if Side::ALL.into_iter().any(|side| maps_columns(sides.get(side))) {
             return Err("the table maps its columns to other names".into());
         }
         let of = |side: Side| -> Result<Schema, String> {
@@ -60,10 +57,7 @@ impl Columns {
             ))
         };
         let (base, ours, theirs) = (of(Side::Base)?, of(Side::Ours)?, of(Side::Theirs)?);
-        let joined = |findings: Vec<anabranch_rows::schema::SchemaFinding>| {
-            let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
-            all.join("; ")
-        };
+        let joined = |findings: Vec<SchemaFinding>| shown_all(&findings);
         let merged = reconcile(PerSide { base: &base, ours: &ours, theirs: &theirs }).map_err(joined)?;
         // Files of every side, and those that the merge wrote: each is read by the names of its own columns.
         let rows = &merged.rows;
@@ -74,6 +68,59 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// Columns of two tables that hold the same values, perhaps under other names and of a narrower type.
+    ///
+    /// # Errors
+    /// Why they cannot be compared.
+    pub(crate) fn paired(
+        [left, right]: [&Metadata; 2],
+        [left_names, right_names]: [&[String]; 2],
+    ) -> Result<[Columns; 2], String> {
+        let left_schema = numbered(left, left_names)?;
+        let right_schema = numbered(right, right_names)?;
+        // The wider type stands on the later side.
+        let one = reconcile(PerSide { base: &left_schema, ours: &left_schema, theirs: &right_schema });
+        let joined = one.map(|joined| (joined.rows, joined.projections.ours, joined.projections.theirs));
+        let joined = joined.or_else(|_| {
+            let other = reconcile(PerSide { base: &right_schema, ours: &right_schema, theirs: &left_schema });
+            other.map(|joined| (joined.rows, joined.projections.theirs, joined.projections.ours))
+        });
+        let (rows, left_read, right_read) = joined.map_err(|findings| shown_all(&findings))?;
+        let of = |metadata: &Metadata, names: &[String], projection: Projection| {
+            let partition_columns: Vec<String> =
+                names.iter().filter(|name| metadata.partition_columns.contains(name)).cloned().collect();
+            match partition_columns.iter().find(|name| rows.index_of(name).is_err()) {
+                Some(name) => Err(format!("the partition column {name} has another name in the other table")),
+                None => Ok(Columns { rows: rows.clone(), projection, partition_columns }),
+            }
+        };
+        Ok([of(left, left_names, left_read)?, of(right, right_names, right_read)?])
+    }
+}
+
+fn maps_columns(metadata: &Metadata) -> bool {
+    metadata.configuration.get("delta.columnMapping.mode").is_some_and(|mode| mode != "none")
+}
+
+/// Some columns of a table, each with its place among them as its id.
+fn numbered(metadata: &Metadata, names: &[String]) -> Result<Schema, String> {
+    if maps_columns(metadata) {
+        return Err("the table maps its columns to other names".into());
+    }
+    let all = schema::arrow_schema(metadata)?;
+    let field = |(place, name): (usize, &String)| {
+        let field = all.field_with_name(name).map_err(|_| format!("there is no column {name}"))?;
+        Ok(field.clone().with_metadata([(FIELD_ID.to_owned(), place.to_string())].into()))
+    };
+    Ok(Schema::new(names.iter().enumerate().map(field).collect::<Result<Vec<_>, String>>()?))
+}
+
+fn shown_all(findings: &[SchemaFinding]) -> String {
+    let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    all.join("; ")
+}
+
 /// Files that are being read.
 pub(crate) struct Scan<'a> {
     places: Places<'a>,
@@ -82,6 +129,8 @@ pub(crate) struct Scan<'a> {
     partitions: Partitions,
     opened: Vec<(FileScan, Vec<ArrayRef>)>,
     names: Vec<Arc<str>>,
+    /// The number of its first file.
+    first: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -93,7 +142,12 @@ impl<'a> Scan<'a> {
     ) -> Result<Scan<'a>, Failed> {
         let partitions =
             Partitions::new(&columns.rows, &columns.partition_columns).map_err(Failed::Unmergeable)?;
-        Ok(Scan { places, files, columns, partitions, opened: Vec::new(), names: Vec::new() })
+        Ok(Scan { places, files, columns, partitions, opened: Vec::new(), names: Vec::new(), first: 0 })
+    }
+
+    /// The same with files that are numbered from here on.
+    pub(crate) fn numbered_from(self, first: usize) -> Scan<'a> {
+        Scan { first, ..self }
     }
 
     /// Adds rows of a file. Reads its deletion vectors, and no row yet.
@@ -121,7 +175,7 @@ impl<'a> Scan<'a> {
             projection: self.columns.projection.clone(),
             deleted: mask([hidden, shown_in], hidden_in),
             range: KeyRange::all(),
-            number: Some(i64::try_from(self.opened.len()).unwrap_or(i64::MAX)),
+            number: Some(i64::try_from(self.first.saturating_add(self.opened.len())).unwrap_or(i64::MAX)),
             batch_rows: BATCH_ROWS,
         };
         let partition = self.partitions.values_of(add).map_err(Failed::Unmergeable)?;

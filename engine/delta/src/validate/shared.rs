@@ -8,7 +8,7 @@ use anabranch_rows::{Identity, PerSide, key_columns};
 use serde_json::{Value, json};
 
 use super::files::{FileRows, may_share, rows_beyond};
-use super::keys::{Group, each_repeated};
+use super::keys::{Group, Wanted, each_key};
 use super::scan::{Columns, Places, Scan};
 use super::{declared, violation_choices};
 use crate::plan::{Finding, Planned};
@@ -96,7 +96,7 @@ async fn find(
     let rows = sorted(scan.rows(key), &schema, key, budget, 1).await.map_err(too_large)?;
     let is_ours = |file: i64| usize::try_from(file).is_ok_and(|file| file < our_rows.len());
     let mut shared = SharedKeys::default();
-    each_repeated(rows, &schema, key, |group| shared.take(group, &names, is_ours)).await?;
+    each_key(rows, &schema, key, Wanted::Repeated, |group| shared.take(group, &names, is_ours)).await?;
     Ok(shared)
 }
 

@@ -10,7 +10,7 @@ use anabranch_rows::{Identity, PerSide, key_columns};
 use serde_json::{Value, json};
 
 use super::files::{may_share, rows_beyond, rows_shared};
-use super::keys::{Group, each_repeated};
+use super::keys::{Group, Wanted, each_key};
 use super::scan::{Columns, Places, Scan};
 use super::shared::too_large;
 use super::{Checked, violation_choices};
@@ -70,7 +70,7 @@ async fn count(
         let rows = sorted(scan.rows(&key), &schema, &key, budget, 1).await.map_err(too_large)?;
         let parts = Parts { brought: brought.len(), standing: standing.len() };
         let mut repeated = Repeated::default();
-        each_repeated(rows, &schema, &key, |group| repeated.take(group, &names, parts)).await?;
+        each_key(rows, &schema, &key, Wanted::Repeated, |group| repeated.take(group, &names, parts)).await?;
         Ok(repeated)
     };
     answers.while_running([places.views.base, places.views.ours, places.views.theirs], work).await

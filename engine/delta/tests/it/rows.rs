@@ -22,7 +22,7 @@ pub(crate) type Rows = BTreeMap<i64, Cells>;
 /// A table that commits as engines do that copy on write.
 #[derive(Clone)]
 pub(crate) struct Table {
-    bodies: Bodies,
+    pub(crate) bodies: Bodies,
     version: u64,
     /// The rows of each live file.
     files: BTreeMap<String, Rows>,

@@ -1,10 +1,15 @@
 //! What must hold of the rows that a merge brings together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anabranch_delta::DeltaMerger;
-use anabranch_merge::test_support::UnitCase;
-use anabranch_merge::{Conflict, ConflictKind, MergeOutcome, Resolution};
+use anabranch_merge::test_support::{MemoryObjects, MemoryUnit, UnitCase};
+use anabranch_merge::{
+    Conflict, ConflictKind, MergeOutcome, Merger, Resolution, UnitOpener, UnitStates, UnitView, ViewError,
+    ViolationsInput,
+};
+use async_trait::async_trait;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -277,4 +282,134 @@ proptest! {
             }
         });
     }
+}
+
+/// Tables before a merge and after it.
+struct Tables {
+    objects: Arc<MemoryObjects>,
+    states: BTreeMap<&'static str, [Table; 2]>,
+}
+
+impl Tables {
+    fn new(states: impl IntoIterator<Item = (&'static str, [Table; 2])>) -> Tables {
+        Tables { objects: MemoryObjects::new(), states: states.into_iter().collect() }
+    }
+
+    fn unit(&self, root: &str, after: usize) -> Box<dyn UnitView> {
+        let mut unit = MemoryUnit::new("main", &self.objects);
+        for (path, body) in self.states.get(root).iter().flat_map(|states| &states[after].bodies) {
+            unit.put(path.clone(), body.clone());
+        }
+        Box::new(unit)
+    }
+
+    async fn violations(&self, root: &str, options: serde_json::Value) -> Vec<String> {
+        let states = self.open(root).await.unwrap();
+        let (root, options, resolutions) = (root, &options, &[]);
+        let input = ViolationsInput { root, states, options, own_rows: true, units: self, resolutions };
+        let found = DeltaMerger::new().violations(input).await.unwrap();
+        assert!(found.iter().all(|one| one.kind.is_violation() && one.choices.len() == 1), "{found:#?}");
+        let key = |one: &Conflict| one.key.as_ref().map(|key| format!(" {key}")).unwrap_or_default();
+        found.iter().map(|one| format!("{}{}: {}", one.kind, key(one), one.message)).collect()
+    }
+}
+
+#[async_trait]
+impl UnitOpener for Tables {
+    async fn open(&self, root: &str) -> Result<UnitStates<'_>, ViewError> {
+        Ok(UnitStates { before: self.unit(root, 0), after: self.unit(root, 1) })
+    }
+}
+
+fn after(table: &Table, steps: &[Step]) -> [Table; 2] {
+    let mut after = table.fork("after");
+    steps.iter().for_each(|step| after.run(step));
+    [table.clone(), after]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_refer_to_rows_of_another_table() {
+    let row = |id: i64, n: Option<i64>| (id, ("order".to_owned(), n));
+    let orders =
+        Table::with_properties(&[[row(0, Some(3)), row(1, Some(77)), row(2, None)].into()], json!({}));
+    let options = json!({"references": [{"columns": ["n"], "table": "customers", "to": ["id"]}]});
+    let found = |new_orders: Vec<Step>, new_customers: Vec<Step>| {
+        let (orders, customers) = (after(&orders, &new_orders), after(&base_table(), &new_customers));
+        let options = options.clone();
+        async move {
+            Tables::new([("orders", orders), ("customers", customers)]).violations("orders", options).await
+        }
+    };
+    let order = |n: Option<i64>| Step::Append(20, ("x".into(), n));
+    // Order 1 has referred to nothing for long.
+    assert_eq!(found(vec![], vec![]).await, [""; 0]);
+    assert_eq!(found(vec![order(Some(5)), order(None)], vec![]).await, [""; 0]);
+    assert_eq!(found(vec![order(Some(30))], vec![append(30, "new")]).await, [""; 0]);
+    assert_eq!(
+        found(vec![order(Some(30))], vec![]).await,
+        [
+            "reference-violation {\"n\":30}: 1 row refers to a row of customers that the merge does not have: it is not there"
+        ]
+    );
+    let deleted = "reference-violation {\"n\":3}: 1 row refers to a row of customers that the merge does not have: one side \
+                   deleted it there";
+    assert_eq!(found(vec![], vec![Step::Delete([3].into())]).await, [deleted]);
+    assert_eq!(found(vec![], vec![Step::Delete([4].into())]).await, [""; 0]);
+    assert_eq!(found(vec![Step::Delete([0].into())], vec![Step::Delete([3].into())]).await, [""; 0]);
+    assert_eq!(
+        found(vec![order(Some(4))], vec![Step::Delete([3, 4].into()), Step::Optimize]).await.len(),
+        2,
+        "one of each side"
+    );
+    // Nothing was lost by arranging files anew.
+    assert_eq!(found(vec![Step::Optimize], vec![Step::Optimize]).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_cannot_be_referred_to_are_unverifiable() {
+    let orders = after(&base_table(), &[append(20, "x")]);
+    let found = |table: &'static str, to: &'static str| {
+        let tables = Tables::new([("orders", orders.clone()), ("customers", after(&base_table(), &[]))]);
+        let options = json!({"references": [{"columns": ["id"], "table": table, "to": [to]}]});
+        async move { tables.violations("orders", options).await }
+    };
+    let unverifiable = "constraint-unverifiable: whether id refers to rows of ";
+    assert_eq!(
+        found("nowhere", "id").await,
+        [format!("{unverifiable}nowhere cannot be checked: there is no table nowhere")]
+    );
+    assert_eq!(
+        found("customers", "nope").await,
+        [format!("{unverifiable}customers cannot be checked: there is no column nope")]
+    );
+    assert!(found("customers", "name").await[0].starts_with(unverifiable));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_comes_whole_from_a_side_is_asked_what_merge_toml_declares() {
+    let steps = [append(20, "x"), Step::Number([3].into(), None), Step::Optimize];
+    let tables = Tables::new([("t", after(&base_table(), &steps))]);
+    let options = json!({"unique": "id", "not-null": "n", "check": {"small": "id < 20"}});
+    let mut found = tables.violations("t", options).await;
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "constraint-violation: 1 row that the merge brings breaks NOT NULL of column n, which merge.toml has",
+            "constraint-violation: 1 row that the merge brings breaks small (id < 20), which merge.toml has",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ours_breaks_already_is_not_the_doing_of_a_merge_that_writes_it_anew() {
+    let mut base = base_table();
+    base.run(&Step::Number([1].into(), None));
+    let (ours, theirs) = ([Step::Rename([2].into(), "b".into())], [Step::Rename([3].into(), "c".into())]);
+    let options = json!({"keys": "id", "not-null": "n", "check": {"some": "n >= 0"}});
+    check(&appended(&base, &ours, &theirs, options.clone()), &["merged"], &["merged"]).await;
+    let theirs = [Step::Number([3].into(), None)];
+    let found = outcomes(&appended(&base, &ours, &theirs, options)).await;
+    assert_eq!(found[0].len(), 2, "{found:#?}");
+    assert!(found[0][0].contains("1 row that the merge brings"), "{found:#?}");
 }
