@@ -13,11 +13,14 @@ use tokio::sync::Semaphore;
 
 use crate::diff::{diff, diff_rows};
 use crate::lint::lint;
-use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
+use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan, reads};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
 use crate::rows::{Failed, MergedRows, RowBudget, States, check_options, merge_rows};
 use crate::snapshot::LiveFiles;
-use crate::validate::{Places, SharedKeys, demands, shared_keys, violations, violations_of_result, written};
+use crate::validate::{
+    Places, SharedKeys, demands, is_serializable, shared_keys, stale_reads, violations, violations_of_result,
+    written,
+};
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
 
@@ -132,8 +135,10 @@ impl DeltaMerger {
             merged: None,
         };
         let states = States { base: &base.snapshot, ours: &ours.snapshot, theirs: &theirs.snapshot };
+        let stale = stale(input, &plan_input, states).await?;
         let mut reached = self.plan_with_rows(input, plan_input, states).await?;
         let violations = self.check(input, states, &reached).await?;
+        reached.findings.extend(stale);
         reached.findings.extend(violations);
         let (plan, rows) = match reached {
             Reached { plan: Some(plan), rows, findings, .. } if findings.is_empty() => (plan, rows),
@@ -317,6 +322,21 @@ impl Reached {
     fn live(&self) -> &LiveFiles {
         self.plan.as_ref().map_or(&self.live, |plan| &plan.live)
     }
+}
+
+/// What a stricter isolation than the usual one refuses.
+async fn stale(
+    input: &MergeInput<'_>,
+    plan_input: &PlanInput<'_>,
+    states: States<'_>,
+) -> Result<Vec<Finding>, Stop> {
+    let failed = |failed| stop(input, failed, Vec::new(), Vec::new());
+    if !is_serializable(input.options).map_err(Failed::Options).map_err(failed)? {
+        return Ok(Vec::new());
+    }
+    let ours = reads(states.base, states.ours, &plan_input.ours_history);
+    let theirs = reads(states.base, states.theirs, &plan_input.theirs_history);
+    stale_reads(input, states, [ours, theirs]).await.map_err(failed)
 }
 
 /// How a merge ends whose rows could not be read or merged, beside what was `found` already.

@@ -9,6 +9,7 @@ mod history;
 mod markers;
 pub mod matrix;
 mod metadata;
+mod reads;
 mod replay;
 mod row_ids;
 mod schema;
@@ -24,6 +25,7 @@ pub use contested::{Component, MergedComponent};
 pub(crate) use demands::{RowRule, row_rules};
 pub use finding::Finding;
 pub use history::{ChangedFiles, History, changed_files, same_live};
+pub(crate) use reads::{Read, Reads, reads};
 pub use replay::{PlannedCommit, WantedObject};
 pub use schema::{ColumnChange, changes as schema_changes};
 

@@ -5,6 +5,7 @@
 //! looked at once they are.
 
 mod files;
+mod isolation;
 mod keys;
 mod options;
 mod references;
@@ -20,6 +21,7 @@ use anabranch_merge::{ACCEPT_CHOICE, Choice, Resolution};
 use anabranch_rows::Identity;
 use serde_json::Value;
 
+pub(crate) use isolation::{is_serializable, stale_reads};
 pub(crate) use options::declared;
 pub(crate) use result::{demands, violations_of_result};
 pub(crate) use scan::Places;

@@ -101,7 +101,11 @@ impl Table {
     }
 
     fn commit(&mut self, operation: &str, mut actions: Vec<serde_json::Value>) {
-        actions.insert(0, json!({"commitInfo": {"timestamp": self.version, "operation": operation}}));
+        let mut info = json!({"timestamp": self.version, "operation": operation});
+        if operation == "WRITE" {
+            info["operationParameters"] = json!({"mode": "Append"});
+        }
+        actions.insert(0, json!({"commitInfo": info}));
         let text: String = actions.iter().map(|action| format!("{action}\n")).collect();
         self.bodies.insert(format!("_delta_log/{:020}.json", self.version), text.into());
         self.version += 1;

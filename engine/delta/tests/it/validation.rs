@@ -413,3 +413,23 @@ async fn what_ours_breaks_already_is_not_the_doing_of_a_merge_that_writes_it_ane
     assert_eq!(found[0].len(), 2, "{found:#?}");
     assert!(found[0][0].contains("1 row that the merge brings"), "{found:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_serializable_table_refuses_what_was_read_and_written_on_both_sides() {
+    let case = |ours: &[Step], theirs: &[Step]| {
+        let options = json!({"isolation": "serializable"});
+        appended(&base_table(), ours, theirs, options)
+    };
+    let kinds = |found: [Vec<String>; 2]| found.map(|side| side.len());
+    // Appends read nothing; arranging files anew neither.
+    check(&case(&[append(20, "a")], &[append(21, "a")]), &["merged"], &["merged"]).await;
+    check(&case(&[Step::Optimize], &[Step::Rename([1].into(), "b".into())]), &["merged"], &["merged"]).await;
+    // An update that does not say what it read may have read what the other side appended.
+    let update = Step::Rename([1].into(), "b".into());
+    let found = outcomes(&case(&[append(20, "a")], std::slice::from_ref(&update))).await;
+    assert!(found[0][0].starts_with("read-append: theirs' version 1 (UPDATE) read rows"), "{found:#?}");
+    assert_eq!(kinds(found), [1, 1]);
+    // And both, of each other.
+    let other = Step::Rename([7].into(), "c".into());
+    assert_eq!(kinds(outcomes(&case(&[other], &[update])).await), [2, 2]);
+}
