@@ -66,7 +66,7 @@ fn broken(root: &str, message: impl std::fmt::Display) -> Stop {
 #[async_trait]
 impl Merger for DeltaMerger {
     fn description(&self) -> MergerDescription {
-        MergerDescription { name: "delta".into(), version: "2".into(), unit: UnitKind::Folder }
+        MergerDescription { name: "delta".into(), version: "3".into(), unit: UnitKind::Folder }
     }
 
     async fn merge(&self, input: MergeInput<'_>) -> MergeOutcome {

@@ -144,3 +144,36 @@ def test_options_are_checked_when_they_are_committed(server, repository):
         with pytest.raises(Exception, match="merge.toml") as error:
             main.commit("wrong")
         assert expected in str(error.value)
+
+
+def test_a_fast_forward_is_asked_too(server, repository):
+    main, dev = start(server, repository, 'unique = ["id"]\nnot-null = ["amount"]')
+    append(server, repository, "dev", ORDERS, orders(3, amount=None))
+    dev.commit("an order that is there already, without amount")
+    found = refused(dev, main)
+    assert [one["kind"] for one in found] == ["constraint-violation", "duplicate-key"]
+    assert found[1]["key"] == {"id": 3} and found[0]["theirs"]["rows"] == 1
+    # What the destination breaks already does not stand in the way of anything else.
+    accept(server, repository, [(one["conflict_id"], "accept") for one in found])
+    dev = repository.branch("later").create("main")
+    table(server, repository, "later").update(predicate="id = 1", updates={"amount": "6"})
+    dev.commit("another order changed")
+    dev.merge_into(main)
+    amounts = {(row[0], row[2]) for row in delta_rs(server, repository, "main", ORDERS, COLUMNS)}
+    assert amounts == {(1, 6), (2, 5), (3, 5), (3, None)}
+
+
+def test_serializable_tables_refuse_what_was_read_and_written(server, repository):
+    main, dev = start(server, repository, 'isolation = "serializable"')
+    append(server, repository, "main", ORDERS, orders(10))
+    main.commit("an order")
+    table(server, repository, "dev").update(predicate="id = 1", updates={"amount": "6"})
+    dev.commit("it read other rows")
+    dev.merge_into(main)
+    append(server, repository, "main", ORDERS, orders(11))
+    main.commit("another order")
+    table(server, repository, "dev").update(predicate="id >= 3", updates={"amount": "7"})
+    dev.commit("it would have read this one")
+    [found] = refused(dev, main)
+    assert (found["kind"], found["class"]) == ("read-append", "conflict")
+    assert "id >= 3" in found["message"]
