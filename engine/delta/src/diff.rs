@@ -205,6 +205,7 @@ fn notes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
             Dropped(_) => format!("column {column} dropped"),
             Retyped(_) => format!("column {column} changed its type"),
             Required(_) => format!("column {column} became required"),
+            Guarded(_) => format!("column {column} got another invariant"),
             Relaxed(_) => format!("column {column} became nullable, or its comment changed"),
             Altered(_) => format!("the metadata of column {column} changed"),
         });

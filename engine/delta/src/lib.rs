@@ -14,6 +14,7 @@ pub mod plan;
 mod read;
 mod rows;
 pub mod snapshot;
+mod validate;
 mod verify;
 mod write;
 

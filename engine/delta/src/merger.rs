@@ -3,19 +3,25 @@
 use std::sync::Arc;
 
 use anabranch_merge::{
-    Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput,
-    MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest, RowSink,
-    UnitKind, UnitView, Verification, ViewError, full_message,
+    ACCEPT_CHOICE, Conflict, ConflictKind, Demands, DiffInput, DiffOutcome, Failure, FailureReason,
+    MergeEdit, MergeInput, MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage,
+    RowDiffRequest, RowSink, UnitKind, UnitView, Verification, ViewError, ViolationsInput, full_message,
 };
+use anabranch_rows::PerSide;
 use anabranch_rows::scan::SortMeter;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use crate::diff::{diff, diff_rows, stream_rows};
 use crate::lint::lint;
-use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan};
+use crate::plan::{Finding, History, Plan, PlanInput, Planned, RowsWanted, plan, reads};
 use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
 use crate::rows::{Failed, MergedRows, RowBudget, RowMeans, States, check_options, merge_rows};
+use crate::snapshot::LiveFiles;
+use crate::validate::{
+    Places, SharedKeys, demands, is_serializable, shared_keys, stale_reads, violations, violations_of_result,
+    written,
+};
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
 
@@ -61,7 +67,7 @@ fn broken(root: &str, message: impl std::fmt::Display) -> Stop {
 #[async_trait]
 impl Merger for DeltaMerger {
     fn description(&self) -> MergerDescription {
-        MergerDescription { name: "delta".into(), version: "2".into(), unit: UnitKind::Folder }
+        MergerDescription { name: "delta".into(), version: "3".into(), unit: UnitKind::Folder }
     }
 
     async fn merge(&self, input: MergeInput<'_>) -> MergeOutcome {
@@ -74,6 +80,14 @@ impl Merger for DeltaMerger {
 
     fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
         check_options(options)
+    }
+
+    fn demands(&self, options: &serde_json::Value) -> Demands {
+        demands(options)
+    }
+
+    async fn violations(&self, input: ViolationsInput<'_>) -> Result<Vec<Conflict>, Failure> {
+        violations_of_result(&input, &self.snapshots, &self.rows).await
     }
 
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
@@ -141,10 +155,22 @@ impl DeltaMerger {
             merge_time_ms: input.merge_time_ms,
             seed: input.seed,
             source: input.source,
+            shared: None,
             merged: None,
         };
         let states = States { base: &base.snapshot, ours: &ours.snapshot, theirs: &theirs.snapshot };
-        let (plan, rows) = self.plan_with_rows(input, plan_input, states).await?;
+        let stale = stale(input, &plan_input, states).await?;
+        let mut reached = self.plan_with_rows(input, plan_input, states).await?;
+        let violations = self.check(input, states, &reached).await?;
+        reached.findings.extend(stale);
+        reached.findings.extend(violations);
+        let (plan, rows) = match reached {
+            Reached { plan: Some(plan), rows, findings, .. } if findings.is_empty() => (plan, rows),
+            Reached { plan, findings, mut notes, .. } => {
+                notes.extend(plan.into_iter().flat_map(|plan| plan.notes));
+                return Err(Stop::Conflicts { findings, notes });
+            }
+        };
         let merged = lint(&ours.snapshot, &plan.commits, &plan.live)
             .map_err(|rules| broken(input.root, rules.join("; ")))?;
         let (mut edits, findings) = link_objects(input, &plan, &merged).await?;
@@ -169,49 +195,63 @@ impl DeltaMerger {
         Ok((edits, report))
     }
 
-    /// Plans a merge. Where both sides changed rows of the same files, these are merged first.
+    /// Plans a merge. Where both sides changed rows of the same files, or added rows of one key, these are merged first.
     async fn plan_with_rows(
         &self,
         input: &MergeInput<'_>,
         plan_input: PlanInput<'_>,
         states: States<'_>,
-    ) -> Result<(Plan, Option<MergedRows>), Stop> {
-        let wanted = match plan(plan_input.clone()) {
-            Planned::Ready(plan) => return Ok((plan, None)),
-            Planned::Conflicts { findings, notes } => return Err(Stop::Conflicts { findings, notes }),
-            Planned::Broken(message) => return Err(broken(input.root, message)),
-            Planned::Rows(wanted) => *wanted,
+    ) -> Result<Reached, Stop> {
+        let mut planned = plan(plan_input.clone());
+        let shared = match shared_keys(input, states, &planned, &self.rows).await {
+            Ok(shared) => shared,
+            Err(Failed::Unmergeable(why)) => SharedKeys::unverifiable(why),
+            Err(failed) => return Err(stop(input, failed, Vec::new(), planned.into_notes())),
         };
-        let RowsWanted { component, mut findings, files, notes } = wanted;
+        let mut open = unaccepted(input, shared.unverifiable_finding());
+        if !shared.files.is_empty() {
+            planned = plan(PlanInput { shared: Some(&shared.files), ..plan_input.clone() });
+        }
+        let Planned::Rows(wanted) = planned else { return Reached::of(input, planned, open) };
+        let RowsWanted { component, findings, files, notes, live } = *wanted;
+        open.extend(findings);
         let rows = match merge_rows(input, states, &component, &self.rows).await {
-            Ok(rows) if findings.is_empty() => rows,
-            Ok(_) => return Err(Stop::Conflicts { findings, notes }),
+            Ok(rows) => rows,
             Err(Failed::Conflicts(rows)) => {
-                findings.extend(rows);
-                return Err(Stop::Conflicts { findings, notes });
+                open.extend(rows);
+                return Ok(Reached { findings: open, notes, live, ..Reached::default() });
             }
             Err(Failed::Unmergeable(why)) => {
-                findings.extend(files.into_iter().map(|finding| finding.because(&why)));
-                return Err(Stop::Conflicts { findings, notes });
+                open.extend(files.into_iter().map(|finding| finding.because(&why)));
+                open.extend(unaccepted(input, shared.violations(&why)));
+                if open.is_empty() {
+                    // Only rows of shared keys were to be merged, and somebody took them as they are.
+                    return Reached::of(input, plan(plan_input), open);
+                }
+                return Ok(Reached { findings: open, notes, live, ..Reached::default() });
             }
-            Err(Failed::Options(why)) => {
-                let message = format!("{}: the options of its rule in merge.toml: {why}", input.root);
-                return Err(Stop::Failed(Failure { reason: FailureReason::Broken, message }));
-            }
-            Err(Failed::TooLarge(why)) => {
-                let message = format!("{}: {why}", input.root);
-                return Err(Stop::Failed(Failure { reason: FailureReason::Limit, message }));
-            }
-            Err(Failed::Storage(error)) => return Err(error.into()),
-            Err(Failed::Engine(error)) => {
-                return Err(broken(input.root, format!("its rows: {}", full_message(&error))));
-            }
+            Err(failed) => return Err(stop(input, failed, open, notes)),
         };
-        match plan(PlanInput { merged: Some(&rows.component), ..plan_input }) {
-            Planned::Ready(plan) => Ok((plan, Some(rows))),
-            Planned::Conflicts { findings, notes } => Err(Stop::Conflicts { findings, notes }),
-            Planned::Rows(_) => Err(broken(input.root, "its rows are merged and still contested")),
-            Planned::Broken(message) => Err(broken(input.root, message)),
+        let planned = plan(PlanInput { merged: Some(&rows.component), ..plan_input });
+        Ok(Reached { rows: Some(rows), ..Reached::of(input, planned, open)? })
+    }
+
+    /// What the rows break that the merge brings together, as far as they are decided.
+    async fn check(
+        &self,
+        input: &MergeInput<'_>,
+        states: States<'_>,
+        reached: &Reached,
+    ) -> Result<Vec<Finding>, Stop> {
+        let new = reached.rows.as_ref().map(|rows| written(&rows.edits)).unwrap_or_default();
+        let views: PerSide<&dyn UnitView> =
+            PerSide { base: input.base, ours: input.ours, theirs: input.theirs };
+        let places = Places { views, new: &new };
+        let found =
+            violations(states, reached.live(), places, input.options, input.resolutions, &self.rows).await;
+        match found {
+            Ok(found) => Ok(unaccepted(input, found)),
+            Err(failed) => Err(stop(input, failed, reached.findings.clone(), reached.notes.clone())),
         }
     }
 
@@ -273,6 +313,83 @@ impl DeltaMerger {
             }
         }
     }
+}
+
+/// How far a merge was planned.
+#[derive(Default)]
+struct Reached {
+    /// The plan, if everything is decided.
+    plan: Option<Plan>,
+    /// The rows that were merged for it.
+    rows: Option<MergedRows>,
+    /// What is not decided.
+    findings: Vec<Finding>,
+    notes: Vec<String>,
+    /// Without a plan, the files as far as they are decided.
+    live: LiveFiles,
+}
+
+impl Reached {
+    /// What was planned once all rows are there, beside what else was found.
+    fn of(input: &MergeInput<'_>, planned: Planned, mut findings: Vec<Finding>) -> Result<Reached, Stop> {
+        match planned {
+            Planned::Ready(plan) => Ok(Reached { plan: Some(plan), findings, ..Reached::default() }),
+            Planned::Conflicts { findings: found, notes, live } => {
+                findings.extend(found);
+                Ok(Reached { findings, notes, live, ..Reached::default() })
+            }
+            Planned::Rows(_) => Err(broken(input.root, "its rows are merged and still contested")),
+            Planned::Broken(message) => Err(broken(input.root, message)),
+        }
+    }
+
+    fn live(&self) -> &LiveFiles {
+        self.plan.as_ref().map_or(&self.live, |plan| &plan.live)
+    }
+}
+
+/// What a stricter isolation than the usual one refuses.
+async fn stale(
+    input: &MergeInput<'_>,
+    plan_input: &PlanInput<'_>,
+    states: States<'_>,
+) -> Result<Vec<Finding>, Stop> {
+    let failed = |failed| stop(input, failed, Vec::new(), Vec::new());
+    if !is_serializable(input.options).map_err(Failed::Options).map_err(failed)? {
+        return Ok(Vec::new());
+    }
+    let ours = reads(states.base, states.ours, &plan_input.ours_history);
+    let theirs = reads(states.base, states.theirs, &plan_input.theirs_history);
+    stale_reads(input, states, [ours, theirs]).await.map_err(failed)
+}
+
+/// How a merge ends whose rows could not be read or merged, beside what was `found` already.
+fn stop(input: &MergeInput<'_>, failed: Failed, mut found: Vec<Finding>, notes: Vec<String>) -> Stop {
+    let failure = |reason, message| Stop::Failed(Failure { reason, message });
+    match failed {
+        Failed::Conflicts(findings) => {
+            found.extend(findings);
+            Stop::Conflicts { findings: found, notes }
+        }
+        Failed::Unmergeable(why) => broken(input.root, why),
+        Failed::Options(why) => {
+            let message = format!("{}: the options of its rule in merge.toml: {why}", input.root);
+            failure(FailureReason::Broken, message)
+        }
+        Failed::TooLarge(why) => failure(FailureReason::Limit, format!("{}: {why}", input.root)),
+        Failed::Storage(error) => error.into(),
+        Failed::Engine(error) => broken(input.root, format!("its rows: {}", full_message(&error))),
+    }
+}
+
+/// The violations that nobody accepted.
+fn unaccepted(input: &MergeInput<'_>, violations: Vec<Finding>) -> Vec<Finding> {
+    let accepted = |finding: &Finding| {
+        let id = finding.clone().into_conflict(input.root).id();
+        let of_it = input.resolutions.iter().find(|resolution| resolution.conflict == id);
+        of_it.is_some_and(|resolution| resolution.choice == ACCEPT_CHOICE)
+    };
+    violations.into_iter().filter(|finding| !accepted(finding)).collect()
 }
 
 fn report_of(plan: Plan) -> MergeReport {

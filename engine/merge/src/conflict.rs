@@ -64,6 +64,8 @@ kinds! {
     PartitioningChanged => "partitioning-changed",
     /// A row breaks a constraint of the other side.
     ConstraintViolation => "constraint-violation",
+    /// A row refers to one that the other side removed.
+    ReferenceViolation => "reference-violation",
     /// A constraint cannot be evaluated here.
     ConstraintUnverifiable => "constraint-unverifiable",
     /// Rows were removed from a table that became append-only.
@@ -108,6 +110,15 @@ kinds! {
     LogCleaned => "log-cleaned",
     /// The schemas cannot be joined.
     SchemaConflict => "schema-conflict",
+}
+
+impl ConflictKind {
+    /// Whether it is a violation: the sides go together, and the result breaks a rule about rows. Listed with the conflicts,
+    /// and shown apart from them.
+    pub fn is_violation(&self) -> bool {
+        use ConflictKind::*;
+        matches!(self, DuplicateKey | ConstraintViolation | ConstraintUnverifiable | ReferenceViolation)
+    }
 }
 
 impl fmt::Display for ConflictKind {
@@ -155,6 +166,9 @@ pub struct Choice {
 
 /// The choice that puts an uploaded object in the place of one that both sides changed.
 pub const OBJECT_CHOICE: &str = "object";
+
+/// The choice that lets a violation stand: the rows are merged as they are.
+pub const ACCEPT_CHOICE: &str = "accept";
 
 /// One thing that could not be decided.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 mod conflict;
 #[cfg(any(test, feature = "test-support"))]
 pub mod conformance;
+mod demands;
 mod merger;
 mod outcome;
 mod pipeline;
@@ -17,7 +18,10 @@ mod three_way;
 mod transaction;
 mod views;
 
-pub use conflict::{Choice, Conflict, ConflictId, ConflictKind, ConflictValue, OBJECT_CHOICE, Resolution};
+pub use conflict::{
+    ACCEPT_CHOICE, Choice, Conflict, ConflictId, ConflictKind, ConflictValue, OBJECT_CHOICE, Resolution,
+};
+pub use demands::{Demands, UnitOpener, UnitStates, ViolationsInput};
 pub use merger::{
     DiffInput, DiffOutcome, EntryChange, EntryMerge, MergeInput, Merger, MergerDescription, NewObject,
     ObjectAttributes, PARTITIONS_MAX, PartitionDiff, UnitKind, UnitView, UnitWriter, ViewError,

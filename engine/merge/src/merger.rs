@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    ConflictValue, MergeEdit, MergeOutcome, Resolution, RowDiffError, RowDiffPage, RowDiffRequest, RowSink,
-    RowTotals, Strategy,
+    Conflict, ConflictValue, Demands, Failure, MergeEdit, MergeOutcome, Resolution, RowDiffError,
+    RowDiffPage, RowDiffRequest, RowSink, RowTotals, Strategy, ViolationsInput,
 };
 
 /// What a merger works on.
@@ -255,6 +255,17 @@ pub trait Merger: Send + Sync {
     /// Checks the options of a rule of `merge.toml` before it is committed. The error says which option cannot be meant,
     /// and what it takes.
     fn check_options(&self, options: &serde_json::Value) -> Result<(), String>;
+    /// What the options of a rule demand of the rows of a unit, beyond its merge. Options that cannot be meant demand
+    /// nothing.
+    fn demands(&self, options: &serde_json::Value) -> Demands {
+        let _ = options;
+        Demands::default()
+    }
+    /// Finds what the result of a merge breaks of these demands: all of it, in order. Reads in proportion to what changed.
+    async fn violations(&self, input: ViolationsInput<'_>) -> Result<Vec<Conflict>, Failure> {
+        let _ = input;
+        Ok(Vec::new())
+    }
     /// Compares two states of a unit.
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError>;
     /// Lists the rows that differ between two states of a table, in an order that is the same for each page. Reads

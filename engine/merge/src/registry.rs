@@ -40,6 +40,11 @@ impl Registry {
         self.mergers.get(self.claims.get(&format)?)
     }
 
+    /// All mergers, in order of name.
+    pub(crate) fn mergers(&self) -> impl Iterator<Item = &Arc<dyn Merger>> {
+        self.mergers.values()
+    }
+
     /// How all mergers are called, in order of name. Part of the id of a preview.
     pub fn descriptions(&self) -> Vec<MergerDescription> {
         self.mergers.values().map(|merger| merger.description()).collect()

@@ -99,7 +99,7 @@ impl Rules {
     /// The error names the first rule that does not fit, and says why.
     pub fn check(&self, registry: &Registry) -> Result<(), String> {
         for (path, unit, rule) in &self.all {
-            check_rule(*unit, rule, registry).map_err(|why| format!("rule {path:?}: {why}"))?;
+            check_rule(path, *unit, rule, registry).map_err(|why| format!("rule {path:?}: {why}"))?;
         }
         Ok(())
     }
@@ -109,13 +109,21 @@ impl Rules {
         last_match(&self.folders, folder)
     }
 
+    /// The rules for folders: their paths as they are written, their mergers, and their options.
+    pub(crate) fn folders_with_options(
+        &self,
+    ) -> impl Iterator<Item = (&str, Option<&str>, &serde_json::Value)> {
+        let folders = self.all.iter().filter(|(_, unit, _)| *unit == UnitKind::Folder);
+        folders.map(|(path, _, rule)| (path.as_str(), rule.merger.as_deref(), &rule.options))
+    }
+
     /// The rule for a single object.
     pub fn object(&self, path: &str) -> Option<&Rule> {
         last_match(&self.objects, path)
     }
 }
 
-fn check_rule(unit: UnitKind, rule: &Rule, registry: &Registry) -> Result<(), String> {
+fn check_rule(path: &str, unit: UnitKind, rule: &Rule, registry: &Registry) -> Result<(), String> {
     let name = match rule.merger.as_deref() {
         // Without a name the merger follows from the table's format, which is not known before there is a table.
         None | Some(OBJECT_WISE) => return Ok(()),
@@ -134,7 +142,12 @@ fn check_rule(unit: UnitKind, rule: &Rule, registry: &Registry) -> Result<(), St
             Err(format!("merger {name:?} takes single objects: leave out the `/` at the end of the path"))
         }
         _ => merger.check_options(&rule.options),
+    }?;
+    // A change of the other unit has to lead back to this one.
+    if !merger.demands(&rule.options).refers_to.is_empty() && path.contains(['*', '?', '[', '{']) {
+        return Err("references are for a rule whose path names one folder".to_owned());
     }
+    Ok(())
 }
 
 fn last_match<'r>(rules: &'r [(GlobMatcher, Rule)], path: &str) -> Option<&'r Rule> {

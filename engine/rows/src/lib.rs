@@ -22,6 +22,7 @@ mod merge;
 pub mod normal;
 mod output;
 mod plan;
+pub mod predicate;
 pub mod range;
 pub mod scan;
 pub mod schema;

@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use crate::authenticate::Caller;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, JsonBodyOrDefault, PathOf, QueryOf, flag};
-use crate::merges::{Sides, counted, published};
+use crate::merges::{Sides, published};
 use crate::page::{PageQuery, amount, non_empty, page};
 use crate::report::Wanted;
 use crate::time::utc;
@@ -19,7 +19,7 @@ use crate::upload;
 use crate::wire::{
     AlreadyDecided, Conflict, ConflictChoiceCreation, ConflictChoicesCreation, ConflictChoicesMade, Decided,
     Error, MergeConflict, MergeReport, MergeResult, MergeSession, MergeSessionBegun, MergeSessionCompletion,
-    MergeSessionCreation, MergeSessionList, SessionConflict, SessionConflictList, seconds,
+    MergeSessionCreation, MergeSessionList, SessionConflict, SessionConflictList, count_conflicts, seconds,
 };
 
 /// Begins to decide the conflicts of a merge. Of our own.
@@ -305,13 +305,14 @@ pub(crate) async fn complete(
     let place = (repository.as_str(), branch.as_str(), session.as_str());
     match app.complete_session(&who, place, completion.into()).await? {
         MergeAnswer::Conflicts { conflicts, summary } => {
-            let count = counted(conflicts.len() as u64, "conflict");
+            let conflicts: Vec<Conflict> = conflicts.into_iter().map(Conflict::from).collect();
+            let count = count_conflicts(&conflicts);
             Err(ApiError::Conflicts(Box::new(MergeConflict {
                 reference: String::new(),
                 message: format!(
                     "{count} of merge session {session} left to decide: nothing was published; 'conflicts' lists them"
                 ),
-                conflicts: conflicts.into_iter().map(Conflict::from).collect(),
+                conflicts,
                 summary: summary.into(),
             })))
         }

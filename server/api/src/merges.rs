@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::extract::{JsonBodyOrDefault, PathOf};
 use crate::wire::{
     Conflict, Error, FindMergeBaseResult, Merge, MergeConflict, MergeRefused, MergeResult, MergeSummary,
-    StalePreview,
+    StalePreview, count_conflicts,
 };
 
 /// How many paths in the way a message names.
@@ -68,14 +68,15 @@ pub(crate) fn published(answer: MergeAnswer, sides: &Sides) -> Result<(CommitInf
     match answer {
         MergeAnswer::Merged { commit, summary } => Ok((commit, summary.into())),
         MergeAnswer::Conflicts { conflicts, summary } => {
-            let count = counted(conflicts.len() as u64, "conflict");
+            let conflicts: Vec<Conflict> = conflicts.into_iter().map(Conflict::from).collect();
+            let count = count_conflicts(&conflicts);
             Err(ApiError::Conflicts(Box::new(MergeConflict {
                 reference: String::new(),
                 message: format!(
                     "{count} in the {verb} of {source} into {destination}: nothing was published; \
                      'conflicts' lists all of them and the ways out"
                 ),
-                conflicts: conflicts.into_iter().map(Conflict::from).collect(),
+                conflicts,
                 summary: summary.into(),
             })))
         }

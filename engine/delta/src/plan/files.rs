@@ -85,6 +85,7 @@ pub(crate) fn plan_files(
                     changed_too.map(|remove| &remove.key).filter(|key| our_changes.contains_key(*key));
                 plan.contested.extend(changed_too.cloned());
                 plan.findings = matrix_findings(base, ours, our_commits, their_commits);
+                plan.live = all_of(base, ours, their_commits);
                 return plan;
             }
         }
@@ -110,6 +111,19 @@ pub(crate) fn plan_files(
     });
     plan.findings.extend(matrix::check(&theirs_classified, &ours_classified));
     plan
+}
+
+/// Ours' files and theirs' new ones, where theirs' commits cannot be put on the base.
+fn all_of(base: &LiveFiles, ours: &LiveFiles, their_commits: &[Arc<Commit>]) -> LiveFiles {
+    let mut theirs = base.clone();
+    for commit in their_commits {
+        let _ = advance(&mut theirs, commit);
+    }
+    let mut live = ours.clone();
+    for (key, add) in theirs.into_iter().filter(|(key, _)| !base.contains_key(key)) {
+        live.entry(key).or_insert(add);
+    }
+    live
 }
 
 /// The pairs of operations that a person must decide, whatever becomes of the files.

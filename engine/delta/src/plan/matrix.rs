@@ -4,9 +4,8 @@
 //! files: one file changed on both sides is a conflict of its own (`files.rs`), and so is everything that one side's
 //! schema, properties and features demand of the other side's rows (`metadata.rs`).
 //!
-//! Not decided yet, and refused as a conflict until then: rows of one file changed on both sides (row-wise merge),
-//! rows changed in a file that ours compacted, a `RESTORE` beside other changes of rows, an overwrite beside a
-//! compaction, and the validation of one side's constraints on the other side's rows.
+//! Not decided yet, and refused as a conflict until then: a `RESTORE` beside other changes of rows, and an overwrite
+//! beside a compaction.
 
 use std::collections::BTreeSet;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anabranch_merge::ConflictKind;
 use serde_json::{Value, json};
 
+use super::demands::CONSTRAINTS;
 use super::features::property_value;
 use super::finding::Finding;
 use super::schema::{self, ColumnChange};
@@ -229,9 +230,9 @@ fn demand_of_property(key: &str, new: Option<&Value>, other: Touch) -> Option<(C
     if !key.starts_with("delta.") || FREE_PROPERTIES.iter().any(|free| key.starts_with(free)) {
         return None;
     }
-    if key.starts_with("delta.constraints.") {
-        let why = "the other side's new rows cannot be checked against the constraint yet";
-        return clash(new.is_some() && other.adds_rows, ConstraintUnverifiable, why);
+    if key.starts_with(CONSTRAINTS) {
+        // What it demands of rows, these are checked for.
+        return None;
     }
     match key {
         "delta.appendOnly" => {
@@ -268,6 +269,8 @@ fn demand_of_column(change: &ColumnChange, other: Touch) -> Option<(ConflictKind
     let column = change.column();
     match change {
         ColumnChange::AddedPlain(_) | ColumnChange::Relaxed(_) => None,
+        // Rows are checked for these.
+        ColumnChange::Required(_) | ColumnChange::Guarded(_) => None,
         _ if !other.adds_files => None,
         ColumnChange::AddedSpecial(_) => Some((
             ConflictKind::ColumnConflict,
@@ -280,10 +283,6 @@ fn demand_of_column(change: &ColumnChange, other: Touch) -> Option<(ConflictKind
         ColumnChange::Retyped(_) => Some((
             ConflictKind::TypeConflict,
             format!("changed the type of column {column}, and the other side wrote rows of the old type"),
-        )),
-        ColumnChange::Required(_) => Some((
-            ConflictKind::ConstraintUnverifiable,
-            format!("made column {column} required; the other side's new rows cannot be checked yet"),
         )),
         ColumnChange::Altered(_) => Some((
             ConflictKind::ColumnConflict,

@@ -1,6 +1,7 @@
 //! Decides a merge: three states and the commits that are there become a plan or a complete list of conflicts. Pure.
 
 mod contested;
+mod demands;
 mod features;
 mod files;
 mod finding;
@@ -8,6 +9,7 @@ mod history;
 mod markers;
 pub mod matrix;
 mod metadata;
+mod reads;
 mod replay;
 mod row_ids;
 mod schema;
@@ -20,8 +22,10 @@ use std::sync::Arc;
 use anabranch_merge::{ConflictKind, RowTotals};
 
 pub use contested::{Component, MergedComponent};
+pub(crate) use demands::{RowRule, row_rules};
 pub use finding::Finding;
 pub use history::{ChangedFiles, History, changed_files, same_live};
+pub(crate) use reads::{Read, Reads, reads};
 pub use replay::{PlannedCommit, WantedObject};
 pub use schema::{ColumnChange, changes as schema_changes};
 
@@ -50,6 +54,8 @@ pub struct PlanInput<'a> {
     pub seed: [u8; 32],
     /// How the source is called.
     pub source: &'a str,
+    /// Files that hold rows of one key although no side changed the other's: their rows are merged as well.
+    pub shared: Option<&'a BTreeSet<Arc<str>>>,
     /// Rows that were merged because an earlier plan asked for it: [`Planned::Rows`].
     pub merged: Option<&'a MergedComponent>,
 }
@@ -84,6 +90,8 @@ pub enum Planned {
         findings: Vec<Finding>,
         /// What would have been left out or squashed.
         notes: Vec<String>,
+        /// The files that are decided all the same, to be looked at for what else stands in the way.
+        live: LiveFiles,
     },
     /// Both sides changed rows of the same files: these rows have to be merged before it can be planned.
     Rows(Box<RowsWanted>),
@@ -102,16 +110,44 @@ pub struct RowsWanted {
     pub files: Vec<Finding>,
     /// What would have been left out or squashed.
     pub notes: Vec<String>,
+    /// The files that are decided: those of the component are not among them.
+    pub live: LiveFiles,
 }
 
 impl Planned {
+    /// The live files as far as they are decided; none where nothing could be planned.
+    pub(crate) fn live(&self) -> Option<&LiveFiles> {
+        match self {
+            Planned::Ready(plan) => Some(&plan.live),
+            Planned::Conflicts { live, .. } => Some(live),
+            Planned::Rows(wanted) => Some(&wanted.live),
+            Planned::Broken(_) => None,
+        }
+    }
+
+    /// What would be left out or squashed.
+    pub(crate) fn into_notes(self) -> Vec<String> {
+        match self {
+            Planned::Ready(Plan { notes, .. }) | Planned::Conflicts { notes, .. } => notes,
+            Planned::Rows(wanted) => wanted.notes,
+            Planned::Broken(_) => Vec::new(),
+        }
+    }
+
+    /// The files of either side whose rows are undecided.
+    pub(crate) fn undecided(&self) -> BTreeSet<Arc<str>> {
+        let Planned::Rows(wanted) = self else { return BTreeSet::new() };
+        let component = &wanted.component;
+        component.ours.iter().chain(&component.theirs).map(|add| add.key.clone()).collect()
+    }
+
     /// The plan where rows cannot be merged: files that both sides changed are conflicts.
     pub fn without_rows(self) -> Planned {
         match self {
             Planned::Rows(wanted) => {
-                let RowsWanted { mut findings, files, notes, .. } = *wanted;
+                let RowsWanted { mut findings, files, notes, live, .. } = *wanted;
                 findings.extend(files);
-                Planned::Conflicts { findings, notes }
+                Planned::Conflicts { findings, notes, live }
             }
             other => other,
         }
@@ -124,17 +160,20 @@ pub fn plan(input: PlanInput<'_>) -> Planned {
     let mut findings: Vec<Finding> = features::unknown("ours", ours);
     findings.extend(features::unknown("theirs", theirs));
     if !findings.is_empty() {
-        return Planned::Conflicts { findings, notes: Vec::new() };
+        return Planned::Conflicts { findings, notes: Vec::new(), live: LiveFiles::new() };
     }
     let metadata = metadata::merge_metadata(base, ours, theirs, &mut findings);
     if base.metadata.id != ours.metadata.id || base.metadata.id != theirs.metadata.id {
-        return Planned::Conflicts { findings, notes: Vec::new() };
+        return Planned::Conflicts { findings, notes: Vec::new(), live: LiveFiles::new() };
     }
     let protocol = features::merge_protocol(base, ours, theirs, &mut findings);
     let ours_since = since(base, ours, input.ours_history);
     let theirs_since = since(base, theirs, input.theirs_history);
     let (our_commits, their_commits) = (ours_since.commits(), theirs_since.commits());
     let mut files = files::plan_files(&base.files, &ours.files, our_commits, their_commits, input.merged);
+    if input.merged.is_none() {
+        files.contested.extend(input.shared.into_iter().flatten().cloned());
+    }
     if let Some(merged) = input.merged {
         match contested::row_commit(merged, their_commits, ours) {
             Ok(commit) => {
@@ -165,8 +204,12 @@ pub fn plan(input: PlanInput<'_>) -> Planned {
     if !files.contested.is_empty() {
         let sides = [&base.files, &ours.files, &theirs.files];
         let component = contested::component(&files.contested, sides, our_commits, their_commits);
+        let mut live = files.live;
+        for add in [&component.base, &component.ours, &component.theirs].into_iter().flatten() {
+            live.remove(&add.key);
+        }
         let files = files.contested_findings;
-        return Planned::Rows(Box::new(RowsWanted { component, findings, files, notes }));
+        return Planned::Rows(Box::new(RowsWanted { component, findings, files, notes, live }));
     }
     let rules = replay::ReplayRules {
         base,
@@ -184,7 +227,7 @@ pub fn plan(input: PlanInput<'_>) -> Planned {
         findings.extend(replayed.findings.iter().cloned());
     }
     if !findings.is_empty() {
-        return Planned::Conflicts { findings, notes };
+        return Planned::Conflicts { findings, notes, live: files.live };
     }
     let replayed = match replayed {
         Ok(replayed) => replayed,

@@ -18,7 +18,9 @@ pub enum ColumnChange {
     Retyped(String),
     /// A column that became required.
     Required(String),
-    /// A column that became nullable, or whose comment changed.
+    /// A column that got another invariant.
+    Guarded(String),
+    /// A column that became nullable, lost its invariant, or whose comment changed.
     Relaxed(String),
     /// Another change of the column's metadata.
     Altered(String),
@@ -41,6 +43,9 @@ fn is_nullable(field: &Value) -> bool {
     field.get("nullable").and_then(Value::as_bool).unwrap_or(true)
 }
 
+/// Where a column keeps a condition on its values.
+pub(crate) const INVARIANTS: &str = "delta.invariants";
+
 /// The metadata of a column without its comment.
 fn essence(field: &Value) -> Value {
     let mut metadata = field.get("metadata").cloned().unwrap_or_default();
@@ -48,6 +53,27 @@ fn essence(field: &Value) -> Value {
         fields.shift_remove("comment");
     }
     metadata
+}
+
+/// The same without the condition on its values.
+fn unguarded(field: &Value) -> Value {
+    let mut metadata = essence(field);
+    if let Some(fields) = metadata.as_object_mut() {
+        fields.shift_remove(INVARIANTS);
+    }
+    metadata
+}
+
+fn invariant(field: &Value) -> Option<&Value> {
+    field.get("metadata")?.get(INVARIANTS)
+}
+
+/// What each column demands of its values: whether it is required, and its condition as it is written.
+pub(crate) fn demands(schema: &Value) -> impl Iterator<Item = (&str, bool, Option<&str>)> {
+    let of = |field: &'_ Value| !is_nullable(field);
+    fields(schema)
+        .into_iter()
+        .map(move |field| (name(field), of(field), invariant(field).and_then(Value::as_str)))
 }
 
 fn is_plain(field: &Value) -> bool {
@@ -73,10 +99,12 @@ pub fn changes(before: &Value, after: &Value) -> Vec<ColumnChange> {
         }
         if old.get("type") != new.get("type") {
             changes.push(ColumnChange::Retyped(column_name));
-        } else if essence(old) != essence(new) {
+        } else if unguarded(old) != unguarded(new) {
             changes.push(ColumnChange::Altered(column_name));
         } else if is_nullable(old) && !is_nullable(new) {
             changes.push(ColumnChange::Required(column_name));
+        } else if invariant(new).is_some() && invariant(old) != invariant(new) {
+            changes.push(ColumnChange::Guarded(column_name));
         } else {
             changes.push(ColumnChange::Relaxed(column_name));
         }
@@ -155,7 +183,7 @@ impl ColumnChange {
         use ColumnChange::*;
         match self {
             AddedPlain(name) | AddedSpecial(name) | Dropped(name) | Retyped(name) => name,
-            Required(name) | Relaxed(name) | Altered(name) => name,
+            Required(name) | Guarded(name) | Relaxed(name) | Altered(name) => name,
         }
     }
 }

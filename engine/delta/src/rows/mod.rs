@@ -8,14 +8,15 @@
 mod conflicts;
 mod difference;
 mod options;
-mod partition;
+pub(crate) mod partition;
 mod piece;
 mod ranges;
-mod schema;
+pub(crate) mod schema;
 mod sides;
-mod source;
+pub(crate) mod sorted;
+pub(crate) mod source;
 mod statistics;
-mod vector;
+pub(crate) mod vector;
 mod walk;
 mod write;
 

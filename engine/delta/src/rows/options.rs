@@ -6,6 +6,7 @@ use anabranch_rows::{Identity, MergeOptions, Policy};
 use serde_json::Value;
 
 use super::conflicts::CONFLICTS_MAX;
+use crate::validate::{declared, is_serializable};
 
 /// The options of a merge of rows, as `merge.toml` gives them to the table. Without keys rows are compared as a multiset.
 ///
@@ -47,7 +48,17 @@ pub(crate) fn row_options(options: &Value) -> Result<MergeOptions, String> {
 }
 
 /// The options that a rule for a Delta table may have.
-const KNOWN: [&str; 4] = ["keys", "policies", "cell-wise", "on-log-cleaned"];
+const KNOWN: [&str; 9] = [
+    "keys",
+    "policies",
+    "cell-wise",
+    "on-log-cleaned",
+    "unique",
+    "not-null",
+    "check",
+    "references",
+    "isolation",
+];
 
 /// Checks the options of a rule, as far as they can be without a table.
 pub(crate) fn check_options(options: &Value) -> Result<(), String> {
@@ -60,6 +71,8 @@ pub(crate) fn check_options(options: &Value) -> Result<(), String> {
         Some(Value::String(value)) if value == "refuse" || value == "squash" => {}
         Some(_) => return Err("option on-log-cleaned takes \"refuse\" or \"squash\"".into()),
     }
+    declared(options)?;
+    is_serializable(options)?;
     row_options(options).map(drop)
 }
 

@@ -15,17 +15,17 @@ const CAST: CastOptions<'static> = CastOptions { safe: false, format_options: Fo
 
 /// A partition as its files spell it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Spelling {
+pub(crate) struct Spelling {
     /// Its values, in the spelling of one of its files.
-    pub(super) values: BTreeMap<String, Option<String>>,
+    pub(crate) values: BTreeMap<String, Option<String>>,
     /// The folder of that file as the log spells it, with its `/`; empty for the table's root.
-    pub(super) url_folder: String,
+    pub(crate) url_folder: String,
     /// The same folder as a path of objects.
-    pub(super) folder: String,
+    pub(crate) folder: String,
 }
 
 /// The partition columns of a table, and how each partition is spelled.
-pub(super) struct Partitions {
+pub(crate) struct Partitions {
     /// The places of the partition columns among the rows' columns.
     columns: Vec<usize>,
     schema: SchemaRef,
@@ -35,7 +35,7 @@ pub(super) struct Partitions {
 
 impl Partitions {
     /// The partitions of a table whose rows have this schema.
-    pub(super) fn new(rows: &Schema, names: &[String]) -> Result<Partitions, String> {
+    pub(crate) fn new(rows: &Schema, names: &[String]) -> Result<Partitions, String> {
         let columns: Vec<usize> = names
             .iter()
             .map(|name| {
@@ -48,12 +48,12 @@ impl Partitions {
     }
 
     /// The places of the partition columns.
-    pub(super) fn columns(&self) -> &[usize] {
+    pub(crate) fn columns(&self) -> &[usize] {
         &self.columns
     }
 
     /// The values of a file's partition, each as an array of one row; notes how the file spells it.
-    pub(super) fn values_of(&mut self, add: &Add) -> Result<Vec<ArrayRef>, String> {
+    pub(crate) fn values_of(&mut self, add: &Add) -> Result<Vec<ArrayRef>, String> {
         let spelled = add.partition().ok_or_else(|| format!("{} has no partition values", add.key))?;
         let mut values = Vec::with_capacity(self.columns.len());
         for field in self.schema.fields() {
@@ -77,7 +77,7 @@ impl Partitions {
     }
 
     /// Puts a file's partition values into a batch of its rows.
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &self,
         batch: &RecordBatch,
         values: &[ArrayRef],
@@ -97,14 +97,14 @@ impl Partitions {
     }
 
     /// The partition of each row of a batch.
-    pub(super) fn of_rows(&self, batch: &RecordBatch) -> Result<Vec<Vec<u8>>, String> {
+    pub(crate) fn of_rows(&self, batch: &RecordBatch) -> Result<Vec<Vec<u8>>, String> {
         let values: Vec<ArrayRef> =
             self.columns.iter().filter_map(|column| batch.columns().get(*column).cloned()).collect();
         self.ids(&values, batch.num_rows())
     }
 
     /// How a partition is spelled; none for one that no file of the merge is in.
-    pub(super) fn spelling(&self, id: &[u8]) -> Option<&Spelling> {
+    pub(crate) fn spelling(&self, id: &[u8]) -> Option<&Spelling> {
         self.spellings.get(id)
     }
 

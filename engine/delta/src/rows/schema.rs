@@ -11,14 +11,14 @@ use crate::snapshot::Snapshot;
 ///
 /// # Errors
 /// A type that Arrow does not have.
-pub(super) fn arrow_schema(metadata: &Metadata) -> Result<Schema, String> {
+pub(crate) fn arrow_schema(metadata: &Metadata) -> Result<Schema, String> {
     let schema: StructType =
         serde_json::from_value(metadata.schema.clone()).map_err(|error| error.to_string())?;
     (&schema).try_into_arrow().map_err(|error| error.to_string())
 }
 
 /// Why the rows of a table cannot be merged here; none if they can.
-pub(super) fn obstacle(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot) -> Option<&'static str> {
+pub(crate) fn obstacle(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot) -> Option<&'static str> {
     let sides = [base, ours, theirs];
     let any = |holds: &dyn Fn(&Snapshot) -> bool| sides.into_iter().any(holds);
     let mapped = |side: &Snapshot| {
@@ -47,7 +47,7 @@ pub(super) fn obstacle(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot) -> O
 
 /// Whether something says which values may stand beside one another in a row: then cells of two sides are not put into one
 /// row, because each side has checked its own rows alone.
-pub(super) fn has_row_rules(metadata: &Metadata) -> bool {
+pub(crate) fn has_row_rules(metadata: &Metadata) -> bool {
     metadata.configuration.keys().any(|key| key.starts_with("delta.constraints."))
         || ["delta.generationExpression", "delta.invariants"]
             .into_iter()

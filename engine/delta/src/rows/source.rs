@@ -26,24 +26,24 @@ struct Request {
 
 /// Makes sources of files.
 #[derive(Clone)]
-pub(super) struct Files {
+pub(crate) struct Files {
     requests: mpsc::Sender<Request>,
 }
 
 /// Answers what the sources ask.
-pub(super) struct Answers {
+pub(crate) struct Answers {
     requests: mpsc::Receiver<Request>,
 }
 
 /// Sources, and who answers them.
-pub(super) fn files() -> (Files, Answers) {
+pub(crate) fn files() -> (Files, Answers) {
     let (sender, receiver) = mpsc::channel(READS_AT_A_TIME);
     (Files { requests: sender }, Answers { requests: receiver })
 }
 
 impl Files {
     /// A file of a side.
-    pub(super) fn source(&self, side: Side, path: &str, entry: Entry) -> Arc<dyn ByteSource> {
+    pub(crate) fn source(&self, side: Side, path: &str, entry: Entry) -> Arc<dyn ByteSource> {
         Arc::new(UnitFile {
             side,
             path: path.into(),
@@ -87,7 +87,7 @@ impl ByteSource for UnitFile {
 
 impl Answers {
     /// Runs `work`, and answers the reads of its sources meanwhile, several at a time.
-    pub(super) async fn while_running<T>(
+    pub(crate) async fn while_running<T>(
         mut self,
         views: [&dyn UnitView; 3],
         work: impl Future<Output = T>,

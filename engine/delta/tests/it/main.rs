@@ -8,3 +8,4 @@ mod merges;
 mod row_diff;
 mod rows;
 mod staged;
+mod validation;

@@ -6,10 +6,12 @@
 //! 4. [`edits`]: one list of edits turns ours into the result.
 //! 5. [`structure`]: files and folders that belong to no merger do not come out as a mixture either.
 //! 6. [`check`]: no table may come out as a mixture.
+//! 7. [`demands`]: what `merge.toml` demands of the rows of the result.
 
 mod bases;
 mod check;
 mod decide;
+mod demands;
 mod edits;
 mod extents;
 mod finder;
@@ -54,7 +56,8 @@ pub async fn merge_trees(
     input: &PipelineInput<'_>,
 ) -> Result<PipelineOutcome, PipelineError> {
     let rules = load_rules(session, input).await?;
-    merge_from_base(session, input, &input.base, &rules).await
+    let outcome = merge_from_base(session, input, &input.base, &rules).await?;
+    demands::check(session, input, &rules, outcome).await.map_err(PipelineError::Tree)
 }
 
 /// Merges over each of several best merge bases (`input.base` is not looked at). Where different bases give different
@@ -78,7 +81,8 @@ pub async fn merge_over_bases(
     for base in distinct {
         outcomes.push(merge_from_base(session, input, base, &rules).await?);
     }
-    bases::join(session, input, &rules, outcomes).await
+    let outcome = bases::join(session, input, &rules, outcomes).await?;
+    demands::check(session, input, &rules, outcome).await.map_err(PipelineError::Tree)
 }
 
 /// The rules of ours' `_anabranch/merge.toml`; none when there is no such file.

@@ -260,7 +260,7 @@ pub(super) fn failed(
 }
 
 /// A reason in kebab-case: the `rule` of a conflict `merger-failed`.
-fn reason_word(reason: FailureReason) -> &'static str {
+pub(super) fn reason_word(reason: FailureReason) -> &'static str {
     match reason {
         FailureReason::Storage => "storage",
         FailureReason::Limit => "limit",

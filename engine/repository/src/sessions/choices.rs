@@ -114,7 +114,12 @@ impl Repository {
         conflict: &str,
     ) -> Result<(ConflictId, Conflict), RepositoryError> {
         let open = self.open_session(session).await?;
-        let found = with_ids(open.details.conflicts).into_iter().find(|(id, _)| id.0 == conflict);
+        let find = |conflicts| with_ids(conflicts).into_iter().find(|(id, _)| id.0 == conflict);
+        let mut found = find(open.details.conflicts);
+        if found.is_none() {
+            // Some rules can be checked only once rows are decided: what breaks them is in the outcome alone.
+            found = find(self.session_outcome(session).await?.conflicts);
+        }
         found.ok_or_else(|| RepositoryError::NotFound {
             kind: "conflict",
             name: conflict.to_owned(),

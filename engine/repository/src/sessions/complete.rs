@@ -1,6 +1,6 @@
 //! What the choices of a session come to, and the merge that they make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anabranch_merge::{Conflict, ConflictId, PipelineOutcome};
 
@@ -123,6 +123,17 @@ fn decide(
             plan.resolutions.push(choice.resolution(&id)?);
             plan.decided.push(choice.decided(&id));
             plan.resolved.push(conflict.clone());
+        }
+    }
+    // What only the decided rows of a table break has no place among its conflicts, but is decided like them.
+    let ids: BTreeSet<ConflictId> = details.conflicts.iter().map(Conflict::id).collect();
+    let tables: BTreeSet<&str> =
+        details.conflicts.iter().filter_map(|conflict| conflict.table.as_deref()).collect();
+    for (id, choice) in choices.iter().filter(|(id, _)| !ids.contains(*id)) {
+        let decided = choice.decided(id);
+        if tables.contains(decided.path.as_str()) {
+            plan.resolutions.push(choice.resolution(id)?);
+            plan.decided.push(decided);
         }
     }
     Ok(())

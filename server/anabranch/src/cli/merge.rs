@@ -224,7 +224,7 @@ pub(super) async fn cherry_pick(client: &Client, args: PickArgs) -> anyhow::Resu
 fn undone<T>(outcome: Merged<T>, verb: &str) -> anyhow::Result<Answer> {
     match outcome {
         Merged::Conflicts(conflict) => {
-            let count = counted(conflict.conflicts.len() as u64, "conflict");
+            let count = wire::count_conflicts(&conflict.conflicts);
             let text =
                 format!("{}{count}: the {verb} changed nothing\n", conflict_table(&conflict.conflicts));
             Ok(Answer { text, json: to_json(&conflict)?, exit_code: DIFFERS })
@@ -266,8 +266,18 @@ fn one_table(table: &wire::TableSummary) -> String {
 
 /// Conflicts as a table.
 pub(super) fn conflict_table(conflicts: &[wire::Conflict]) -> String {
-    let rows: Vec<_> = conflicts.iter().map(row).collect();
-    table(["KIND", "PATH", "CHOICES", "MESSAGE"], &rows)
+    let of = |class: wire::ConflictClass| -> Vec<_> {
+        conflicts.iter().filter(|conflict| conflict.class == class).map(row).collect()
+    };
+    let (conflicts, violations) = (of(wire::ConflictClass::Conflict), of(wire::ConflictClass::Violation));
+    let mut text = String::new();
+    if !conflicts.is_empty() {
+        text.push_str(&table(["KIND", "PATH", "CHOICES", "MESSAGE"], &conflicts));
+    }
+    if !violations.is_empty() {
+        text.push_str(&table(["VIOLATION", "PATH", "CHOICES", "MESSAGE"], &violations));
+    }
+    text
 }
 
 fn row(conflict: &wire::Conflict) -> [String; 4] {
@@ -324,6 +334,7 @@ mod tests {
         let choice = |id: &str| wire::ConflictChoice { id: id.into(), label: String::new() };
         let conflict = wire::Conflict {
             conflict_id: "c".into(),
+            class: wire::ConflictClass::Conflict,
             table: None,
             path: "a.txt".into(),
             kind: "object-conflict".into(),

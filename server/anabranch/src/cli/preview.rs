@@ -34,8 +34,8 @@ pub(super) fn preview(preview: &wire::MergePreview, again: &str) -> anyhow::Resu
         }
     }
     match preview.verdict {
-        Verdict::Conflicts => {
-            let count = counted(preview.conflicts.len() as u64, "conflict");
+        Verdict::Conflicts | Verdict::Violations => {
+            let count = wire::count_conflicts(&preview.conflicts);
             text.push_str(&conflict_table(&preview.conflicts));
             text.push_str(&format!("{count}: decide one by one with\n  {again} --session\n"));
         }
@@ -53,7 +53,7 @@ pub(super) fn preview(preview: &wire::MergePreview, again: &str) -> anyhow::Resu
 
 /// 1 when something has to be done before it can be published.
 pub(super) fn exit_code(preview: &wire::MergePreview) -> u8 {
-    let stands = preview.verdict != Verdict::Conflicts && preview.in_the_way.is_empty();
+    let stands = !preview.verdict.is_open() && preview.in_the_way.is_empty();
     if stands { 0 } else { DIFFERS }
 }
 

@@ -6,8 +6,8 @@ use super::Described;
 use crate::merges::counted;
 use crate::time::utc;
 use crate::wire::{
-    Conflict, Decided, MergePreview, MergeReport, MergeSummary, RowTotals, TableSummary, Verdict,
-    Verification,
+    Conflict, ConflictClass, Decided, MergePreview, MergeReport, MergeSummary, RowTotals, TableSummary,
+    Verdict, Verification, count_conflicts,
 };
 
 /// The longest name, in characters: every path fits.
@@ -84,7 +84,7 @@ impl Described for MergePreview {
                 text(format!(" can be executed until {}, as long as nothing moves.", utc(self.expires))),
             ]),
             Verdict::UpToDate => lines.push(vec![text("There is nothing to merge.")]),
-            Verdict::Conflicts => lines.push(vec![text(
+            Verdict::Conflicts | Verdict::Violations => lines.push(vec![text(
                 "Nothing is published. A merge session decides the conflicts one by one, a strategy all at once.",
             )]),
         }
@@ -100,7 +100,7 @@ impl Described for MergePreview {
         };
         let mut sections = vec![in_the_way];
         sections.extend(sections_of(&self.summary, &self.conflicts, &[]));
-        let title = title(&self.source, &self.destination, self.verdict, self.conflicts.len());
+        let title = title(&self.source, &self.destination, self.verdict, &self.conflicts);
         Document { title, lines, sections: filled(sections) }
     }
 }
@@ -113,7 +113,7 @@ impl Described for MergeReport {
         }];
         lines.extend(facts(&self.summary));
         let sections = sections_of(&self.summary, &self.conflicts, &self.decided);
-        let title = title(&self.source, &self.destination, self.verdict, self.conflicts.len());
+        let title = title(&self.source, &self.destination, self.verdict, &self.conflicts);
         Document { title, lines, sections: filled(sections.into()) }
     }
 }
@@ -123,9 +123,9 @@ pub(super) fn filled(mut sections: Vec<Section>) -> Vec<Section> {
     sections
 }
 
-fn title(source: &str, destination: &str, verdict: Verdict, conflicts: usize) -> Line {
+fn title(source: &str, destination: &str, verdict: Verdict, conflicts: &[Conflict]) -> Line {
     let verdict = match verdict {
-        Verdict::Conflicts => counted(conflicts as u64, "conflict"),
+        Verdict::Conflicts | Verdict::Violations => count_conflicts(conflicts),
         other => other.as_str().to_owned(),
     };
     vec![text("Merge of "), name(source), text(" into "), name(destination), text(format!(": {verdict}"))]
@@ -152,7 +152,14 @@ fn facts(summary: &MergeSummary) -> Vec<Line> {
     lines.into_iter().filter(|line| !line.is_empty()).collect()
 }
 
-fn sections_of(summary: &MergeSummary, conflicts: &[Conflict], decided: &[Decided]) -> [Section; 4] {
+/// The conflicts and violations of one class.
+fn of_class(conflicts: &[Conflict], class: ConflictClass) -> Vec<Vec<Line>> {
+    conflicts.iter().filter(|conflict| conflict.class == class).map(one_conflict).collect()
+}
+
+const CONFLICT_COLUMNS: &[&str] = &["Kind", "Where", "What", "Base", "Ours", "Theirs", "Choices"];
+
+fn sections_of(summary: &MergeSummary, conflicts: &[Conflict], decided: &[Decided]) -> [Section; 5] {
     let notes = summary.tables.iter().flat_map(|table| {
         table.notes.iter().map(|note| vec![vec![name(&table.root), text(format!(": {note}"))]])
     });
@@ -174,8 +181,13 @@ fn sections_of(summary: &MergeSummary, conflicts: &[Conflict], decided: &[Decide
         Section { heading: "Schema and notes", columns: None, rows: notes.collect() },
         Section {
             heading: "Conflicts",
-            columns: Some(&["Kind", "Where", "What", "Base", "Ours", "Theirs", "Choices"]),
-            rows: conflicts.iter().map(one_conflict).collect(),
+            columns: Some(CONFLICT_COLUMNS),
+            rows: of_class(conflicts, ConflictClass::Conflict),
+        },
+        Section {
+            heading: "Violations",
+            columns: Some(CONFLICT_COLUMNS),
+            rows: of_class(conflicts, ConflictClass::Violation),
         },
         Section {
             heading: "Decided",

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Described, html, markdown};
 use crate::wire::{
-    Conflict, ConflictChoice, Decided, MergePreview, MergeReport, MergeSummary, RowTotals, TableSummary,
-    Verdict, Verification,
+    Conflict, ConflictChoice, ConflictClass, Decided, MergePreview, MergeReport, MergeSummary, RowTotals,
+    TableSummary, Verdict, Verification,
 };
 
 fn summary() -> MergeSummary {
@@ -49,6 +49,7 @@ fn conflict() -> Conflict {
     let choice = |id: &str| ConflictChoice { id: id.into(), label: String::new() };
     Conflict {
         conflict_id: "c".repeat(32),
+        class: ConflictClass::Conflict,
         table: Some("odd|name`s".into()),
         path: "odd|name`s".into(),
         kind: "row-conflict".into(),
@@ -63,6 +64,18 @@ fn conflict() -> Conflict {
     }
 }
 
+fn violation() -> Conflict {
+    let choice = |id: &str| ConflictChoice { id: id.into(), label: String::new() };
+    Conflict {
+        class: ConflictClass::Violation,
+        kind: "duplicate-key".into(),
+        message: "more than one row is equal in id".into(),
+        column: None,
+        choices: vec![choice("ours"), choice("theirs"), choice("accept")],
+        ..conflict()
+    }
+}
+
 #[test]
 fn a_preview_says_the_most_important_first() {
     let preview = MergePreview {
@@ -73,12 +86,12 @@ fn a_preview_says_the_most_important_first() {
         verdict: Verdict::Conflicts,
         expires: 1_795_369_318,
         summary: summary(),
-        conflicts: vec![conflict()],
+        conflicts: vec![conflict(), violation()],
         in_the_way: vec!["tables/flights/_delta_log/1.json".into()],
         uncommitted_on_source: 2,
     };
     expect![[r##"
-        # Merge of `dev` into `main`: 1 conflict
+        # Merge of `dev` into `main`: 1 conflict · 1 violation
 
         Nothing is published. A merge session decides the conflicts one by one, a strategy all at once.
 
@@ -108,6 +121,12 @@ fn a_preview_says_the_most_important_first() {
         | Kind | Where | What | Base | Ours | Theirs | Choices |
         | --- | --- | --- | --- | --- | --- | --- |
         | row-conflict | <code>odd&#124;name&#96;s</code> `{"id":7}` column `price` | changed \*differently\* on both sides | nothing | `1.5` | <code>x&#124;y�</code> | ours, theirs |
+
+        ## Violations
+
+        | Kind | Where | What | Base | Ours | Theirs | Choices |
+        | --- | --- | --- | --- | --- | --- | --- |
+        | duplicate-key | <code>odd&#124;name&#96;s</code> `{"id":7}` | more than one row is equal in id | nothing | `1.5` | <code>x&#124;y�</code> | ours, theirs, accept |
     "##]].assert_eq(&markdown::render(&preview.document()));
 }
 

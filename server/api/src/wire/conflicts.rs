@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 pub struct Conflict {
     /// Names the conflict: the hash of its kind, place and the three values, the same in every run.
     pub conflict_id: String,
+    /// `conflict`, or `violation`: the sides go together, and the result breaks a rule about rows.
+    pub class: ConflictClass,
     /// The root of the table, if it is one in a table.
     pub table: Option<String>,
     /// The object; the root itself when the whole table is meant.
@@ -32,6 +34,16 @@ pub struct Conflict {
     pub choices: Vec<ConflictChoice>,
 }
 
+/// What a conflict is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConflictClass {
+    /// The sides do not go together.
+    Conflict,
+    /// They do, and the result breaks a rule about rows.
+    Violation,
+}
+
 /// One way out of a conflict.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ConflictChoice {
@@ -41,10 +53,31 @@ pub struct ConflictChoice {
     pub label: String,
 }
 
+/// How many conflicts and violations there are, in words.
+pub fn count_conflicts(conflicts: &[Conflict]) -> String {
+    let counted = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    let violations = conflicts.iter().filter(|one| one.class == ConflictClass::Violation).count();
+    match (conflicts.len().saturating_sub(violations), violations) {
+        (conflicts, 0) => counted(conflicts, "conflict"),
+        (0, violations) => counted(violations, "violation"),
+        (conflicts, violations) => {
+            format!("{} · {}", counted(conflicts, "conflict"), counted(violations, "violation"))
+        }
+    }
+}
+
 impl From<anabranch_merge::Conflict> for Conflict {
     fn from(conflict: anabranch_merge::Conflict) -> Self {
         Conflict {
             conflict_id: conflict.id().0,
+            class: if conflict.kind.is_violation() {
+                ConflictClass::Violation
+            } else {
+                ConflictClass::Conflict
+            },
             table: conflict.table,
             path: conflict.path,
             kind: conflict.kind.as_str().to_owned(),

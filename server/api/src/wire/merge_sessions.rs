@@ -29,7 +29,7 @@ impl From<anabranch_app::SessionBegun> for MergeSessionBegun {
                 MergeSessionBegun { verdict: Verdict::Conflicts, session: Some((*session).into()) }
             }
             anabranch_app::SessionBegun::NothingToDecide(verdict) => {
-                MergeSessionBegun { verdict: verdict.into(), session: None }
+                MergeSessionBegun { verdict: Verdict::of(verdict, &[]), session: None }
             }
         }
     }

@@ -38,7 +38,7 @@ pub use branches::{
 };
 pub use commits::{Commit, CommitCreation, CommitList};
 pub use config::{Config, StorageConfig, VersionConfig};
-pub use conflicts::{Conflict, ConflictChoice};
+pub use conflicts::{Conflict, ConflictChoice, ConflictClass, count_conflicts};
 pub use imports::{ImportCreation, ImportCreationResponse, ImportLocation, ImportStatus};
 pub use merge_sessions::{
     AlreadyDecided, ConflictChoiceCreation, ConflictChoicesCreation, ConflictChoicesMade, Decided,

@@ -20,6 +20,8 @@ pub enum Verdict {
     UpToDate,
     /// Something has to be decided by somebody.
     Conflicts,
+    /// The sides go together, and the result breaks rules about rows.
+    Violations,
 }
 
 impl Verdict {
@@ -30,13 +32,23 @@ impl Verdict {
             Verdict::FastForward => "fast-forward",
             Verdict::UpToDate => "up-to-date",
             Verdict::Conflicts => "conflicts",
+            Verdict::Violations => "violations",
         }
     }
-}
 
-impl From<anabranch_app::Verdict> for Verdict {
-    fn from(verdict: anabranch_app::Verdict) -> Self {
+    /// Whether something has to be decided before anything is published.
+    pub fn is_open(self) -> bool {
+        matches!(self, Verdict::Conflicts | Verdict::Violations)
+    }
+
+    /// The verdict of a merge with these conflicts.
+    pub(crate) fn of(verdict: anabranch_app::Verdict, conflicts: &[anabranch_merge::Conflict]) -> Self {
         match verdict {
+            anabranch_app::Verdict::Conflicts
+                if !conflicts.is_empty() && conflicts.iter().all(|one| one.kind.is_violation()) =>
+            {
+                Verdict::Violations
+            }
             anabranch_app::Verdict::Clean => Verdict::Clean,
             anabranch_app::Verdict::FastForward => Verdict::FastForward,
             anabranch_app::Verdict::UpToDate => Verdict::UpToDate,
@@ -62,7 +74,7 @@ pub struct MergePreview {
     pub expires: i64,
     /// What it would do; with conflicts, what it would do beside them.
     pub summary: MergeSummary,
-    /// All conflicts, in order of path.
+    /// All conflicts and violations, in order of path.
     pub conflicts: Vec<Conflict>,
     /// Uncommitted changes of the destination that stand in its way, at most a hundred. While there are any it cannot be
     /// executed.
@@ -79,7 +91,7 @@ impl MergePreview {
             id: preview.id,
             source,
             destination,
-            verdict: preview.verdict.into(),
+            verdict: Verdict::of(preview.verdict, &preview.conflicts),
             expires: seconds(preview.expires_ms),
             summary: preview.summary.into(),
             conflicts: preview.conflicts.into_iter().map(Conflict::from).collect(),
@@ -119,7 +131,7 @@ pub struct MergeReport {
     pub verdict: Verdict,
     /// What was done, or would be.
     pub summary: MergeSummary,
-    /// Its conflicts, in order of path: of a commit, all of them, each decided; of a session, those that are left.
+    /// Its conflicts and violations, in order of path: of a commit, all of them, each decided; of a session, those that are left.
     pub conflicts: Vec<Conflict>,
     /// Who chose what.
     pub decided: Vec<Decided>,
@@ -133,7 +145,7 @@ impl MergeReport {
             commit,
             source: details.source,
             destination: details.destination,
-            verdict: details.verdict.into(),
+            verdict: Verdict::of(details.verdict, &details.conflicts),
             summary: details.summary.into(),
             conflicts: details.conflicts.into_iter().map(Conflict::from).collect(),
             decided: details.decided.into_iter().map(Decided::from).collect(),

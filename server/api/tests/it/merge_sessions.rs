@@ -76,64 +76,65 @@ async fn a_conflict_is_decided_and_the_merge_made() {
             "/conflicts",
             "",
             expect![[r#"
-        200
-        {
-          "pagination": {
-            "has_more": false,
-            "next_offset": "",
-            "results": 1,
-            "max_per_page": 1000
-          },
-          "results": [
-            {
-              "conflict": {
-                "conflict_id": "CONFLICT",
-                "table": null,
-                "path": "a.txt",
-                "kind": "object-conflict",
-                "key": null,
-                "column": null,
-                "message": "changed differently on main and dev",
-                "rule": "object-conflict",
-                "base": {
-                  "size": 5,
-                  "etag": "2c1743a391305fbf367df8e4f069f9f9",
-                  "content_type": "application/octet-stream"
-                },
-                "ours": {
-                  "size": 6,
-                  "etag": "c07242d9d1e25c98846f2848b20096ba",
-                  "content_type": "application/octet-stream"
-                },
-                "theirs": {
-                  "size": 5,
-                  "etag": "e35a61128570620096ae570d3bd8a0fb",
-                  "content_type": "application/octet-stream"
-                },
-                "choices": [
-                  {
-                    "id": "ours",
-                    "label": "keep the destination's"
+                200
+                {
+                  "pagination": {
+                    "has_more": false,
+                    "next_offset": "",
+                    "results": 1,
+                    "max_per_page": 1000
                   },
-                  {
-                    "id": "theirs",
-                    "label": "take the source's"
-                  },
-                  {
-                    "id": "base",
-                    "label": "go back to the merge base"
-                  },
-                  {
-                    "id": "object",
-                    "label": "put an uploaded object in its place"
-                  }
-                ]
-              },
-              "decided": null
-            }
-          ]
-        }
-    "#]],
+                  "results": [
+                    {
+                      "conflict": {
+                        "conflict_id": "CONFLICT",
+                        "class": "conflict",
+                        "table": null,
+                        "path": "a.txt",
+                        "kind": "object-conflict",
+                        "key": null,
+                        "column": null,
+                        "message": "changed differently on main and dev",
+                        "rule": "object-conflict",
+                        "base": {
+                          "size": 5,
+                          "etag": "2c1743a391305fbf367df8e4f069f9f9",
+                          "content_type": "application/octet-stream"
+                        },
+                        "ours": {
+                          "size": 6,
+                          "etag": "c07242d9d1e25c98846f2848b20096ba",
+                          "content_type": "application/octet-stream"
+                        },
+                        "theirs": {
+                          "size": 5,
+                          "etag": "e35a61128570620096ae570d3bd8a0fb",
+                          "content_type": "application/octet-stream"
+                        },
+                        "choices": [
+                          {
+                            "id": "ours",
+                            "label": "keep the destination's"
+                          },
+                          {
+                            "id": "theirs",
+                            "label": "take the source's"
+                          },
+                          {
+                            "id": "base",
+                            "label": "go back to the merge base"
+                          },
+                          {
+                            "id": "object",
+                            "label": "put an uploaded object in its place"
+                          }
+                        ]
+                      },
+                      "decided": null
+                    }
+                  ]
+                }
+            "#]],
         )
         .await;
     let left = session.answer("POST", "/complete", "").await;

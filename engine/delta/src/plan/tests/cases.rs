@@ -253,8 +253,9 @@ fn what_a_property_demands_of_the_other_side() {
     check(
         "base: +a | ours: +c | theirs: set=delta.constraints.k:id>0",
         expect![[r#"
-        constraint-unverifiable: t.delta.constraints.k: theirs set delta.constraints.k: the other side's new rows cannot be checked against the constraint yet
-    "#]],
+            v2 WRITE: metaData(id {"delta.constraints.k": "id>0"})
+            live: a c
+        "#]],
     );
     check(
         "base: +a +b | ours: set=delta.enableChangeDataFeed:true | theirs: -a",

@@ -215,6 +215,7 @@ impl Sides {
             merge_time_ms: MERGE_TIME_MS,
             seed: [7; 32],
             source: "dev",
+            shared: None,
             merged: None,
         });
         // These tables have no rows: files that both sides changed are conflicts.
@@ -228,7 +229,7 @@ pub(super) fn print(planned: &Planned, ours: &Snapshot) -> String {
     match planned {
         Planned::Broken(message) => lines.push(format!("BROKEN {message}")),
         Planned::Rows(wanted) => lines.push(format!("ROWS {:?}", wanted.component.versions)),
-        Planned::Conflicts { findings, notes } => {
+        Planned::Conflicts { findings, notes, .. } => {
             let mut conflicts: Vec<_> =
                 findings.iter().cloned().map(|finding: Finding| finding.into_conflict("t")).collect();
             anabranch_merge::Conflict::sort(&mut conflicts);

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use anabranch_merge::{DiffInput, RowDiffError, Sample, UnitView};
 use anabranch_rows::Side;
 use anabranch_rows::range::KeyRange;
-use anabranch_rows::scan::{self, FileScan, RowMask, RowStream, SortBudget};
+use anabranch_rows::scan::{self, FileScan, RowMask, RowStream};
 use anabranch_rows::schema::Projection;
-use anabranch_rows::sort::sort_batches;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -18,15 +17,13 @@ use super::{Comparison, of_engine};
 use crate::action::{Add, DataPath};
 use crate::plan::changed_files;
 use crate::rows::partition::Partitions;
+use crate::rows::sorted::{Unsorted, sorted};
 use crate::rows::vector::deleted_rows;
 use crate::rows::{RowMeans, source};
 use crate::snapshot::{LiveFiles, Snapshot};
 
 /// How many rows a batch has.
 const BATCH_ROWS: usize = 8_192;
-
-/// What of the memory the unsorted rows of one version may take: the sorted ones of both stand beside them.
-const PARTS_OF_MEMORY: usize = 4;
 
 /// The rows of one state, in files.
 struct Version {
@@ -100,9 +97,19 @@ impl Versions {
             None => Ok(version.unsorted(&rows, &key)),
             Some(sample) => sampled(version.unsorted(&rows, &key), &rows, &key, sample).map_err(of_engine),
         };
-        let before = sorted(unsorted(before)?, &rows, &key, means).await?;
-        let after = sorted(unsorted(after)?, &rows, &key, means).await?;
+        let before = sorted(unsorted(before)?, &rows, &key, means, 2).await.map_err(too_large)?;
+        let after = sorted(unsorted(after)?, &rows, &key, means, 2).await.map_err(too_large)?;
         Ok([before, after])
+    }
+}
+
+fn too_large(why: Unsorted) -> RowDiffError {
+    match why {
+        Unsorted::TooLarge(share) => RowDiffError::TooLarge(format!(
+            "the rows of the files that differ take more than {share} bytes of memory, and no folder is set up for what \
+             does not fit"
+        )),
+        Unsorted::Engine(error) => of_engine(error),
     }
 }
 
@@ -170,48 +177,4 @@ impl Version {
         });
         streams.try_flatten().boxed()
     }
-}
-
-/// Sorts in memory what fits into it, and with the disk what does not.
-async fn sorted(
-    mut unsorted: RowStream,
-    rows: &SchemaRef,
-    key: &[usize],
-    means: &RowMeans,
-) -> Result<RowStream, RowDiffError> {
-    let budget = &means.budget;
-    let share = budget.memory_bytes / PARTS_OF_MEMORY;
-    let (mut batches, mut rows_read, mut bytes) = (Vec::new(), 0_usize, 0_usize);
-    while let Some(batch) = unsorted.try_next().await.map_err(of_engine)? {
-        bytes = bytes.saturating_add(batch.get_array_memory_size());
-        rows_read = rows_read.saturating_add(batch.num_rows());
-        batches.push(batch);
-        if bytes <= share {
-            continue;
-        }
-        let Some(folder) = budget.folder.clone() else {
-            return Err(RowDiffError::TooLarge(format!(
-                "the rows of the files that differ take more than {share} bytes of memory, and no folder is set up for \
-                 what does not fit"
-            )));
-        };
-        let memory_bytes = budget.memory_bytes / 2;
-        let on_disk = SortBudget {
-            memory_bytes,
-            folder,
-            disk_bytes_max: budget.disk_bytes / 2,
-            batch_rows: scan::batch_rows(memory_bytes, rows_read, bytes, BATCH_ROWS),
-            meter: means.meter.clone(),
-        };
-        let all = stream::iter(batches.into_iter().map(Ok)).chain(unsorted).boxed();
-        return Ok(scan::sort(rows.clone(), key, all, &on_disk).map_err(of_engine)?.boxed());
-    }
-    let sorted = sort_batches(rows, key, &batches, BATCH_ROWS).map_err(of_engine)?;
-    let held = means.meter.hold(bytes);
-    let counted = move |batch| {
-        // Counted as long as the stream is.
-        let _ = &held;
-        Ok(batch)
-    };
-    Ok(stream::iter(sorted.into_iter().map(counted)).boxed())
 }

@@ -4,6 +4,7 @@
 
 mod cases;
 mod counts;
+mod demands;
 mod laws;
 mod structure;
 mod structure_bases;
@@ -168,7 +169,8 @@ fn short(path: &str) -> String {
 }
 
 /// A merger for tests: theirs' new commits get the next versions of ours' log; other files are taken over; a file that
-/// both sides changed is a conflict. `options.edit` makes it edit that path, `options.fail` makes it fail.
+/// both sides changed is a conflict. `options.edit` makes it edit that path, `options.fail` makes it fail. There may be no
+/// object of the name `options.no`, and for each `ref-NAME` there is a `NAME` in `options.refers`.
 struct AppendMerger;
 
 #[async_trait]
@@ -228,6 +230,46 @@ impl Merger for AppendMerger {
 
     fn check_options(&self, _: &serde_json::Value) -> Result<(), String> {
         Ok(())
+    }
+
+    fn demands(&self, options: &serde_json::Value) -> Demands {
+        let refers = options.get("refers").and_then(|root| root.as_str());
+        let refers_to = refers.map(str::to_owned).into_iter().collect();
+        Demands { of_rows: options.get("no").is_some(), refers_to }
+    }
+
+    async fn violations(&self, input: ViolationsInput<'_>) -> Result<Vec<Conflict>, Failure> {
+        let violation = |kind, message| Conflict {
+            table: Some(input.root.into()),
+            path: input.root.into(),
+            kind,
+            key: None,
+            column: None,
+            message,
+            rule: "append".into(),
+            base: None,
+            ours: None,
+            theirs: None,
+            choices: vec![Choice { id: ACCEPT_CHOICE.into(), label: String::new() }],
+        };
+        let mut found = Vec::new();
+        let after = &input.states.after;
+        if let Some(no) = input.options.get("no").and_then(|no| no.as_str()).filter(|_| input.own_rows)
+            && after.stat(no).await.unwrap().is_some()
+        {
+            found.push(violation(ConflictKind::ConstraintViolation, format!("there is {no}")));
+        }
+        if let Some(root) = input.options.get("refers").and_then(|root| root.as_str()) {
+            let other = input.units.open(root).await.unwrap().after;
+            for (path, _) in after.walk("ref-", None, 100).await.unwrap() {
+                let name = path.trim_start_matches("ref-");
+                if other.stat(name).await.unwrap().is_none() {
+                    let message = format!("there is no {name} in {root}");
+                    found.push(violation(ConflictKind::ReferenceViolation, message));
+                }
+            }
+        }
+        Ok(found)
     }
 
     async fn diff(&self, _: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {

@@ -119,7 +119,7 @@ impl<'a> Place<'a> {
                 Ok(Answer::clean(head + &summary(&result.summary), to_json(&result)?))
             }
             Merged::Conflicts(left) => {
-                let count = counted(left.conflicts.len() as u64, "conflict");
+                let count = wire::count_conflicts(&left.conflicts);
                 let text = format!(
                     "{}{count} left to decide: nothing was merged\n",
                     conflict_table(&left.conflicts)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anabranch_merge::{
-    ConflictKind, DiffInput, DiffOutcome, MergeInput, MergeOutcome, Merger, MergerDescription, RowDiffError,
-    RowDiffPage, RowDiffRequest, RowSink, ViewError,
+    Conflict, ConflictKind, Demands, DiffInput, DiffOutcome, Failure, MergeInput, MergeOutcome, Merger,
+    MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, ViewError, ViolationsInput,
 };
 use async_trait::async_trait;
 
@@ -58,6 +58,14 @@ impl Merger for MeteredMerger {
 
     fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
         self.inner.check_options(options)
+    }
+
+    fn demands(&self, options: &serde_json::Value) -> Demands {
+        self.inner.demands(options)
+    }
+
+    async fn violations(&self, input: ViolationsInput<'_>) -> Result<Vec<Conflict>, Failure> {
+        self.inner.violations(input).await
     }
 
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {

@@ -1,0 +1,250 @@
+//! Reads the rows that a check looks at, wherever in the merge their files lie.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anabranch_merge::{ConflictKind, UnitView};
+use anabranch_rows::range::KeyRange;
+use anabranch_rows::scan::{self, FileScan, RowMask, RowStream};
+use anabranch_rows::schema::{FIELD_ID, Projection, SchemaFinding, reconcile};
+use anabranch_rows::{PerSide, Side};
+use anabranch_types::Entry;
+use arrow::array::ArrayRef;
+use arrow::datatypes::{Schema, SchemaRef};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use roaring::RoaringTreemap;
+
+use super::files::FileRows;
+use crate::action::{Add, DataPath, Metadata};
+use crate::plan::Finding;
+use crate::rows::partition::Partitions;
+use crate::rows::vector::deleted_rows;
+use crate::rows::{Failed, schema, source};
+
+/// How many rows a batch has.
+const BATCH_ROWS: usize = 8_192;
+
+/// Where the files of a merge are.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    /// The unit on each side.
+    pub(crate) views: PerSide<&'a dyn UnitView>,
+    /// Objects that the merge wrote, by path.
+    pub(crate) new: &'a BTreeMap<String, Entry>,
+}
+
+/// The columns that a check reads, and how they are read from any file of the table.
+pub(crate) struct Columns {
+    /// The schema of the rows.
+    pub(crate) rows: SchemaRef,
+    projection: Projection,
+    partition_columns: Vec<String>,
+}
+
+impl Columns {
+    /// The columns of the merged table for which `wanted` says so.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    pub(crate) fn of(sides: PerSide<&Metadata>, wanted: impl Fn(&str) -> bool) -> Result<Columns, String> {
+        if Side::ALL.into_iter().any(|side| maps_columns(sides.get(side))) {
+            return Err("the table maps its columns to other names".into());
+        }
+        let of = |side: Side| -> Result<Schema, String> {
+            let all = schema::arrow_schema(sides.get(side))?;
+            Ok(Schema::new(
+                all.fields().iter().filter(|field| wanted(field.name())).cloned().collect::<Vec<_>>(),
+            ))
+        };
+        let (base, ours, theirs) = (of(Side::Base)?, of(Side::Ours)?, of(Side::Theirs)?);
+        let joined = |findings: Vec<SchemaFinding>| shown_all(&findings);
+        let merged = reconcile(PerSide { base: &base, ours: &ours, theirs: &theirs }).map_err(joined)?;
+        // Files of every side, and those that the merge wrote: each is read by the names of its own columns.
+        let rows = &merged.rows;
+        let any = reconcile(PerSide { base: rows, ours: rows, theirs: rows }).map_err(joined)?;
+        let in_rows = |name: &&String| rows.index_of(name).is_ok();
+        let partition_columns = sides.ours.partition_columns.iter().filter(in_rows).cloned().collect();
+        Ok(Columns { rows: any.rows, projection: any.projections.ours, partition_columns })
+    }
+}
+
+impl Columns {
+    /// Columns of two tables that hold the same values, perhaps under other names and of a narrower type.
+    ///
+    /// # Errors
+    /// Why they cannot be compared.
+    pub(crate) fn paired(
+        [left, right]: [&Metadata; 2],
+        [left_names, right_names]: [&[String]; 2],
+    ) -> Result<[Columns; 2], String> {
+        let left_schema = numbered(left, left_names)?;
+        let right_schema = numbered(right, right_names)?;
+        // The wider type stands on the later side.
+        let one = reconcile(PerSide { base: &left_schema, ours: &left_schema, theirs: &right_schema });
+        let joined = one.map(|joined| (joined.rows, joined.projections.ours, joined.projections.theirs));
+        let joined = joined.or_else(|_| {
+            let other = reconcile(PerSide { base: &right_schema, ours: &right_schema, theirs: &left_schema });
+            other.map(|joined| (joined.rows, joined.projections.theirs, joined.projections.ours))
+        });
+        let (rows, left_read, right_read) = joined.map_err(|findings| shown_all(&findings))?;
+        let of = |metadata: &Metadata, names: &[String], projection: Projection| {
+            let partition_columns: Vec<String> =
+                names.iter().filter(|name| metadata.partition_columns.contains(name)).cloned().collect();
+            match partition_columns.iter().find(|name| rows.index_of(name).is_err()) {
+                Some(name) => Err(format!("the partition column {name} has another name in the other table")),
+                None => Ok(Columns { rows: rows.clone(), projection, partition_columns }),
+            }
+        };
+        Ok([of(left, left_names, left_read)?, of(right, right_names, right_read)?])
+    }
+}
+
+fn maps_columns(metadata: &Metadata) -> bool {
+    metadata.configuration.get("delta.columnMapping.mode").is_some_and(|mode| mode != "none")
+}
+
+/// Some columns of a table, each with its place among them as its id.
+fn numbered(metadata: &Metadata, names: &[String]) -> Result<Schema, String> {
+    if maps_columns(metadata) {
+        return Err("the table maps its columns to other names".into());
+    }
+    let all = schema::arrow_schema(metadata)?;
+    let field = |(place, name): (usize, &String)| {
+        let field = all.field_with_name(name).map_err(|_| format!("there is no column {name}"))?;
+        Ok(field.clone().with_metadata([(FIELD_ID.to_owned(), place.to_string())].into()))
+    };
+    Ok(Schema::new(names.iter().enumerate().map(field).collect::<Result<Vec<_>, String>>()?))
+}
+
+fn shown_all(findings: &[SchemaFinding]) -> String {
+    let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    all.join("; ")
+}
+
+/// Files that are being read.
+pub(crate) struct Scan<'a> {
+    places: Places<'a>,
+    files: &'a source::Files,
+    columns: &'a Columns,
+    partitions: Partitions,
+    opened: Vec<(FileScan, Vec<ArrayRef>)>,
+    names: Vec<Arc<str>>,
+    /// The number of its first file.
+    first: usize,
+}
+
+impl<'a> Scan<'a> {
+    /// A scan of no file yet.
+    pub(crate) fn new(
+        places: Places<'a>,
+        files: &'a source::Files,
+        columns: &'a Columns,
+    ) -> Result<Scan<'a>, Failed> {
+        let partitions =
+            Partitions::new(&columns.rows, &columns.partition_columns).map_err(Failed::Unmergeable)?;
+        Ok(Scan { places, files, columns, partitions, opened: Vec::new(), names: Vec::new(), first: 0 })
+    }
+
+    /// The same with files that are numbered from here on.
+    pub(crate) fn numbered_from(self, first: usize) -> Scan<'a> {
+        Scan { first, ..self }
+    }
+
+    /// Adds rows of a file. Reads its deletion vectors, and no row yet.
+    pub(crate) async fn open(&mut self, rows: &FileRows) -> Result<(), Failed> {
+        let add = &rows.add;
+        let DataPath::Relative(path) = &add.path else {
+            return Err(Failed::Unmergeable(format!("{} is named by an absolute path", add.key)));
+        };
+        let Some((side, entry)) = self.find(path).await? else {
+            let message = "the log lists this object, its rows have to be checked, and no side holds it";
+            let finding = Finding::file(ConflictKind::MissingDataFile, "data-file", path, message);
+            return Err(Failed::Conflicts(vec![finding]));
+        };
+        let hidden = self.hidden(add).await?;
+        let mut hidden_in = Vec::with_capacity(rows.hidden_in.len());
+        for other in &rows.hidden_in {
+            hidden_in.extend(self.hidden(other).await?);
+        }
+        let shown_in = match &rows.shown_in {
+            Some(other) => self.hidden(other).await?,
+            None => None,
+        };
+        let scan = FileScan {
+            source: self.files.source(side, path, entry),
+            projection: self.columns.projection.clone(),
+            deleted: mask([hidden, shown_in], hidden_in),
+            range: KeyRange::all(),
+            number: Some(i64::try_from(self.first.saturating_add(self.opened.len())).unwrap_or(i64::MAX)),
+            batch_rows: BATCH_ROWS,
+        };
+        let partition = self.partitions.values_of(add).map_err(Failed::Unmergeable)?;
+        self.opened.push((scan, partition));
+        self.names.push(add.key.clone());
+        Ok(())
+    }
+
+    /// The schema of the rows of [`Scan::rows`].
+    pub(crate) fn schema(&self) -> SchemaRef {
+        scan::with_positions(&self.columns.rows)
+    }
+
+    /// The keys of the files, by their numbers.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        self.names.clone()
+    }
+
+    /// The rows in the order of their files, with where they stand.
+    pub(crate) fn rows(self, key: &[usize]) -> RowStream {
+        let (rows, key, partitions) = (self.columns.rows.clone(), key.to_vec(), Arc::new(self.partitions));
+        let streams = stream::iter(self.opened).then(move |(scan, partition)| {
+            let (rows, key, partitions) = (rows.clone(), key.clone(), partitions.clone());
+            async move {
+                let stream = scan::read(scan, rows, &key).await?;
+                Ok::<_, anabranch_rows::Error>(stream.map(move |batch| {
+                    let step = "filling in partition values";
+                    let filled = partitions.fill(&batch?, &partition);
+                    filled.map_err(|source| anabranch_rows::Error::Arrow { step, source })
+                }))
+            }
+        });
+        streams.try_flatten().boxed()
+    }
+
+    /// Where an object lies. Data files are never written twice, so that any side that has it will do.
+    async fn find(&self, path: &str) -> Result<Option<(Side, Entry)>, Failed> {
+        if let Some(entry) = self.places.new.get(path) {
+            return Ok(Some((Side::Ours, entry.clone())));
+        }
+        for side in [Side::Ours, Side::Theirs, Side::Base] {
+            if let Some(entry) = self.places.views.get(side).stat(path).await? {
+                return Ok(Some((side, entry)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn hidden(&self, add: &Add) -> Result<Option<RoaringTreemap>, Failed> {
+        let mut why = String::new();
+        for side in [Side::Ours, Side::Theirs, Side::Base] {
+            match deleted_rows(*self.places.views.get(side), add).await? {
+                Ok(hidden) => return Ok(hidden),
+                Err(error) => why = error,
+            }
+        }
+        let message = format!("the deletion vector of this file cannot be read: {why}");
+        let finding = Finding::file(ConflictKind::TableDamaged, "deletion-vector", &add.key, message);
+        Err(Failed::Conflicts(vec![finding]))
+    }
+}
+
+/// Leaves out rows that one of two vectors hides, and those that one of the other states shows.
+fn mask(hidden: [Option<RoaringTreemap>; 2], hidden_in: Vec<RoaringTreemap>) -> Option<RowMask> {
+    if hidden.iter().all(Option::is_none) && hidden_in.is_empty() {
+        return None;
+    }
+    Some(Arc::new(move |row| {
+        hidden.iter().flatten().any(|hidden| hidden.contains(row))
+            || hidden_in.iter().any(|other| !other.contains(row))
+    }))
+}
