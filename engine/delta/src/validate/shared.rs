@@ -66,7 +66,7 @@ pub(crate) async fn shared_keys(
     let sides = PerSide { base: &*base.metadata, ours: &*ours.metadata, theirs: &*theirs.metadata };
     let columns =
         Columns::of(sides, |name| keys.iter().any(|key| key == name)).map_err(Failed::Unmergeable)?;
-    let (our_rows, their_rows) = may_share(our_rows, their_rows, &keys);
+    let [our_rows, their_rows] = not_merged_yet(our_rows, their_rows, &undecided, &keys);
     if our_rows.is_empty() || their_rows.is_empty() {
         return Ok(SharedKeys::default());
     }
@@ -78,6 +78,25 @@ pub(crate) async fn shared_keys(
     let key = key_columns(&columns.rows, &Identity::Key(keys), &[])?;
     let work = find(places, &files, &columns, [&our_rows, &their_rows], &key, means);
     answers.while_running([input.base, input.ours, input.theirs], work).await
+}
+
+/// The files that may share keys, but for keys that only files share whose rows are merged with one another anyway.
+fn not_merged_yet(
+    our_rows: Vec<FileRows>,
+    their_rows: Vec<FileRows>,
+    undecided: &BTreeSet<Arc<str>>,
+    keys: &[String],
+) -> [Vec<FileRows>; 2] {
+    let is_merged = |rows: &FileRows| undecided.contains(&rows.add.key);
+    let (our_merged, our_others): (Vec<_>, Vec<_>) = our_rows.into_iter().partition(is_merged);
+    let (their_merged, their_others): (Vec<_>, Vec<_>) = their_rows.into_iter().partition(is_merged);
+    let all_theirs = [their_merged, their_others.clone()].concat();
+    let (mut ours, mut theirs) = may_share(our_others, all_theirs, keys);
+    let (our_merged, their_others) = may_share(our_merged, their_others, keys);
+    ours.extend(our_merged);
+    let known: BTreeSet<Arc<str>> = theirs.iter().map(|rows| rows.add.key.clone()).collect();
+    theirs.extend(their_others.into_iter().filter(|rows| !known.contains(&rows.add.key)));
+    [ours, theirs]
 }
 
 async fn find(
