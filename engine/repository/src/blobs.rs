@@ -26,7 +26,7 @@ impl ObjectReader for Blobs {
         }
         let range = address.offset.saturating_add(start)..address.offset.saturating_add(end);
         let bytes = self.0.storage.get(&address.object, Some(range)).await;
-        bytes.map_err(|error| ReadError { message: crate::error::full_message(&error) })
+        bytes.map_err(|error| ReadError { message: anabranch_merge::full_message(&error) })
     }
 }
 
@@ -44,7 +44,7 @@ impl UnitWriter for NewObjects {
         let address = self.inner.segments.append(body).await.map_err(|error| ViewError::Storage {
             path: String::new(),
             side: "the result".to_owned(),
-            message: crate::error::full_message(&error),
+            message: anabranch_merge::full_message(&error),
         })?;
         let content_type = match attributes.content_type {
             none if none.is_empty() => CONTENT_TYPE.to_owned(),

@@ -184,7 +184,7 @@ impl RepositoryError {
             Interrupted { branch } => Interrupted { branch: branch.clone() },
             Shared { message, temporary } => Shared { message: message.clone(), temporary: *temporary },
             Merge { .. } | Storage { .. } | Refs { .. } => {
-                Shared { message: full_message(self), temporary: is_temporary(self) }
+                Shared { message: anabranch_merge::full_message(self), temporary: is_temporary(self) }
             }
         }
     }
@@ -213,18 +213,6 @@ pub fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
         };
     }
     false
-}
-
-/// An error with everything that lies beneath it, in one line.
-pub(crate) fn full_message(error: &dyn std::error::Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        message.push_str(": ");
-        message.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    message
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Check<'_> {
     }
 
     fn failed(&mut self, error: &RepositoryError) {
-        let message = crate::error::full_message(error);
+        let message = anabranch_merge::full_message(error);
         self.problem(message);
     }
 

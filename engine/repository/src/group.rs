@@ -279,7 +279,7 @@ impl Inner {
     /// crash leaves no rows behind for good. Failures are left to the next group.
     async fn clean_up(&self, name: &BranchName, retired: &[Token]) {
         if let Err(error) = self.drop_left_over(retired).await {
-            let error = crate::error::full_message(&error);
+            let error = anabranch_merge::full_message(&error);
             tracing::warn!(branch = %name, error, "committed staging rows could not be dropped yet");
         }
     }

@@ -177,15 +177,18 @@ impl Repository {
         let outcome = merge_over_bases(&session, &plan.bases, &input).await;
         let outcome = outcome
             .map_err(|source| RepositoryError::Merge { destination: destination.to_string(), source })?;
-        let summary = plan.summary(outcome.report());
-        Ok(Computed { session, outcome, summary })
+        let mut summary = plan.summary(outcome.report());
+        let ours = plan.ours.tree();
+        let delta = compare(&session, &ours, outcome.tree()).await;
+        let delta = delta.map_err(RepositoryError::tree(format!("the merge into {destination}")))?;
+        let total = outcome.tree().count().abs_diff(ours.count());
+        summary.objects_changed = count_outside(&summary.tables, &delta, total);
+        Ok(Computed { session, outcome, summary, delta })
     }
 
     async fn prepare(&self, destination: &BranchName, plan: Plan) -> Result<Prepared, RepositoryError> {
-        let failed = || RepositoryError::tree(format!("the merge into {destination}"));
         let time_ms = self.inner.clock.now_ms();
-        let Computed { session, outcome, mut summary } = self.compute(destination, &plan, time_ms).await?;
-        let ours_tree = plan.ours.tree();
+        let Computed { session, outcome, summary, delta } = self.compute(destination, &plan, time_ms).await?;
         let tree = match outcome {
             PipelineOutcome::Conflicts { conflicts, .. } => {
                 let answer = MergeAnswer::Conflicts { conflicts, summary };
@@ -193,12 +196,10 @@ impl Repository {
             }
             PipelineOutcome::Merged { tree, .. } => tree,
         };
-        let delta = compare(&session, &ours_tree, &tree).await.map_err(failed())?;
         if delta.is_empty() && !plan.allow_empty {
             let answer = MergeAnswer::NoChanges { uncommitted_on_source: 0 };
             return Ok(Prepared::Answer(Box::new(answer)));
         }
-        summary.objects_changed = count_outside(&summary.tables, &delta, outcome_total(&tree, &ours_tree));
         let result = match delta.listed() {
             Some(changes) if changes <= CARRIED_MAX && session.new_bytes() <= CARRIED_BYTES_MAX => {
                 MergeResult::Carried(session, tree)
@@ -300,8 +301,9 @@ pub(crate) fn short(id: &CommitId) -> String {
     id.to_hex().chars().take(12).collect()
 }
 
-/// How many of the changes lie outside the tables of a summary; `total` when the changes are too many to be listed.
-pub(crate) fn count_outside(tables: &[TableSummary], delta: &Delta, total: u64) -> u64 {
+/// How many of the changes lie outside the tables of a summary; when they are too many to be listed, `total`: by how many
+/// entries the trees differ at least.
+fn count_outside(tables: &[TableSummary], delta: &Delta, total: u64) -> u64 {
     let Some(changes) = &delta.changes else { return total };
     let inside = |path: &str| {
         tables.iter().any(|table| {
@@ -310,9 +312,4 @@ pub(crate) fn count_outside(tables: &[TableSummary], delta: &Delta, total: u64) 
         })
     };
     changes.iter().chain(&delta.rewritten).filter(|change| !inside(change.key.as_str())).count() as u64
-}
-
-/// By how many entries two trees differ at least.
-pub(crate) fn outcome_total(after: &Tree, before: &Tree) -> u64 {
-    after.count().abs_diff(before.count())
 }

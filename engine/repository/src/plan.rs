@@ -63,8 +63,9 @@ pub(crate) struct Computed {
     /// Holds the nodes that are new.
     pub(crate) session: Session,
     pub(crate) outcome: PipelineOutcome,
-    /// Without the count of objects.
     pub(crate) summary: MergeSummary,
+    /// What the outcome's tree changes on ours.
+    pub(crate) delta: Delta,
 }
 
 impl Plan {

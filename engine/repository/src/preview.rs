@@ -9,7 +9,6 @@ use crate::commit::check_texts;
 use crate::delta::compare;
 use crate::details::StoredAddress;
 use crate::ledger::Swap;
-use crate::merge::{count_outside, outcome_total};
 use crate::plan::{Computed, MergeResult, Plan};
 use crate::record::PreviewRecord;
 use crate::repository::Inner;
@@ -195,12 +194,7 @@ impl Repository {
         plan: &Plan,
         time_ms: i64,
     ) -> Result<(MergeDetails, Option<CommitRecord>), RepositoryError> {
-        let failed = || RepositoryError::tree(format!("a preview of {destination}"));
-        let Computed { session, outcome, mut summary } = self.compute(destination, plan, time_ms).await?;
-        let ours = plan.ours.tree();
-        let delta = compare(&session, &ours, outcome.tree()).await.map_err(failed())?;
-        let total = outcome_total(outcome.tree(), &ours);
-        summary.objects_changed = count_outside(&summary.tables, &delta, total);
+        let Computed { session, outcome, summary, delta } = self.compute(destination, plan, time_ms).await?;
         match outcome {
             PipelineOutcome::Conflicts { conflicts, .. } => {
                 let details = details_of(destination, plan, Verdict::Conflicts, summary);
@@ -297,7 +291,7 @@ impl Inner {
     /// is left to the next one.
     async fn drop_expired_previews(&self, id: &str, now_ms: i64) {
         if let Err(error) = self.try_drop_expired(id, now_ms).await {
-            let error = crate::error::full_message(&error);
+            let error = anabranch_merge::full_message(&error);
             tracing::warn!(error, "expired previews could not be dropped yet");
         }
     }

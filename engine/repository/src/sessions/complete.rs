@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use anabranch_merge::{Conflict, ConflictId, PipelineOutcome};
 
 use super::Open;
-use crate::delta::compare;
-use crate::merge::{count_outside, outcome_total};
 use crate::plan::Computed;
 use crate::record::ChoiceRecord;
 use crate::staging_view::TRIES_MAX;
@@ -23,13 +21,7 @@ impl Repository {
         let Open { mut plan, destination, details, .. } = open;
         decide(&mut plan, &details, &choices)?;
         let time_ms = self.inner.clock.now_ms();
-        let Computed { session: trees, outcome, mut summary } =
-            self.compute(&destination, &plan, time_ms).await?;
-        let ours = plan.ours.tree();
-        let delta = compare(&trees, &ours, outcome.tree()).await;
-        let delta = delta.map_err(RepositoryError::tree(format!("merge session {session}")))?;
-        summary.objects_changed =
-            count_outside(&summary.tables, &delta, outcome_total(outcome.tree(), &ours));
+        let Computed { outcome, summary, .. } = self.compute(&destination, &plan, time_ms).await?;
         let (verdict, conflicts) = match outcome {
             PipelineOutcome::Conflicts { conflicts, .. } => {
                 (Verdict::Conflicts, explained(conflicts, &choices))

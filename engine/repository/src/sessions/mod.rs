@@ -13,10 +13,8 @@ use anabranch_merge::{Conflict, ConflictId, PipelineOutcome};
 use anabranch_refs::{Expect, ScanRange, Version};
 use anabranch_types::BranchName;
 
-use crate::delta::compare;
 use crate::details::{StoredAddress, commit_id};
 use crate::ledger::Swap;
-use crate::merge::{count_outside, outcome_total};
 use crate::paging::page_amount;
 use crate::plan::{Computed, Plan};
 use crate::record::{Begun, ChoiceRecord, SessionRecord};
@@ -207,12 +205,7 @@ impl Repository {
         plan: &Plan,
     ) -> Result<MergeDetails, RepositoryError> {
         let time_ms = self.inner.clock.now_ms();
-        let Computed { session, outcome, mut summary } = self.compute(destination, plan, time_ms).await?;
-        let ours = plan.ours.tree();
-        let delta = compare(&session, &ours, outcome.tree()).await;
-        let delta = delta.map_err(RepositoryError::tree(format!("a merge session of {destination}")))?;
-        summary.objects_changed =
-            count_outside(&summary.tables, &delta, outcome_total(outcome.tree(), &ours));
+        let Computed { outcome, summary, .. } = self.compute(destination, plan, time_ms).await?;
         let (verdict, conflicts) = match outcome {
             PipelineOutcome::Conflicts { conflicts, .. } => (Verdict::Conflicts, conflicts),
             PipelineOutcome::Merged { .. } if plan.is_fast_forward() => (Verdict::FastForward, Vec::new()),
