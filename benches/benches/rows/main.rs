@@ -107,8 +107,8 @@ fn ours(folder: &std::path::Path) {
     let changes = entry_merges(&base, &main, &dev);
     let before = resident_mb();
     for (what, options, memory_bytes) in [
-        ("by key", json!({"keys": ["id"]}), 1 << 30),
-        ("as a multiset", json!({}), 1 << 30),
+        ("by key", json!({"keys": ["id"]}), 512 << 20),
+        ("as a multiset", json!({}), 512 << 20),
         ("by key, 64 MB and the disk", json!({"keys": ["id"]}), 64 << 20),
     ] {
         let budget = RowBudget { memory_bytes, folder: Some(folder.to_owned()), disk_bytes: 8 << 30 };

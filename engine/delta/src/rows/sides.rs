@@ -22,9 +22,6 @@ use crate::action::{Add, DataPath};
 use crate::limits::READS_AT_A_TIME;
 use crate::plan::{Component, Finding};
 
-/// A component of this size or less (as its files are stored) is kept in memory once it is read, if it fits.
-const KEPT_BYTES_MAX: i64 = 64 << 20;
-
 /// One file of a side.
 #[derive(Clone)]
 pub(super) struct SideFile {
@@ -42,8 +39,6 @@ pub(super) struct Sides {
     /// The rows with where they stand.
     placed: SchemaRef,
     key: Vec<usize>,
-    /// How large the files are, as they are stored.
-    stored_bytes: i64,
     /// How many rows they hold, as far as the log says.
     stored_rows: u64,
     partitions: Arc<Partitions>,
@@ -84,7 +79,6 @@ impl Sides {
             rows: schema.rows.clone(),
             placed: scan::with_positions(&schema.rows),
             key,
-            stored_bytes: all().map(|add| add.size).sum(),
             stored_rows: all().filter_map(|add| add.live_rows()).sum(),
             partitions: Arc::new(partitions),
         })
@@ -143,7 +137,6 @@ impl Sides {
     fn pieces(&self, work: &[WorkRange], keys: &[FileKeys], means: &RowMeans) -> Vec<Piece> {
         let listed: Vec<(Side, &SideFile)> = self.listed().collect();
         let means = means.share(work.len());
-        let keeps = means.budget.folder.is_none() || self.stored_bytes <= KEPT_BYTES_MAX;
         let piece = |work: &WorkRange| {
             let mut files: PerSide<Vec<SideFile>> = PerSide::default();
             for index in &work.files {
@@ -163,7 +156,7 @@ impl Sides {
                 key: self.key.clone(),
                 partitions: self.partitions.clone(),
                 means: means.clone(),
-                keeps,
+                keeps: true,
                 kept: PerSide::default(),
             }
         };
