@@ -49,8 +49,19 @@ impl PluginMerger {
         Ok(PluginMerger { name: name.into(), plugin, claim })
     }
 
+    /// The mergers of a plugin, one for each kind of unit that it takes, under the names by which the rules of
+    /// `merge.toml` find them. None for a plugin that only compares.
+    pub fn all_of(plugin: &Arc<Plugin>) -> Vec<Self> {
+        let units = [UnitKind::Object, UnitKind::Folder].into_iter();
+        let merger = |unit| {
+            let name = anabranch_merge::plugin_merger(&plugin.component(), unit);
+            PluginMerger::new(name, Arc::clone(plugin), unit).ok()
+        };
+        units.filter_map(merger).collect()
+    }
+
     fn how(&self) -> String {
-        format!("{}@{}", self.plugin.name(), self.plugin.digest())
+        self.plugin.component()
     }
 
     fn failed(&self, root: &str, reason: FailureReason, what: &str) -> MergeOutcome {

@@ -115,6 +115,11 @@ impl Plugin {
         &self.claims
     }
 
+    /// How `merge.toml` names it: `NAME@sha256:DIGEST`.
+    pub fn component(&self) -> String {
+        format!("{}@sha256:{}", self.name, self.digest)
+    }
+
     /// Whether it merges, or only compares.
     pub fn merges(&self) -> bool {
         self.merges
@@ -205,6 +210,13 @@ fn claims(described: &about::Description) -> Result<Vec<Claim>, String> {
         _ => Ok(()),
     };
     named("its name", &described.name)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !described.name.bytes().all(plain) {
+        return Err(format!(
+            "its name {:?} has other characters than letters, digits and -_.",
+            described.name
+        ));
+    }
     named("its version", &described.version)?;
     if described.summary.len() > TEXT_BYTES_MAX {
         return Err(format!("its summary is longer than {TEXT_BYTES_MAX} bytes"));

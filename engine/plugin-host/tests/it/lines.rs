@@ -1,11 +1,13 @@
 //! A plugin passes the suite that the built-in mergers pass.
 
+use std::sync::Arc;
+
 use anabranch_merge::test_support::UnitCase;
 use anabranch_merge::{
-    DiffInput, FailureReason, MergeOutcome, Merger, Resolution, TextMerger, UnitKind, conformance,
-    test_support,
+    DiffInput, FailureReason, MergeOutcome, Merger, Registry, Resolution, Rules, TextMerger, UnitKind,
+    conformance, test_support,
 };
-use anabranch_plugin_host::Limits;
+use anabranch_plugin_host::{Limits, PluginMerger};
 use expect_test::expect;
 
 use crate::support::Runtime;
@@ -98,6 +100,27 @@ async fn what_the_plugin_says_went_wrong_is_reported_with_its_code() {
         failure.message.split(' ').filter(|word| !word.contains("sha256:")).collect::<Vec<_>>().join(" ");
     expect![[r#"plugin lines 1.0.0 failed on docs/notes.txt: limit: it has 6 bytes on base; at most 5 are read ("")"#]]
         .assert_eq(&message);
+}
+
+#[tokio::test]
+async fn rules_find_the_plugin_by_its_digest() {
+    let runtime = Runtime::new();
+    let plugin = runtime.install(crate::support::lines(), Limits::default()).await.unwrap();
+    let mergers = PluginMerger::all_of(&plugin);
+    assert_eq!(mergers.len(), 1, "it takes single objects only");
+    let registry =
+        mergers.into_iter().fold(Registry::new(), |registry, merger| registry.with(Arc::new(merger)));
+    let rules = |component: &str| {
+        let text =
+            format!("[plugins.lines]\ncomponent = '{component}'\n[[rule]]\npath = '*.txt'\nmerge = 'lines'");
+        Rules::parse(&text).unwrap()
+    };
+    let installed = rules(&plugin.component());
+    assert_eq!(installed.check(&registry), Ok(()));
+    let name = installed.object("notes.txt").unwrap().merger.clone().unwrap();
+    assert!(matches!(cases()[0].run(&**registry.get(&name).unwrap()).await, MergeOutcome::Merged { .. }));
+    let other = rules(&format!("lines@sha256:{}", "0".repeat(64))).check(&registry).unwrap_err();
+    assert!(other.ends_with("is not installed here"), "{other}");
 }
 
 #[tokio::test]
