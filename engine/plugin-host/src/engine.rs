@@ -149,12 +149,14 @@ impl Inner {
         let digest = hex::encode(Sha256::digest(bytes));
         let component = crate::encode::component(bytes)?;
         let exports = crate::inspect::inspect(&component, &self.options.compile)?;
-        if let Some(loaded) = self.cache.load(&self.engine, &digest)? {
+        // What a module becomes depends on the adapter of this server.
+        let compiled_from = hex::encode(Sha256::digest(&component));
+        if let Some(loaded) = self.cache.load(&self.engine, &compiled_from)? {
             return Ok((loaded, digest, exports));
         }
         let compiled = Component::from_binary(&self.engine, &component)
             .map_err(|error| PluginError::NotAPlugin(format!("it cannot be compiled: {error:#}")))?;
-        self.cache.store(&compiled, &digest)?;
+        self.cache.store(&compiled, &compiled_from)?;
         Ok((compiled, digest, exports))
     }
 }

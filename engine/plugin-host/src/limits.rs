@@ -76,7 +76,7 @@ limits! {
     /// Conflicts that it reports.
     Conflicts conflicts = 100_000, "conflicts";
     /// Bytes that the host keeps for it: conflicts, notes, shown changes, paths of its result.
-    KeptBytes kept_bytes = 256 * MIB, "kept-bytes";
+    KeptBytes kept_bytes = 512 * MIB, "kept-bytes";
     /// Lines that it logs.
     LogLines log_lines = 10_000, "log-lines";
     /// Bytes that it logs.

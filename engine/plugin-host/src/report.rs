@@ -4,9 +4,6 @@ use crate::plugin::Plugin;
 use crate::state::LastWords;
 use crate::stop::Ending;
 
-/// How many of the last lines a plugin said are shown.
-const LINES_MAX: usize = 5;
-
 /// What ended a call, where the plugin was, and the last that it said.
 pub(crate) fn ending(ending: &Ending, words: &LastWords) -> String {
     let mut text = ending.stop.to_string();
@@ -20,8 +17,7 @@ pub(crate) fn ending(ending: &Ending, words: &LastWords) -> String {
 
 /// The last that a plugin said.
 pub(crate) fn append_words(text: &mut String, words: &LastWords) {
-    let lines: Vec<&str> = words.lines().collect();
-    let last = lines.get(lines.len().saturating_sub(LINES_MAX)..).unwrap_or_default();
+    let last = words.last();
     if !last.is_empty() {
         text.push_str("; its last words: ");
         text.push_str(&last.join(" | "));

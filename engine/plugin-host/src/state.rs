@@ -13,6 +13,9 @@ use crate::result::Op;
 use crate::stop::{HostError, Stop};
 use crate::wasi::Chance;
 
+/// How much the host keeps for one step of a result or of a new object beside its texts, about.
+pub(crate) const KEPT_BYTES: u64 = 512;
+
 /// The state of one call.
 pub(crate) struct CallState {
     pub(crate) limits: Limits,
@@ -144,7 +147,7 @@ impl CallState {
     /// A path that the plugin writes to: a wrong one ends the call, because what it meant is not known.
     pub(crate) fn output_path(&mut self, path: &str) -> Result<(), HostError> {
         self.spend(Limit::Edits, 1)?;
-        self.spend(Limit::KeptBytes, path.len() as u64)?;
+        self.spend(Limit::KeptBytes, KEPT_BYTES.saturating_add(path.len() as u64))?;
         self.check_path(path).map_err(|rule| Stop::Broken(format!("it wrote to {rule}")).into())
     }
 }
@@ -185,13 +188,15 @@ impl ResourceLimiter for CallState {
 pub(crate) struct LastWords {
     lines: VecDeque<String>,
     bytes: usize,
+    /// The stream that has not ended its line yet, and what it wrote of it.
+    open: Option<(&'static str, String)>,
 }
 
 impl LastWords {
     /// How much is kept.
     const BYTES_MAX: usize = 8 * 1024;
 
-    /// Adds a line, and forgets the oldest ones beyond what is kept.
+    /// Adds a message, and forgets the oldest ones beyond what is kept.
     pub(crate) fn say(&mut self, level: &str, message: &str) {
         let line = format!("{level}: {}", cut(message.trim_end(), Self::BYTES_MAX / 2));
         self.bytes = self.bytes.saturating_add(line.len());
@@ -202,9 +207,42 @@ impl LastWords {
         }
     }
 
-    /// The lines that are kept, oldest first.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
+    /// Adds what was written to a stream: a message is a line, however many pieces it came in.
+    pub(crate) fn stream(&mut self, name: &'static str, text: &str) {
+        let mut open = match self.open.take() {
+            Some((of, open)) if of == name => open,
+            Some((other, open)) => {
+                self.say(other, &open);
+                String::new()
+            }
+            None => String::new(),
+        };
+        for piece in text.split_inclusive('\n') {
+            open.push_str(piece);
+            if piece.ends_with('\n') || open.len() > Self::BYTES_MAX / 2 {
+                if !open.trim().is_empty() {
+                    self.say(name, &open);
+                }
+                open.clear();
+            }
+        }
+        self.open = (!open.is_empty()).then_some((name, open));
+    }
+
+    /// The last that was said, as much as a report shows: oldest first.
+    pub(crate) fn last(&self) -> Vec<String> {
+        const SHOWN: usize = 2 * 1024;
+        let open = self.open.as_ref().map(|(name, text)| format!("{name}: {}", cut(text.trim_end(), SHOWN)));
+        let mut left = SHOWN;
+        let mut last = Vec::new();
+        for line in open.into_iter().chain(self.lines.iter().rev().cloned()) {
+            let line = cut(&line, SHOWN).to_owned();
+            let Some(rest) = left.checked_sub(line.len()) else { break };
+            left = rest;
+            last.push(line);
+        }
+        last.reverse();
+        last
     }
 }
 
@@ -215,4 +253,30 @@ pub(crate) fn cut(text: &str, bytes: usize) -> &str {
         end = end.saturating_sub(1);
     }
     text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_whole_lines_and_few() {
+        let mut words = LastWords::default();
+        for piece in ["Value", "Error: ", "no\n", "\n", "more"] {
+            words.stream("stderr", piece);
+        }
+        words.say("info", "said");
+        assert_eq!(words.last(), ["stderr: ValueError: no", "info: said", "stderr: more"]);
+        for count in 0..10_000 {
+            words.say("debug", &format!("line {count}"));
+        }
+        let last = words.last();
+        assert!(
+            last.join("").len() <= 2 * 1024 && last.iter().any(|line| line == "debug: line 9999"),
+            "{last:?}"
+        );
+        words.say("warn", &"x".repeat(100_000));
+        words.stream("stderr", &"y".repeat(100_000));
+        assert!(words.bytes <= LastWords::BYTES_MAX);
+    }
 }

@@ -59,7 +59,8 @@ fn define(
     let bare = interface.trim_start_matches("wasi:").split('@').next().unwrap_or_default();
     let name = format!("{bare}.{function}");
     instance.func_new(function, move |mut store, _, arguments, results| {
-        let Some(answer) = answer(&mut store, &name, arguments)? else {
+        let handles = take_handles(&mut store, arguments)?;
+        let Some(answer) = answer(&mut store, &name, &handles, arguments)? else {
             let message = format!("it called wasi:{name}, which plugins do not have");
             return Err(Stop::Broken(message).into());
         };
@@ -74,6 +75,7 @@ fn define(
 fn answer(
     store: &mut StoreContextMut<'_, CallState>,
     name: &str,
+    handles: &[u32],
     arguments: &[Val],
 ) -> wasmtime::Result<Option<Option<Val>>> {
     let none = || Val::Option(None);
@@ -97,7 +99,7 @@ fn answer(
         }
         "io/streams.[method]output-stream.write"
         | "io/streams.[method]output-stream.blocking-write-and-flush" => {
-            say(store, arguments)?;
+            say(store.data_mut(), handles, arguments)?;
             done()
         }
         "io/streams.[method]output-stream.flush" | "io/streams.[method]output-stream.blocking-flush" => {
@@ -110,7 +112,7 @@ fn answer(
         "io/poll.[method]pollable.ready" => Val::Bool(true),
         "io/poll.[method]pollable.block" => return Ok(Some(None)),
         // Waiting takes no time.
-        "io/poll.poll" => Val::List((0..length(arguments)).map(Val::U32).collect()),
+        "io/poll.poll" => Val::List((0_u32..).zip(handles).map(|(index, _)| Val::U32(index)).collect()),
         "clocks/monotonic-clock.now" => Val::U64(store.data_mut().chance.step()),
         "clocks/monotonic-clock.resolution" => Val::U64(1_000),
         "clocks/wall-clock.now" => datetime(store.data().chance.time_ms),
@@ -135,11 +137,20 @@ fn handle(store: &mut StoreContextMut<'_, CallState>, number: u32) -> wasmtime::
     Ok(Val::Resource(ResourceAny::try_from_resource(resource, store)?))
 }
 
-fn length(arguments: &[Val]) -> u32 {
-    match arguments.first() {
-        Some(Val::List(list)) => u32::try_from(list.len()).unwrap_or(u32::MAX),
-        _ => 0,
+/// The numbers behind all handles among the arguments. What is only borrowed must be given back before the call ends,
+/// which this does.
+fn take_handles(store: &mut StoreContextMut<'_, CallState>, arguments: &[Val]) -> wasmtime::Result<Vec<u32>> {
+    let mut handles = Vec::new();
+    for argument in arguments {
+        let list =
+            if let Val::List(list) = argument { list.as_slice() } else { std::slice::from_ref(argument) };
+        for value in list {
+            if let Val::Resource(handle) = value {
+                handles.push(Resource::<Nothing>::try_from_resource_any(*handle, &mut *store)?.rep());
+            }
+        }
     }
+    Ok(handles)
 }
 
 fn datetime(time_ms: u64) -> Val {
@@ -151,16 +162,14 @@ fn datetime(time_ms: u64) -> Val {
 }
 
 /// Standard output and error are the log.
-fn say(store: &mut StoreContextMut<'_, CallState>, arguments: &[Val]) -> wasmtime::Result<()> {
-    let [Val::Resource(stream), Val::List(contents)] = arguments else { return Ok(()) };
-    let stream = Resource::<Nothing>::try_from_resource_any(*stream, &mut *store)?;
+fn say(state: &mut CallState, handles: &[u32], arguments: &[Val]) -> Result<(), Stop> {
+    let Some(Val::List(contents)) = arguments.get(1) else { return Ok(()) };
     let byte = |value: &Val| if let Val::U8(byte) = value { *byte } else { b'?' };
     let text: Vec<u8> = contents.iter().map(byte).collect();
-    let state = store.data_mut();
-    let level = if stream.rep() == STDERR { "stderr" } else { "stdout" };
-    state.words.say(level, &String::from_utf8_lossy(&text));
+    let level = if handles.first() == Some(&STDERR) { "stderr" } else { "stdout" };
+    state.words.stream(level, &String::from_utf8_lossy(&text));
     state.spend(Limit::LogLines, 1)?;
-    Ok(state.spend(Limit::LogBytes, text.len() as u64)?)
+    state.spend(Limit::LogBytes, text.len() as u64)
 }
 
 fn random(store: &mut StoreContextMut<'_, CallState>, arguments: &[Val]) -> wasmtime::Result<Val> {

@@ -10,7 +10,7 @@ use crate::convert;
 use crate::handles::{ObjectHandle, ResultHandle, WriterHandle};
 use crate::limits::Limit;
 use crate::result::{Carried, Op};
-use crate::state::CallState;
+use crate::state::{CallState, KEPT_BYTES};
 use crate::stop::{HostError, Stop};
 
 impl Host for CallState {}
@@ -20,7 +20,7 @@ impl CallState {
     fn extend(&mut self, writer: &Resource<WriterHandle>, piece: Piece, bytes: u64) -> Result<(), HostError> {
         self.spend(Limit::ObjectBytes, bytes)?;
         // A piece takes room too, even an empty one.
-        self.spend(Limit::KeptBytes, 64)?;
+        self.spend(Limit::KeptBytes, KEPT_BYTES)?;
         let writer = self.table.get_mut(writer)?;
         if writer.finished {
             return Err(Stop::Broken("it wrote to an object that was finished".into()).into());
@@ -124,7 +124,7 @@ impl HostResultTree for CallState {
     ) -> Result<(), HostError> {
         self.table.get(&result)?;
         self.spend(Limit::Edits, 1)?;
-        self.spend(Limit::KeptBytes, path.len() as u64)?;
+        self.spend(Limit::KeptBytes, KEPT_BYTES.saturating_add(path.len() as u64))?;
         let checked = crate::paths::check_prefix(&self.unit.root, self.unit.kind, &path);
         checked.map_err(|rule| Stop::Broken(format!("it took {rule}")))?;
         self.made.ops.push(Op::Take { path, side: convert::side(source) });

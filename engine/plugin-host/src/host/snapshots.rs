@@ -99,6 +99,7 @@ impl Host for CallState {
         prefix: String,
     ) -> wasmtime::Result<Resource<ChangesHandle>> {
         let sides = (self.side(&before)?, self.side(&after)?);
+        self.spend(Limit::KeptBytes, prefix.len() as u64)?;
         Ok(self.push(ChangesHandle { sides, page: Page { prefix, ..Page::default() } })?)
     }
 
@@ -115,6 +116,7 @@ impl Host for CallState {
             let message = "compare-merge takes base, ours and theirs of a merge, in this order";
             return Err(Stop::Broken(message.into()).into());
         }
+        self.spend(Limit::KeptBytes, prefix.len() as u64)?;
         Ok(self.push(MergesHandle { page: Page { prefix, ..Page::default() } })?)
     }
 }
@@ -247,6 +249,7 @@ impl HostSnapshot for CallState {
         prefix: String,
     ) -> wasmtime::Result<Resource<EntriesHandle>> {
         let side = self.side(&snapshot)?;
+        self.spend(Limit::KeptBytes, prefix.len() as u64)?;
         Ok(self.push(EntriesHandle { side, page: Page { prefix, ..Page::default() } })?)
     }
 

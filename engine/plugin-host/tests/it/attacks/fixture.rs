@@ -65,11 +65,19 @@ impl Attack {
 
     /// The same, built.
     pub(super) fn module(&self) -> Vec<u8> {
+        self.module_of(&[], "merge-plugin")
+    }
+
+    /// The same for a world of the last of `packages`, which are read after the contract.
+    pub(super) fn module_of(&self, packages: &[&str], world: &str) -> Vec<u8> {
         let mut module = wat::parse_str(self.text()).unwrap();
         let mut resolve = Resolve::default();
         let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1");
-        let (package, _) = resolve.push_path(contract).unwrap();
-        let world = resolve.select_world(&[package], Some("merge-plugin")).unwrap();
+        let (mut package, _) = resolve.push_path(contract).unwrap();
+        for text in packages {
+            package = resolve.push_str("fixture.wit", text).unwrap();
+        }
+        let world = resolve.select_world(&[package], Some(world)).unwrap();
         wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         module
     }

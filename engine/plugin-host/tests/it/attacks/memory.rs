@@ -111,6 +111,17 @@ async fn what_the_host_keeps_is_counted() {
 }
 
 #[tokio::test]
+async fn what_handles_carry_is_counted() {
+    let flood = Attack {
+        top: WALK,
+        ..attack(
+            "(loop $again (drop (call $walk (i32.load offset=28 (local.get $in)) (i32.const 0) (i32.const 65536))) (br $again))",
+        )
+    };
+    reaches(flood, Limits { kept_bytes: 1_000_000, ..Limits::default() }, "kept-bytes", 1_000_000).await;
+}
+
+#[tokio::test]
 async fn text_that_is_not_utf_8_ends_the_call() {
     let wrong = Attack {
         top: LOG,

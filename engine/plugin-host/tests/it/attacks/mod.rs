@@ -6,6 +6,7 @@ mod fixture;
 mod memory;
 mod outside;
 mod running;
+mod system;
 
 use std::path::Path;
 
@@ -47,8 +48,12 @@ fn unit() -> UnitCase {
 
 /// Runs a plugin on [`unit`] while the bystander merges, and gives back how it ended.
 async fn outcome(attack: Attack, limits: Limits) -> MergeOutcome {
+    outcome_of(attack.module(), limits).await
+}
+
+async fn outcome_of(module: Vec<u8>, limits: Limits) -> MergeOutcome {
     let town = town().await;
-    let plugin = town.engine.install(attack.module().into(), limits).await.unwrap();
+    let plugin = town.engine.install(module.into(), limits).await.unwrap();
     let attacker = PluginMerger::new("attacker", plugin, UnitKind::Folder).unwrap();
     let text = UnitCase::new("bystander", "notes.txt", UnitKind::Object)
         .base("", "a\nb\nc\n")
@@ -65,9 +70,13 @@ async fn outcome(attack: Attack, limits: Limits) -> MergeOutcome {
     tokio::join!(case.run(&attacker), bystander).0
 }
 
-/// Runs a plugin that must fail; the message without its digest.
+/// Runs a plugin that must fail.
 async fn fails(attack: Attack, limits: Limits, reason: FailureReason) -> String {
-    let outcome = outcome(attack, limits).await;
+    failure(outcome(attack, limits).await, reason)
+}
+
+/// How a plugin failed; the message without its digest.
+fn failure(outcome: MergeOutcome, reason: FailureReason) -> String {
     let MergeOutcome::Failed(Failure { reason: found, message }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(found, reason, "{message}");
     let (before, rest) = message.split_once(" (sha256:").unwrap();
