@@ -151,7 +151,8 @@ impl<'a> Served<'a> {
         }
     }
 
-    /// A reply that nobody waits for is no error: the plugin's thread has ended meanwhile.
+    /// What fails here ends the call: trying again is the storage's own work, beneath the views. A reply that nobody
+    /// waits for is no error: the plugin's thread has ended meanwhile.
     async fn answer(&self, question: Question) {
         match question {
             Question::Stat { side, path, reply } => {

@@ -84,6 +84,9 @@ pub(crate) fn conflict(unit: &Unit, what: output::Conflict) -> Result<Conflict, 
         Ok(ConflictKind::MergerFailed) | Err(_) => {
             return wrong(format!("has the kind {:?}, which is none of the list", cut(&what.kind, 100)));
         }
+        Ok(ConflictKind::Plugin(kind)) if !is_plain(&kind) => {
+            return wrong(format!("has the kind {:?}: letters, digits and - are taken", cut(&kind, 100)));
+        }
         Ok(kind) => kind,
     };
     if what.message.is_empty() || what.rule.is_empty() {
@@ -114,6 +117,26 @@ pub(crate) fn conflict(unit: &Unit, what: output::Conflict) -> Result<Conflict, 
     let table = (unit.kind == UnitKind::Folder).then(|| unit.root.clone());
     let (column, message, rule) = (what.column, what.message, what.rule);
     Ok(Conflict { table, path, kind, key, column, message, rule, base, ours, theirs, choices })
+}
+
+/// Whether a kind of a plugin's own can be shown and searched for as any other.
+fn is_plain(kind: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    kind.len() <= 100 && kind.bytes().all(plain)
+}
+
+/// Notes that fit into a report. The error says how much that is.
+pub(crate) fn notes(given: Vec<String>) -> Result<Vec<String>, String> {
+    const NOTES_MAX: usize = 1_000;
+    const BYTES_MAX: usize = 64 * 1024;
+    let bytes: usize = given.iter().map(String::len).sum();
+    if given.len() > NOTES_MAX || bytes > BYTES_MAX {
+        return Err(format!(
+            "it gave {} notes of {bytes} bytes; {NOTES_MAX} and {BYTES_MAX} at most are taken",
+            given.len()
+        ));
+    }
+    Ok(given)
 }
 
 fn choices(given: Vec<output::Choice>) -> Result<Vec<Choice>, String> {
@@ -207,4 +230,86 @@ pub(crate) fn resolutions(
     given: &[Resolution],
 ) -> std::collections::HashMap<anabranch_merge::ConflictId, Resolution> {
     given.iter().map(|resolution| (resolution.conflict.clone(), resolution.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reported(change: impl FnOnce(&mut output::Conflict)) -> Result<Conflict, String> {
+        let unit = Unit { root: "tables/orders".into(), kind: UnitKind::Folder };
+        let mut what = output::Conflict {
+            kind: "row-conflict".into(),
+            path: "part-1.parquet".into(),
+            key: r#"{"id": 7}"#.into(),
+            column: Some("price".into()),
+            message: "both sides changed the price".into(),
+            rule: "cells".into(),
+            base: Some(Value::Json("1".into())),
+            ours: Some(Value::Text("2".into())),
+            theirs: Some(Value::Bytes(vec![3])),
+            choices: Vec::new(),
+        };
+        change(&mut what);
+        conflict(&unit, what)
+    }
+
+    #[test]
+    fn a_conflict_becomes_one_of_the_engine() {
+        let conflict = reported(|_| {}).unwrap();
+        assert_eq!(conflict.table.as_deref(), Some("tables/orders"));
+        assert_eq!(conflict.path, "tables/orders/part-1.parquet");
+        assert_eq!(conflict.key, Some(json!({ "id": 7 })));
+        assert_eq!(conflict.base, Some(json!(1)));
+        assert_eq!(conflict.ours, Some(json!("2")));
+        assert_eq!(conflict.theirs, Some(json!({ "base64": "Aw==" })));
+        assert_eq!(conflict.choices, Conflict::sides());
+        assert_eq!(reported(|what| what.path.clear()).unwrap().path, "tables/orders");
+        assert_eq!(reported(|what| what.key = "/a/0".into()).unwrap().key, Some(json!("/a/0")));
+        assert!(reported(|what| what.kind = "x-my-own".into()).is_ok());
+    }
+
+    #[test]
+    fn a_conflict_that_breaks_the_contract_is_named() {
+        let choice = || output::Choice { id: "a".into(), label: String::new() };
+        let excerpt = |path: &str| {
+            Value::Excerpt(types::Excerpt {
+                side: types::Side::Ours,
+                path: path.into(),
+                offset: 0,
+                length: 1,
+            })
+        };
+        let refused = |change: &dyn Fn(&mut output::Conflict), expected: &str| {
+            let why = reported(|what| change(what)).unwrap_err();
+            assert!(why.starts_with("it reported a conflict that ") && why.contains(expected), "{why}");
+        };
+        refused(&|what| what.kind = "merger-failed".into(), "has the kind \"merger-failed\"");
+        refused(&|what| what.kind = "of-tomorrow".into(), "has the kind \"of-tomorrow\"");
+        refused(&|what| what.kind = "x-\u{7}".into(), "letters, digits and -");
+        refused(&|what| what.message.clear(), "has no message or no rule");
+        refused(&|what| what.rule.clear(), "has no message or no rule");
+        refused(&|what| what.path = "../x".into(), "is at path \"../x\"");
+        refused(&|what| what.base = Some(Value::Json("{".into())), "holds no JSON");
+        refused(&|what| what.ours = Some(excerpt("/x")), "shows path \"/x\"");
+        refused(&|what| what.choices = vec![choice(), choice()], "has the choice \"a\" twice");
+    }
+
+    #[test]
+    fn attributes_that_the_server_keeps_are_not_a_plugins_to_give() {
+        let given = |names: &[&str]| Attributes {
+            content_type: "text/plain".into(),
+            modified_ms: 0,
+            metadata: names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect(),
+        };
+        assert_eq!(carried(given(&["origin"]), "a").unwrap().metadata.len(), 1);
+        for (names, expected) in [
+            (&["tag:team"][..], "\"tag:team\", a name that the server keeps"),
+            (&["checksum:CRC32"], "a name that the server keeps"),
+            (&["a", "a"], "\"a\", a name twice"),
+        ] {
+            let refused = carried(given(names), "a").unwrap_err();
+            assert!(refused.contains(expected), "{refused}");
+        }
+    }
 }

@@ -27,7 +27,7 @@ pub struct EngineOptions {
     pub cache: PathBuf,
     /// What is compiled at all.
     pub compile: CompileLimits,
-    /// Bytes of stack of a call. Threads that run plugins need twice as much.
+    /// Bytes of stack of a call.
     pub stack_bytes: u64,
     /// How many calls run at the same time. Further ones wait.
     pub calls_max: usize,

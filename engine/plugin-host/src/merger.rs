@@ -145,7 +145,7 @@ impl PluginMerger {
         report.files_added = settled.files_added;
         report.files_removed = settled.files_removed;
         report.bytes_written = state.spent.written_bytes;
-        report.notes = outcome.notes;
+        report.notes = convert::notes(outcome.notes).map_err(Stop::Broken)?;
         if settled.conflicts.is_empty() {
             return Ok(MergeOutcome::Merged { edits: settled.edits, report });
         }
@@ -189,7 +189,8 @@ impl Merger for PluginMerger {
         };
         if outcome.verdict == merger::Verdict::Declined {
             let what = format!("it declined: {}", outcome.notes.join("; "));
-            return self.failed(input.root, FailureReason::Declined, &what);
+            let what = crate::state::cut(&what, 16 * 1024);
+            return self.failed(input.root, FailureReason::Declined, what);
         }
         match self.settle(&input, &served, state, outcome).await {
             Ok(outcome) => outcome,
@@ -242,7 +243,7 @@ impl Merger for PluginMerger {
             side: input.after.label().to_owned(),
             message,
         };
-        let summary = match result {
+        let mut summary = match result {
             Ok(Ok(summary)) => summary,
             Ok(Err(failure)) => return Err(failed(self.said(input.root, &failure, &state.words).1)),
             Err(Ending { stop: Stop::Storage(error), .. }) => return Err(error),
@@ -251,6 +252,8 @@ impl Merger for PluginMerger {
                 return Err(failed(report::failed(&self.plugin, input.root, &what)));
             }
         };
+        summary.notes = convert::notes(summary.notes)
+            .map_err(|what| failed(report::failed(&self.plugin, input.root, &what)))?;
         Ok(diff_outcome(&input, summary, state))
     }
 }

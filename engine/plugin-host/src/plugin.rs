@@ -22,6 +22,9 @@ const NAME_BYTES_MAX: usize = 100;
 const TEXT_BYTES_MAX: usize = 4 * 1024;
 const CLAIMS_MAX: usize = 64;
 
+/// The stack that the host itself needs beneath a plugin.
+const HOST_STACK_BYTES: u64 = 1024 * 1024;
+
 /// What a plugin says it takes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claim {
@@ -177,6 +180,7 @@ async fn in_turn<T: Send + 'static>(
 ) -> Ended<T> {
     let unit = state.unit.clone();
     let limits = state.limits.clone();
+    let stack_bytes = limits.stack_bytes;
     let lost = move |message: String| Ended {
         result: Err(Ending::from(Stop::Broken(message))),
         state: CallState::new(limits, None, unit),
@@ -190,17 +194,25 @@ async fn in_turn<T: Send + 'static>(
     state.asker = served.is_some().then_some(asker);
     // Dropped with this future: a plugin for which nobody waits ends at the next tick.
     let (_give_up, given_up) = GiveUp::new();
-    let running = tokio::task::spawn_blocking(move || {
+    let (end, ended) = tokio::sync::oneshot::channel();
+    let running = move || {
         let mut ended = run(state, deadline, given_up);
         // The end of the questions: without it they would be waited for.
         ended.state.asker = None;
         drop(turn);
-        ended
-    });
+        // Nobody may wait any more.
+        let _ = end.send(ended);
+    };
+    // Not a thread of the runtime's pool: its stack must hold the plugin's, whatever the server's other threads have.
+    let stack = usize::try_from(stack_bytes.saturating_add(HOST_STACK_BYTES)).unwrap_or(usize::MAX);
+    let spawned = std::thread::Builder::new().name("plugin".into()).stack_size(stack).spawn(running);
+    if let Err(error) = spawned {
+        return lost(format!("no thread can be started: {error}"));
+    }
     if let Some(served) = served {
         served.serve(questions, deadline).await;
     }
-    running.await.unwrap_or_else(|error| lost(format!("the host broke down: {error}")))
+    ended.await.unwrap_or_else(|_| lost("the host broke down".into()))
 }
 
 fn claims(described: &about::Description) -> Result<Vec<Claim>, String> {

@@ -171,3 +171,36 @@ async fn attributes_follow_the_three_way_rule() {
     expect![[r#"object-conflict: docs/notes.txt "attributes": both sides changed its content type or metadata differently"#]]
         .assert_eq(&conflicts[0].to_string());
 }
+
+#[tokio::test]
+async fn what_a_plugin_reads_writes_and_reports_is_limited_by_name() {
+    let limits = Limits::default;
+    for (limits, case, expected) in [
+        (Limits { read_bytes: 10, ..limits() }, 0, "limit read-bytes = 10 was reached"),
+        (Limits { written_bytes: 5, ..limits() }, 0, "limit written-bytes = 5 was reached"),
+        (Limits { object_bytes: 5, ..limits() }, 0, "limit object-bytes = 5 was reached"),
+        (Limits { conflicts: 1, ..limits() }, 1, "limit conflicts = 1 was reached"),
+    ] {
+        let lines = Runtime::new().lines(limits).await;
+        let open = cases()[case].open();
+        let outcome = open.run(&lines).await;
+        let MergeOutcome::Failed(failure) = outcome else { panic!("{expected}: {outcome:?}") };
+        assert_eq!(failure.reason, FailureReason::Limit);
+        assert!(failure.message.contains(expected), "{}", failure.message);
+        assert!(open.writer.written().is_empty(), "{expected}: something was written");
+    }
+}
+
+#[tokio::test]
+async fn changes_that_a_plugin_emits_are_limited_by_name() {
+    let lines = Runtime::new().lines(Limits { changes: 1, ..Limits::default() }).await;
+    let case =
+        UnitCase::new("diff", "notes.txt", UnitKind::Object).base("", "a\nb\nc\n").ours("", "x\nb\nz\n");
+    let open = case.open();
+    let changes = test_support::entry_changes(&open.base, &open.ours);
+    let options = serde_json::json!({});
+    let (before, after) = (&open.base, &open.ours);
+    let input = DiffInput { root: "notes.txt", before, after, changes: &changes, options: &options };
+    let failed = lines.diff(input).await.expect_err("two changes are too many");
+    assert!(failed.to_string().contains("limit changes = 1 was reached"), "{failed}");
+}

@@ -1,11 +1,13 @@
 //! Plugins that do not end, or fall over.
 
-use anabranch_merge::FailureReason;
-use anabranch_plugin_host::{Limits, PluginError};
+use anabranch_merge::test_support::UnitCase;
+use anabranch_merge::{FailureReason, MergeOutcome, UnitKind};
+use anabranch_plugin_host::{Limits, PluginError, PluginMerger};
 use expect_test::expect;
 
 use super::fixture::{Attack, LOG, attack};
 use super::{fails, reaches, town};
+use crate::support::Runtime;
 
 #[tokio::test]
 async fn an_endless_loop_runs_out_of_fuel() {
@@ -104,15 +106,15 @@ async fn what_a_module_of_wasi_writes_to_stderr_is_its_last_words() {
 
 #[tokio::test]
 async fn a_call_that_nobody_waits_for_ends() {
-    let town = town().await;
+    // One call at a time: the next one has its turn when the loop has ended.
+    let runtime = Runtime::with(|options| options.calls_max = 1);
+    let lines = runtime.lines(Limits::default()).await;
     let limits = Limits { fuel: u64::MAX, seconds: 3_600, ..Limits::default() };
-    let plugin =
-        town.engine.install(attack("(loop $again (br $again))").module().into(), limits).await.unwrap();
-    let merger =
-        anabranch_plugin_host::PluginMerger::new("attacker", plugin, anabranch_merge::UnitKind::Folder)
-            .unwrap();
-    let case = super::unit();
+    let plugin = runtime.install(attack("(loop $again (br $again))").module(), limits).await.unwrap();
+    let merger = PluginMerger::new("attacker", plugin, UnitKind::Folder).unwrap();
     let wait = std::time::Duration::from_millis(100);
-    assert!(tokio::time::timeout(wait, case.run(&merger)).await.is_err(), "it loops");
-    // The runtime of this test waits for the threads that it started: it would not end while one loops.
+    assert!(tokio::time::timeout(wait, super::unit().run(&merger)).await.is_err(), "it loops");
+    let case = UnitCase::new("next", "notes.txt", UnitKind::Object);
+    let outcome = case.base("", "a\nb\nc\n").ours("", "x\nb\nc\n").theirs("", "a\nb\nz\n").run(&lines).await;
+    assert!(matches!(outcome, MergeOutcome::Merged { .. }), "{outcome:?}");
 }
