@@ -34,7 +34,7 @@ pub use pipeline::{
 pub use registry::Registry;
 pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
 pub use row_diff::{ChangedRow, RowChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, Sample};
-pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules};
+pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules, plugin_merger};
 pub use text::TextMerger;
 pub use three_way::{Change, Decision, ThreeWay};
 pub use transaction::{LogProblem, check_log_union};

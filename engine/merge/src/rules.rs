@@ -1,6 +1,9 @@
 //! `_anabranch/merge.toml`: which merger takes which unit, with which options. Pure. A key that nothing acts on is refused.
 //!
 //! ```toml
+//! [plugins.json]                  # a name for a plugin, pinned by digest
+//! component = "json-merge@sha256:9f2c…"
+//!
 //! [[rule]]                        # the last rule that matches wins
 //! path = "tables/*/"              # a `/` at the end: a folder is one unit
 //! merge = "delta"                 # left out: the merger of the table's format
@@ -11,6 +14,8 @@
 //! path = "**/*.txt"
 //! merge = "text"
 //! ```
+
+use std::collections::BTreeMap;
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
@@ -55,13 +60,32 @@ pub struct Rules {
     objects: Vec<(GlobMatcher, Rule)>,
     /// All of them as they were written, in their order.
     all: Vec<(String, UnitKind, Rule)>,
+    /// The components of plugins, by the names that the file gives them.
+    plugins: BTreeMap<String, String>,
+}
+
+/// The name under which a registry has the merger of a plugin for one kind of unit. `component` is the plugin as
+/// `merge.toml` pins it: `NAME@sha256:DIGEST`.
+pub fn plugin_merger(component: &str, unit: UnitKind) -> String {
+    match unit {
+        UnitKind::Object => component.to_owned(),
+        UnitKind::Folder => format!("{component}/"),
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
+    plugins: BTreeMap<String, FilePlugin>,
+    #[serde(default)]
     rule: Vec<FileRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePlugin {
+    component: String,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +104,10 @@ impl Rules {
     pub fn parse(text: &str) -> Result<Rules, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string().replace('\n', " "))?;
         let mut rules = Rules::default();
+        for (name, plugin) in file.plugins {
+            check_component(&plugin.component).map_err(|why| format!("plugins.{name}: {why}"))?;
+            rules.plugins.insert(name, plugin.component);
+        }
         for rule in file.rule {
             let folder = rule.path.strip_suffix('/');
             let glob = GlobBuilder::new(folder.unwrap_or(&rule.path)).literal_separator(true).build();
@@ -88,16 +116,23 @@ impl Rules {
                 .map_err(|error| format!("the options of rule {:?}: {error}", rule.path))?;
             let target = if folder.is_some() { &mut rules.folders } else { &mut rules.objects };
             let unit = if folder.is_some() { UnitKind::Folder } else { UnitKind::Object };
-            let parsed = Rule { merger: rule.merge, options, on_failure: rule.on_failure };
+            let merger = rule.merge.map(|name| match rules.plugins.get(&name) {
+                Some(component) => plugin_merger(component, unit),
+                None => name,
+            });
+            let parsed = Rule { merger, options, on_failure: rule.on_failure };
             rules.all.push((rule.path.clone(), unit, parsed.clone()));
             target.push((glob.compile_matcher(), parsed));
         }
         Ok(rules)
     }
 
-    /// Checks that the mergers which the rules name are there, take what the rules give them, and understand their options.
-    /// The error names the first rule that does not fit, and says why.
+    /// Checks that the mergers and plugins which the rules name are there, take what the rules give them, and understand
+    /// their options. The error names the first that does not fit, and says why.
     pub fn check(&self, registry: &Registry) -> Result<(), String> {
+        for (name, component) in &self.plugins {
+            check_plugin(name, component, registry).map_err(|why| format!("plugins.{name}: {why}"))?;
+        }
         for (path, unit, rule) in &self.all {
             check_rule(path, *unit, rule, registry).map_err(|why| format!("rule {path:?}: {why}"))?;
         }
@@ -123,6 +158,32 @@ impl Rules {
     }
 }
 
+/// Whether a component is pinned: `NAME@sha256:` and 64 hexadecimal digits.
+fn check_component(component: &str) -> Result<(), String> {
+    let pinned = component.split_once("@sha256:").is_some_and(|(name, digest)| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        !name.is_empty() && name.bytes().all(plain) && digest.len() == 64 && digest.bytes().all(hex)
+    });
+    match pinned {
+        true => Ok(()),
+        false => Err(format!(
+            "component {component:?} must be pinned: NAME@sha256: and 64 hexadecimal digits in lower case"
+        )),
+    }
+}
+
+fn check_plugin(name: &str, component: &str, registry: &Registry) -> Result<(), String> {
+    if name == OBJECT_WISE || registry.get(name).is_some() {
+        return Err("a merger of this name is built in: take another".to_owned());
+    }
+    let units = [UnitKind::Object, UnitKind::Folder];
+    if units.iter().all(|unit| registry.get(&plugin_merger(component, *unit)).is_none()) {
+        return Err(format!("plugin {component:?} is not installed here"));
+    }
+    Ok(())
+}
+
 fn check_rule(path: &str, unit: UnitKind, rule: &Rule, registry: &Registry) -> Result<(), String> {
     let name = match rule.merger.as_deref() {
         // Without a name the merger follows from the table's format, which is not known before there is a table.
@@ -130,6 +191,10 @@ fn check_rule(path: &str, unit: UnitKind, rule: &Rule, registry: &Registry) -> R
         Some(name) => name,
     };
     let merger = registry.get(name).ok_or_else(|| {
+        if name.contains('@') {
+            let takes = if unit == UnitKind::Folder { "folders" } else { "single objects" };
+            return format!("plugin {:?} does not take {takes}", name.trim_end_matches('/'));
+        }
         let mut known: Vec<String> = registry.descriptions().into_iter().map(|known| known.name).collect();
         known.push(OBJECT_WISE.to_owned());
         format!("merger {name:?} is not known here, only {}", known.join(", "))
@@ -214,6 +279,58 @@ mod tests {
         }
     }
 
+    /// The text merger, as a plugin of this name would be.
+    struct Named(String, UnitKind);
+
+    #[async_trait::async_trait]
+    impl crate::Merger for Named {
+        fn description(&self) -> crate::MergerDescription {
+            crate::MergerDescription { name: self.0.clone(), version: "1".into(), unit: self.1 }
+        }
+        async fn merge(&self, input: crate::MergeInput<'_>) -> crate::MergeOutcome {
+            crate::TextMerger.merge(input).await
+        }
+        fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
+            crate::TextMerger.check_options(options)
+        }
+        async fn diff(&self, input: crate::DiffInput<'_>) -> Result<crate::DiffOutcome, crate::ViewError> {
+            crate::TextMerger.diff(input).await
+        }
+    }
+
+    #[test]
+    fn a_plugin_is_named_by_its_digest_and_must_be_installed() {
+        let component = format!("lines@sha256:{}", "0".repeat(64));
+        let plugin = Named(plugin_merger(&component, UnitKind::Object), UnitKind::Object);
+        let registry =
+            Registry::new().with(std::sync::Arc::new(crate::TextMerger)).with(std::sync::Arc::new(plugin));
+        let file = |name: &str, component: &str, rule: &str| {
+            Rules::parse(&format!("[plugins.{name}]\ncomponent = '{component}'\n{rule}")).unwrap()
+        };
+        let rule = "[[rule]]\npath = '*.txt'\nmerge = 'lines'";
+        let rules = file("lines", &component, rule);
+        assert_eq!(rules.check(&registry), Ok(()));
+        let merger = rules.object("a.txt").unwrap().merger.clone().unwrap();
+        assert!(registry.get(&merger).is_some(), "{merger}");
+        let other = format!("lines@sha256:{}", "1".repeat(64));
+        for (rules, expected) in [
+            (file("lines", &other, rule), "plugins.lines: plugin \"lines@sha256:1111"),
+            (file("text", &component, ""), "plugins.text: a merger of this name is built in"),
+            (file("lines", &component, "[[rule]]\npath = 'a/'\nmerge = 'lines'"), "does not take folders"),
+            (
+                file("lines", &component, &format!("{rule}\noptions = {{ max = 1 }}")),
+                "option \"max\" is unknown",
+            ),
+            (
+                file("lines", &component, "[[rule]]\npath = 'a'\nmerge = 'line'"),
+                "merger \"line\" is not known here",
+            ),
+        ] {
+            let refused = rules.check(&registry).unwrap_err();
+            assert!(refused.contains(expected), "{refused}");
+        }
+    }
+
     #[test]
     fn mistakes_are_named() {
         let wrong = |text: &str| Rules::parse(text).unwrap_err();
@@ -226,6 +343,14 @@ mod tests {
             let name = key.split(' ').next().unwrap();
             assert!(wrong(&format!("[[rule]]\npath = 'a'\n{key}")).contains(name), "{key}");
         }
-        assert!(wrong("[plugins.json]\ncomponent = 'x'").contains("plugins"));
+        assert!(
+            wrong("[plugins.json]\ncomponent = 'json-merge'")
+                .contains("plugins.json: component \"json-merge\"")
+        );
+        for digest in ["", "9f2c", &"x".repeat(64), &"A".repeat(64)] {
+            let component = format!("[plugins.json]\ncomponent = 'json-merge@sha256:{digest}'");
+            assert!(wrong(&component).contains("64 hexadecimal digits"), "{digest}");
+        }
+        assert!(wrong("[plugins.json]\npath = 'x'").contains("path"));
     }
 }

@@ -1,1 +1,35 @@
-//! Runs WebAssembly components of wit/ as mergers. Its place is kept here; it is built by a later issue.
+//! Runs WebAssembly components of `wit/0.1` as mergers, within limits.
+//!
+//! A [`PluginEngine`] compiles what is installed, once, and keeps it by digest. A [`PluginMerger`] gives the units of a
+//! merge to a [`Plugin`]: each call has a store and an instance of its own, on a thread of its own, sees only its unit,
+//! and ends as *merged*, *conflicts* or *failed*, the last with the name of the limit or the trap, the plugin's frames and
+//! its last words.
+
+mod attributes;
+mod bindings;
+mod bridge;
+mod cache;
+mod call;
+mod convert;
+mod encode;
+mod engine;
+mod error;
+mod handles;
+mod host;
+mod inspect;
+mod limits;
+mod merger;
+mod paths;
+mod plugin;
+mod report;
+mod result;
+mod schema;
+mod state;
+mod stop;
+mod wasi;
+
+pub use engine::{EngineOptions, PluginEngine};
+pub use error::PluginError;
+pub use limits::{CompileLimits, Limit, LimitHit, Limits};
+pub use merger::PluginMerger;
+pub use plugin::{Claim, Plugin};

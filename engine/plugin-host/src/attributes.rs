@@ -1,0 +1,141 @@
+//! The attributes of an object that a merge puts at a path. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use anabranch_merge::{
+    Conflict, ConflictId, ConflictKind, ConflictValue, Decision, Resolution, ThreeWay, UnitKind,
+};
+use anabranch_types::{Attribute, Entry, split_attribute};
+use serde_json::json;
+
+use crate::result::Carried;
+use crate::state::Unit;
+
+/// An object with its attributes.
+pub(crate) enum Attributed {
+    Entry(Entry),
+    /// Both sides changed them differently, and nobody decided.
+    Conflict(Box<Conflict>),
+}
+
+/// Gives an object the attributes that the contract says: `sides` are base, ours and theirs at its path.
+pub(crate) fn apply(
+    unit: &Unit,
+    path: &str,
+    mut object: Entry,
+    carried: &Carried,
+    sides: [Option<&Entry>; 3],
+    resolutions: &HashMap<ConflictId, Resolution>,
+) -> Attributed {
+    let [base, ours, theirs] = sides;
+    let merged = match (ours, theirs) {
+        (Some(ours), Some(theirs)) => match merge(base, ours, theirs, carried) {
+            Some(merged) => merged,
+            None => {
+                let conflict = conflict(unit, path, sides);
+                let choice = resolutions.get(&conflict.id()).map(|decision| decision.choice.as_str());
+                match choice {
+                    Some("ours") => of(ours),
+                    Some("theirs") => of(theirs),
+                    _ => return Attributed::Conflict(Box::new(conflict)),
+                }
+            }
+        },
+        (Some(side), None) | (None, Some(side)) => of(side),
+        (None, None) => of(&object),
+    };
+    // Checksums are of the bytes, not of the path.
+    let checksums: Vec<_> = object
+        .metadata
+        .iter()
+        .filter(|(name, _)| is_checksum(name))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
+    (object.content_type, object.metadata) = merged;
+    if let Carried::Given(given) = carried {
+        object.content_type.clone_from(&given.content_type);
+        object.metadata.retain(|name, _| split_attribute(name).is_some());
+        object.metadata.extend(given.metadata.clone());
+    }
+    object.metadata.extend(checksums);
+    Attributed::Entry(object)
+}
+
+type Kept = (String, BTreeMap<String, String>);
+
+fn is_checksum(name: &str) -> bool {
+    matches!(split_attribute(name), Some((Attribute::Checksum, _)))
+}
+
+fn of(entry: &Entry) -> Kept {
+    let metadata = entry.metadata.iter().filter(|(name, _)| !is_checksum(name));
+    (entry.content_type.clone(), metadata.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+/// The three-way rule, name by name; `None` where both sides changed one differently. What the plugin gives is not
+/// looked at.
+fn merge(base: Option<&Entry>, ours: &Entry, theirs: &Entry, carried: &Carried) -> Option<Kept> {
+    let given = matches!(carried, Carried::Given(_));
+    let content_type = match given {
+        true => ours.content_type.clone(),
+        false => {
+            let base = base.map(|entry| entry.content_type.as_str());
+            pick(base, Some(&ours.content_type), Some(&theirs.content_type))?.unwrap_or_default().to_owned()
+        }
+    };
+    let mut metadata = BTreeMap::new();
+    let names: BTreeSet<&String> = ours.metadata.keys().chain(theirs.metadata.keys()).collect();
+    for name in names {
+        if is_checksum(name) || (given && split_attribute(name).is_none()) {
+            continue;
+        }
+        let value = |entry: &'_ Entry| entry.metadata.get(name).cloned();
+        let (base, ours, theirs) = (base.and_then(value), value(ours), value(theirs));
+        if let Some(value) = pick(base.as_deref(), ours.as_deref(), theirs.as_deref())? {
+            metadata.insert(name.clone(), value.to_owned());
+        }
+    }
+    Some((content_type, metadata))
+}
+
+fn pick<'t>(
+    base: Option<&'t str>,
+    ours: Option<&'t str>,
+    theirs: Option<&'t str>,
+) -> Option<Option<&'t str>> {
+    match (ThreeWay { base, ours, theirs }).decide(|left, right| left == right) {
+        Decision::Ours => Some(ours),
+        Decision::Theirs => Some(theirs),
+        Decision::Conflict => None,
+    }
+}
+
+fn conflict(unit: &Unit, path: &str, sides: [Option<&Entry>; 3]) -> Conflict {
+    let value = |entry: Option<&Entry>| -> Option<ConflictValue> {
+        let metadata =
+            |entry: &Entry| entry.user_metadata().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        entry.map(|entry| {
+            let metadata: BTreeMap<String, String> = metadata(entry);
+            json!({ "content_type": entry.content_type, "metadata": metadata })
+        })
+    };
+    let [base, ours, theirs] = sides;
+    let full = match (unit.kind, unit.root.is_empty()) {
+        (UnitKind::Object, _) => unit.root.clone(),
+        (UnitKind::Folder, true) => path.to_owned(),
+        (UnitKind::Folder, false) => format!("{}/{path}", unit.root),
+    };
+    Conflict {
+        table: (unit.kind == UnitKind::Folder).then(|| unit.root.clone()),
+        path: full,
+        kind: ConflictKind::ObjectConflict,
+        key: Some(json!("attributes")),
+        column: None,
+        message: "both sides changed its content type or metadata differently".into(),
+        rule: "attributes".into(),
+        base: value(base),
+        ours: value(ours),
+        theirs: value(theirs),
+        choices: Conflict::sides(),
+    }
+}

@@ -1,0 +1,261 @@
+//! The way from a plugin, which runs on a thread of its own, to the views and the writer of its merge.
+//!
+//! The views are borrowed by the merge and answer asynchronously; a plugin's store must own what it holds. So the
+//! plugin's thread asks questions over a channel, one at a time, and the merge answers them until the plugin ends.
+
+use std::time::Instant;
+
+use anabranch_merge::{
+    EntryChange, EntryMerge, NewObject, ObjectAttributes, UnitView, UnitWriter, ViewError,
+};
+use anabranch_types::Entry;
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::handles::ObjectHandle;
+use crate::limits::{Limit, Limits};
+use crate::stop::Stop;
+
+/// How many ranges of one `read-many` are fetched at the same time.
+const READS_AT_ONCE: usize = 16;
+
+/// One of the snapshots of a call. A diff has its state before as `Base` and its state after as `Theirs`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    Base,
+    Ours,
+    Theirs,
+}
+
+/// A part of a new object.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    Bytes(Bytes),
+    /// A range of an object that exists.
+    Range {
+        object: ObjectHandle,
+        offset: u64,
+        length: u64,
+    },
+}
+
+type Reply<T> = oneshot::Sender<Result<T, ViewError>>;
+
+/// What a plugin's thread wants to know, each with where the answer goes.
+pub(crate) enum Question {
+    Stat {
+        side: Side,
+        path: String,
+        reply: Reply<Option<Entry>>,
+    },
+    Walk {
+        side: Side,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+        reply: Reply<Vec<(String, Entry)>>,
+    },
+    Read {
+        object: ObjectHandle,
+        ranges: Vec<(u64, u64)>,
+        reply: Reply<Vec<Bytes>>,
+    },
+    Changes {
+        sides: (Side, Side),
+        page: Page,
+        reply: Reply<Vec<EntryChange>>,
+    },
+    Merges {
+        page: Page,
+        reply: Reply<Vec<EntryMerge>>,
+    },
+    Write {
+        pieces: Vec<Piece>,
+        reply: Reply<NewObject>,
+    },
+}
+
+/// Which part of a list of changes is wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) prefix: String,
+    pub(crate) after: Option<String>,
+    pub(crate) limit: usize,
+}
+
+/// The end of the channel that the plugin's thread holds.
+#[derive(Clone)]
+pub(crate) struct Asker {
+    questions: mpsc::Sender<Question>,
+    deadline: Instant,
+}
+
+impl Asker {
+    /// A channel whose questions are asked here and come out there.
+    pub(crate) fn new(deadline: Instant) -> (Self, mpsc::Receiver<Question>) {
+        let (questions, receiver) = mpsc::channel(1);
+        (Asker { questions, deadline }, receiver)
+    }
+
+    /// Asks and waits for the answer. Called on the plugin's thread only.
+    pub(crate) fn ask<T>(
+        &self,
+        limits: &Limits,
+        question: impl FnOnce(Reply<T>) -> Question,
+    ) -> Result<T, Stop> {
+        let (reply, answer) = oneshot::channel();
+        self.questions.blocking_send(question(reply)).map_err(|_| Stop::GivenUp)?;
+        match answer.blocking_recv() {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Stop::Storage(error)),
+            Err(_) if Instant::now() >= self.deadline => Err(Stop::Limit(limits.hit(Limit::Seconds))),
+            Err(_) => Err(Stop::GivenUp),
+        }
+    }
+}
+
+/// What a call works on.
+#[derive(Clone, Copy)]
+pub(crate) struct Served<'a> {
+    pub(crate) base: &'a dyn UnitView,
+    pub(crate) ours: &'a dyn UnitView,
+    pub(crate) theirs: &'a dyn UnitView,
+    pub(crate) lists: Lists<'a>,
+    pub(crate) writer: Option<&'a dyn UnitWriter>,
+}
+
+/// What differs between the snapshots, in order of path.
+#[derive(Clone, Copy)]
+pub(crate) enum Lists<'a> {
+    Merge(&'a [EntryMerge]),
+    Diff(&'a [EntryChange]),
+}
+
+impl<'a> Served<'a> {
+    /// Answers questions until the plugin's thread has ended, or `deadline` has come.
+    pub(crate) async fn serve(self, mut questions: mpsc::Receiver<Question>, deadline: Instant) {
+        while let Some(question) = questions.recv().await {
+            // A question that is not answered in time is dropped with its reply, which ends the call.
+            if tokio::time::timeout_at(deadline.into(), self.answer(question)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn view(&self, side: Side) -> &'a dyn UnitView {
+        match side {
+            Side::Base => self.base,
+            Side::Ours => self.ours,
+            Side::Theirs => self.theirs,
+        }
+    }
+
+    /// What fails here ends the call: trying again is the storage's own work, beneath the views. A reply that nobody
+    /// waits for is no error: the plugin's thread has ended meanwhile.
+    async fn answer(&self, question: Question) {
+        match question {
+            Question::Stat { side, path, reply } => {
+                let _ = reply.send(self.view(side).stat(&path).await);
+            }
+            Question::Walk { side, prefix, after, limit, reply } => {
+                let _ = reply.send(self.view(side).walk(&prefix, after.as_deref(), limit).await);
+            }
+            Question::Read { object, ranges, reply } => {
+                let _ = reply.send(self.read(&object, ranges).await);
+            }
+            Question::Changes { sides, page, reply } => {
+                let _ = reply.send(Ok(self.changes(sides, &page)));
+            }
+            Question::Merges { page, reply } => {
+                let _ = reply.send(Ok(self.merges(&page)));
+            }
+            Question::Write { pieces, reply } => {
+                let _ = reply.send(self.write(pieces).await);
+            }
+        }
+    }
+
+    async fn read(&self, object: &ObjectHandle, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, ViewError> {
+        let view = self.view(object.side);
+        let read = |(offset, length)| view.read(&object.path, &object.entry, offset, length);
+        let reads: Vec<_> = ranges.into_iter().map(read).collect();
+        futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
+    }
+
+    async fn write(&self, pieces: Vec<Piece>) -> Result<NewObject, ViewError> {
+        let mut body = BytesMut::new();
+        for piece in pieces {
+            match piece {
+                Piece::Bytes(bytes) => body.extend_from_slice(&bytes),
+                Piece::Range { object, offset, length } => {
+                    let view = self.view(object.side);
+                    body.extend_from_slice(&view.read(&object.path, &object.entry, offset, length).await?);
+                }
+            }
+        }
+        let Some(writer) = self.writer else {
+            return Err(ViewError::Storage {
+                path: String::new(),
+                side: "the result".into(),
+                message: "a diff writes nothing".into(),
+            });
+        };
+        writer.write(body.freeze(), ObjectAttributes::default()).await
+    }
+
+    fn changes(&self, (before, after): (Side, Side), page: &Page) -> Vec<EntryChange> {
+        match self.lists {
+            Lists::Diff(changes) => {
+                let picked = select(changes, |change| &change.path, page).filter_map(|change| {
+                    let pick = |side| if side == Side::Base { &change.before } else { &change.after };
+                    change_of(&change.path, pick(before), pick(after))
+                });
+                picked.take(page.limit).collect()
+            }
+            Lists::Merge(changes) => {
+                let picked = select(changes, |change| &change.path, page).filter_map(|change| {
+                    change_of(&change.path, side_of(change, before), side_of(change, after))
+                });
+                picked.take(page.limit).collect()
+            }
+        }
+    }
+
+    fn merges(&self, page: &Page) -> Vec<EntryMerge> {
+        match self.lists {
+            Lists::Diff(_) => Vec::new(),
+            Lists::Merge(changes) => {
+                select(changes, |change| &change.path, page).take(page.limit).cloned().collect()
+            }
+        }
+    }
+}
+
+/// What a change has on one side.
+pub(crate) fn side_of(change: &EntryMerge, side: Side) -> &Option<Entry> {
+    match side {
+        Side::Base => &change.base,
+        Side::Ours => &change.ours,
+        Side::Theirs => &change.theirs,
+    }
+}
+
+fn change_of(path: &str, before: &Option<Entry>, after: &Option<Entry>) -> Option<EntryChange> {
+    let change = EntryChange { path: path.to_owned(), before: before.clone(), after: after.clone() };
+    (before != after).then_some(change)
+}
+
+/// The part of a list in order of path that begins with a page's prefix, after the page before.
+fn select<'l, T>(
+    list: &'l [T],
+    path: impl Fn(&T) -> &String + 'l,
+    page: &'l Page,
+) -> impl Iterator<Item = &'l T> + 'l {
+    let start = list.partition_point(|item| {
+        let path = path(item);
+        path.as_str() < page.prefix.as_str() || page.after.as_ref().is_some_and(|after| path <= after)
+    });
+    let rest = list.get(start..).unwrap_or_default().iter();
+    rest.take_while(move |item| path(item).starts_with(&page.prefix))
+}

@@ -1,0 +1,77 @@
+//! Runs one call of a plugin: a store and an instance of its own, on a thread of its own, within its limits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{Instance, InstancePre};
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+use crate::limits::Limit;
+use crate::state::CallState;
+use crate::stop::{Ending, Stop};
+
+/// After how many ticks of the clock a running plugin is looked at.
+const LOOK_TICKS: u64 = 5;
+
+/// How a call ended, and what it left.
+pub(crate) struct Ended<T> {
+    pub(crate) result: Result<T, Ending>,
+    pub(crate) state: CallState,
+}
+
+/// Ends the call when it is dropped: nobody waits for it any more.
+pub(crate) struct GiveUp(Arc<AtomicBool>);
+
+impl GiveUp {
+    pub(crate) fn new() -> (Self, Arc<AtomicBool>) {
+        let given_up = Arc::new(AtomicBool::new(false));
+        (GiveUp(Arc::clone(&given_up)), given_up)
+    }
+}
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Instantiates and runs `body`. Blocks its thread until the plugin ends or is ended.
+pub(crate) fn run<T>(
+    engine: &Engine,
+    plugin: &InstancePre<CallState>,
+    state: CallState,
+    deadline: Instant,
+    given_up: Arc<AtomicBool>,
+    body: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<T>,
+) -> Ended<T> {
+    let limits = state.limits.clone();
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| state);
+    store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes).unwrap_or(usize::MAX));
+    store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+    let over = Stop::Limit(limits.hit(Limit::Seconds));
+    store.set_epoch_deadline(LOOK_TICKS);
+    store.epoch_deadline_callback(move |_| {
+        if given_up.load(Ordering::Relaxed) {
+            return Err(Stop::GivenUp.into());
+        }
+        if Instant::now() >= deadline {
+            return Err(over.clone().into());
+        }
+        Ok(UpdateDeadline::Continue(LOOK_TICKS))
+    });
+    let go = || {
+        store.set_fuel(limits.fuel)?;
+        let instance = plugin.instantiate(&mut store)?;
+        body(&mut store, &instance)
+    };
+    let result = go().map_err(|error| Ending::of(&error, &limits));
+    Ended { result, state: store.into_data() }
+}
+
+/// When a call that begins now must have ended.
+pub(crate) fn deadline(seconds: u64) -> Instant {
+    let now = Instant::now();
+    now.checked_add(Duration::from_secs(seconds)).unwrap_or(now)
+}

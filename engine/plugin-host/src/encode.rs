@@ -1,0 +1,27 @@
+//! Makes a component of a core module that carries its WIT, so that authors need no further tool.
+
+use std::borrow::Cow;
+
+use wit_component::ComponentEncoder;
+
+use crate::error::PluginError;
+
+/// `wasi-adapter.wat`, built: what a module of WASI preview 1 gets instead of a system. It imports only `log`.
+const ADAPTER: &[u8] = include_bytes!("../adapter/wasi-adapter.wasm");
+
+/// The first eight bytes of a core module, and of nothing else.
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// The component: `bytes` as they are, unless they are a core module.
+pub(crate) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
+    if !bytes.starts_with(MODULE) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let encode = || {
+        let encoder = ComponentEncoder::default().validate(true).module(bytes)?;
+        encoder.adapter("wasi_snapshot_preview1", ADAPTER)?.encode()
+    };
+    encode().map(Cow::Owned).map_err(|error| {
+        PluginError::NotAPlugin(format!("it is a module of which no component can be made: {error:#}"))
+    })
+}

@@ -1,0 +1,68 @@
+//! What stands behind the handles that a plugin holds.
+
+// The generated bindings re-export these types as `pub`, though nothing leaves this crate.
+#![allow(unreachable_pub)]
+
+use anabranch_types::Entry;
+
+use crate::bridge::{Page, Piece, Side};
+
+/// The unit as it is on one side.
+#[derive(Debug)]
+pub struct SnapshotHandle {
+    pub(crate) side: Side,
+    /// What people call it.
+    pub(crate) label: String,
+}
+
+/// An object: of a side, or written by this call.
+#[derive(Clone, Debug)]
+pub struct ObjectHandle {
+    /// The side that it is of, and through which it is read.
+    pub(crate) side: Side,
+    /// What it was opened as; empty for a new object.
+    pub(crate) path: String,
+    pub(crate) entry: Entry,
+    /// Whether this call wrote it.
+    pub(crate) written: bool,
+}
+
+/// A walk that goes on.
+#[derive(Debug)]
+pub struct EntriesHandle {
+    pub(crate) side: Side,
+    pub(crate) page: Page,
+}
+
+/// A comparison that goes on.
+#[derive(Debug)]
+pub struct ChangesHandle {
+    pub(crate) sides: (Side, Side),
+    pub(crate) page: Page,
+}
+
+/// A three-way comparison that goes on.
+#[derive(Debug)]
+pub struct MergesHandle {
+    pub(crate) page: Page,
+}
+
+/// An object that is being written.
+#[derive(Debug, Default)]
+pub struct WriterHandle {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) size: u64,
+    pub(crate) finished: bool,
+}
+
+/// The result of a merge: kept in the state of the call.
+#[derive(Debug)]
+pub struct ResultHandle;
+
+/// The reader of a diff: kept in the state of the call.
+#[derive(Debug)]
+pub struct SinkHandle;
+
+/// The files of a catalog table. There are none yet, so nothing can hold one.
+#[derive(Debug)]
+pub enum TableStoreHandle {}

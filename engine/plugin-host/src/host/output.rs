@@ -1,0 +1,172 @@
+//! `output`: writing, during a merge.
+
+use bytes::Bytes;
+use wasmtime::component::Resource;
+
+use crate::bindings::output::{self, Host, HostObjectWriter, HostResultTree};
+use crate::bindings::types::{self, Attributes};
+use crate::bridge::{Piece, Question, Side};
+use crate::convert;
+use crate::handles::{ObjectHandle, ResultHandle, WriterHandle};
+use crate::limits::Limit;
+use crate::result::{Carried, Op};
+use crate::state::{CallState, KEPT_BYTES};
+use crate::stop::{HostError, Stop};
+
+impl Host for CallState {}
+
+impl CallState {
+    /// Makes room in an object that is being written.
+    fn extend(&mut self, writer: &Resource<WriterHandle>, piece: Piece, bytes: u64) -> Result<(), HostError> {
+        self.spend(Limit::ObjectBytes, bytes)?;
+        // A piece takes room too, even an empty one.
+        self.spend(Limit::KeptBytes, KEPT_BYTES)?;
+        let writer = self.table.get_mut(writer)?;
+        if writer.finished {
+            return Err(Stop::Broken("it wrote to an object that was finished".into()).into());
+        }
+        writer.size = writer.size.saturating_add(bytes);
+        writer.pieces.push(piece);
+        Ok(())
+    }
+}
+
+impl HostObjectWriter for CallState {
+    fn write(&mut self, writer: Resource<WriterHandle>, data: Vec<u8>) -> Result<(), HostError> {
+        let bytes = data.len() as u64;
+        self.extend(&writer, Piece::Bytes(Bytes::from(data)), bytes)
+    }
+
+    fn copy(
+        &mut self,
+        writer: Resource<WriterHandle>,
+        source: Resource<ObjectHandle>,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), HostError> {
+        let object = self.table.get(&source)?.clone();
+        if offset.checked_add(length).is_none_or(|end| end > object.entry.size) {
+            let message = format!("{length} bytes from {offset} lie outside of its {}", object.entry.size);
+            return Err(HostError::failure("not-found", message, &object.path));
+        }
+        self.extend(&writer, Piece::Range { object, offset, length }, length)
+    }
+
+    fn finish(&mut self, writer: Resource<WriterHandle>) -> Result<Resource<ObjectHandle>, HostError> {
+        let writer = self.table.get_mut(&writer)?;
+        if writer.finished {
+            return Err(Stop::Broken("it finished an object twice".into()).into());
+        }
+        writer.finished = true;
+        let (pieces, size) = (std::mem::take(&mut writer.pieces), writer.size);
+        self.release_object(size);
+        // An object that is copied whole is that object: no byte moves.
+        if let [Piece::Range { object, offset: 0, length }] = pieces.as_slice()
+            && *length == object.entry.size
+        {
+            let object = object.clone();
+            return Ok(self.push(object)?);
+        }
+        self.spend(Limit::WrittenBytes, size)?;
+        let entry = self.ask(|reply| Question::Write { pieces, reply })?;
+        Ok(self.push(ObjectHandle { side: Side::Ours, path: String::new(), entry, written: true })?)
+    }
+
+    fn drop(&mut self, writer: Resource<WriterHandle>) -> wasmtime::Result<()> {
+        let writer = self.delete(writer)?;
+        if !writer.finished {
+            self.release_object(writer.size);
+        }
+        Ok(())
+    }
+}
+
+impl HostResultTree for CallState {
+    fn create(&mut self, result: Resource<ResultHandle>) -> Result<Resource<WriterHandle>, HostError> {
+        self.table.get(&result)?;
+        Ok(self.push(WriterHandle::default())?)
+    }
+
+    fn put(
+        &mut self,
+        result: Resource<ResultHandle>,
+        path: String,
+        what: Resource<ObjectHandle>,
+    ) -> Result<(), HostError> {
+        self.table.get(&result)?;
+        self.output_path(&path)?;
+        let object = self.table.get(&what)?.clone();
+        self.made.ops.push(Op::Put { path, object, carried: Carried::ThreeWay });
+        Ok(())
+    }
+
+    fn put_with(
+        &mut self,
+        result: Resource<ResultHandle>,
+        path: String,
+        what: Resource<ObjectHandle>,
+        carrying: Attributes,
+    ) -> Result<(), HostError> {
+        self.table.get(&result)?;
+        self.output_path(&path)?;
+        let carried = convert::carried(carrying, &path).map_err(Stop::Broken)?;
+        self.spend(Limit::KeptBytes, convert::attribute_bytes(&carried))?;
+        let object = self.table.get(&what)?.clone();
+        self.made.ops.push(Op::Put { path, object, carried: Carried::Given(carried) });
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        result: Resource<ResultHandle>,
+        path: String,
+        source: types::Side,
+    ) -> Result<(), HostError> {
+        self.table.get(&result)?;
+        self.spend(Limit::Edits, 1)?;
+        self.spend(Limit::KeptBytes, KEPT_BYTES.saturating_add(path.len() as u64))?;
+        let checked = crate::paths::check_prefix(&self.unit.root, self.unit.kind, &path);
+        checked.map_err(|rule| Stop::Broken(format!("it took {rule}")))?;
+        self.made.ops.push(Op::Take { path, side: convert::side(source) });
+        Ok(())
+    }
+
+    fn remove(&mut self, result: Resource<ResultHandle>, path: String) -> Result<(), HostError> {
+        self.table.get(&result)?;
+        self.output_path(&path)?;
+        self.made.ops.push(Op::Remove { path });
+        Ok(())
+    }
+
+    fn conflict(
+        &mut self,
+        result: Resource<ResultHandle>,
+        what: output::Conflict,
+    ) -> Result<Option<output::Resolution>, HostError> {
+        self.table.get(&result)?;
+        self.spend(Limit::Conflicts, 1)?;
+        self.spend(Limit::KeptBytes, convert::conflict_bytes(&what))?;
+        let conflict = convert::conflict(&self.unit, what).map_err(Stop::Broken)?;
+        let Some(decision) = self.resolutions.get(&conflict.id()).cloned() else {
+            self.made.conflicts.push(conflict);
+            return Ok(None);
+        };
+        if !conflict.choices.iter().any(|choice| choice.id == decision.choice) {
+            self.made.conflicts.push(conflict);
+            return Ok(None);
+        }
+        let value = decision.value.map(|value| types::Value::Json(value.to_string()));
+        let object = match decision.object {
+            Some(entry) => {
+                let path = conflict.path.clone();
+                Some(self.push(ObjectHandle { side: Side::Ours, path, entry, written: false })?)
+            }
+            None => None,
+        };
+        Ok(Some(output::Resolution { choice: decision.choice, value, object }))
+    }
+
+    fn drop(&mut self, result: Resource<ResultHandle>) -> wasmtime::Result<()> {
+        self.delete(result).map(|_| ())
+    }
+}

@@ -1,0 +1,279 @@
+//! `snapshots`: reading.
+
+use anabranch_merge::ViewError;
+use anabranch_types::Entry;
+use bytes::Bytes;
+use wasmtime::component::Resource;
+
+use crate::bindings::snapshots::{Host, HostChanges, HostEntries, HostMerges, HostObject, HostSnapshot};
+use crate::bindings::types::{self, Attributes, ByteRange, EntryChange, EntryMerge};
+use crate::bridge::{Page, Question, Side};
+use crate::convert;
+use crate::handles::{ChangesHandle, EntriesHandle, MergesHandle, ObjectHandle, SnapshotHandle};
+use crate::limits::Limit;
+use crate::state::CallState;
+use crate::stop::{HostError, Stop};
+
+/// The most bytes of one range that is read.
+const READ_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The most bytes and ranges of one `read-many`.
+const READ_MANY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const READ_MANY_RANGES_MAX: usize = 1_000;
+/// The most items of one page.
+const PAGE_MAX: u32 = 1_000;
+
+impl types::Host for CallState {
+    fn convert_failure(&mut self, error: HostError) -> wasmtime::Result<types::Failure> {
+        match error {
+            HostError::Failure(failure) => Ok(failure),
+            HostError::Stop(stop) => Err(stop.into()),
+        }
+    }
+}
+
+impl CallState {
+    fn read(&mut self, object: ObjectHandle, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, Stop> {
+        let clipped: Vec<_> = ranges
+            .into_iter()
+            .map(|(offset, length)| (offset, length.min(object.entry.size.saturating_sub(offset))))
+            .collect();
+        self.spend(Limit::ReadBytes, clipped.iter().map(|(_, length)| length).sum())?;
+        // Ranges beyond the end are answered here: there is nothing to ask the storage for.
+        let wanted: Vec<_> = clipped.iter().copied().filter(|(_, length)| *length > 0).collect();
+        let mut answers = if wanted.is_empty() {
+            Vec::new().into_iter()
+        } else {
+            let (path, side) = (object.path.clone(), object.side);
+            let read = self.ask(|reply| Question::Read { object, ranges: wanted.clone(), reply })?;
+            for (bytes, (_, length)) in read.iter().zip(&wanted) {
+                if bytes.len() as u64 != *length {
+                    return Err(short(path, side));
+                }
+            }
+            read.into_iter()
+        };
+        let fill = |(_, length): (u64, u64)| {
+            if length > 0 { answers.next().unwrap_or_default() } else { Bytes::new() }
+        };
+        Ok(clipped.into_iter().map(fill).collect())
+    }
+
+    fn entry_of(&mut self, side: Side, path: &str) -> Result<Option<Entry>, Stop> {
+        // What is no path of the unit holds nothing.
+        if self.check_path(path).is_err() {
+            return Ok(None);
+        }
+        self.ask(|reply| Question::Stat { side, path: path.to_owned(), reply })
+    }
+
+    fn find(&mut self, snapshot: &Resource<SnapshotHandle>, path: String) -> Result<ObjectHandle, HostError> {
+        let side = self.table.get(snapshot)?.side;
+        if let Err(rule) = self.check_path(&path) {
+            return Err(HostError::failure("not-found", rule, &path));
+        }
+        match self.entry_of(side, &path)? {
+            Some(entry) => Ok(ObjectHandle { side, path, entry, written: false }),
+            None => {
+                let message = format!("{:?} does not exist", crate::state::cut(&path, 200));
+                Err(HostError::failure("not-found", message, &path))
+            }
+        }
+    }
+}
+
+/// The storage gave fewer bytes than the entry has. A plugin would take them for the end of the object.
+fn short(path: String, side: Side) -> Stop {
+    let message = "the object is shorter than its entry says".to_owned();
+    Stop::Storage(ViewError::Storage { path, side: format!("{side:?}").to_lowercase(), message })
+}
+
+fn page_limit(limit: u32) -> usize {
+    limit.clamp(1, PAGE_MAX) as usize
+}
+
+impl Host for CallState {
+    fn compare(
+        &mut self,
+        before: Resource<SnapshotHandle>,
+        after: Resource<SnapshotHandle>,
+        prefix: String,
+    ) -> wasmtime::Result<Resource<ChangesHandle>> {
+        let sides = (self.side(&before)?, self.side(&after)?);
+        self.spend(Limit::KeptBytes, prefix.len() as u64)?;
+        Ok(self.push(ChangesHandle { sides, page: Page { prefix, ..Page::default() } })?)
+    }
+
+    fn compare_merge(
+        &mut self,
+        base: Resource<SnapshotHandle>,
+        ours: Resource<SnapshotHandle>,
+        theirs: Resource<SnapshotHandle>,
+        prefix: String,
+    ) -> wasmtime::Result<Resource<MergesHandle>> {
+        if (self.side(&base)?, self.side(&ours)?, self.side(&theirs)?)
+            != (Side::Base, Side::Ours, Side::Theirs)
+        {
+            let message = "compare-merge takes base, ours and theirs of a merge, in this order";
+            return Err(Stop::Broken(message.into()).into());
+        }
+        self.spend(Limit::KeptBytes, prefix.len() as u64)?;
+        Ok(self.push(MergesHandle { page: Page { prefix, ..Page::default() } })?)
+    }
+}
+
+impl CallState {
+    fn side(&self, snapshot: &Resource<SnapshotHandle>) -> Result<Side, Stop> {
+        Ok(self.table.get(snapshot)?.side)
+    }
+}
+
+impl HostObject for CallState {
+    fn id(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<String> {
+        Ok(convert::object_id(&self.table.get(&object).map_err(Stop::from)?.entry))
+    }
+
+    fn size(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<u64> {
+        Ok(self.table.get(&object).map_err(Stop::from)?.entry.size)
+    }
+
+    fn read(
+        &mut self,
+        object: Resource<ObjectHandle>,
+        offset: u64,
+        length: u32,
+    ) -> Result<Vec<u8>, HostError> {
+        let object = self.table.get(&object)?.clone();
+        let range = (offset, u64::from(length).min(READ_BYTES_MAX));
+        let bytes = CallState::read(self, object, vec![range])?;
+        Ok(bytes.into_iter().next().unwrap_or_default().to_vec())
+    }
+
+    fn read_many(
+        &mut self,
+        object: Resource<ObjectHandle>,
+        ranges: Vec<ByteRange>,
+    ) -> Result<Vec<Vec<u8>>, HostError> {
+        let object = self.table.get(&object)?.clone();
+        let total: u64 = ranges.iter().map(|range| u64::from(range.length)).sum();
+        if ranges.len() > READ_MANY_RANGES_MAX || total > READ_MANY_BYTES_MAX {
+            let message = format!(
+                "read-many takes {READ_MANY_RANGES_MAX} ranges and {READ_MANY_BYTES_MAX} bytes at most, not {} and {total}",
+                ranges.len()
+            );
+            return Err(HostError::failure("limit", message, &object.path));
+        }
+        let ranges = ranges.iter().map(|range| (range.offset, u64::from(range.length))).collect();
+        let read = CallState::read(self, object, ranges)?;
+        Ok(read.into_iter().map(|bytes| bytes.to_vec()).collect())
+    }
+
+    fn drop(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<()> {
+        self.delete(object).map(|_| ())
+    }
+}
+
+impl HostEntries for CallState {
+    fn next(&mut self, entries: Resource<EntriesHandle>, limit: u32) -> Result<Vec<types::Entry>, HostError> {
+        let EntriesHandle { side, page } = self.table.get(&entries)?;
+        let (side, prefix, after) = (*side, page.prefix.clone(), page.after.clone());
+        let limit = page_limit(limit);
+        let found = self.ask(|reply| Question::Walk { side, prefix, after, limit, reply })?;
+        if let Some((last, _)) = found.last() {
+            self.table.get_mut(&entries)?.page.after = Some(last.clone());
+        }
+        Ok(found.into_iter().map(|(path, entry)| convert::entry(path, &entry)).collect())
+    }
+
+    fn drop(&mut self, entries: Resource<EntriesHandle>) -> wasmtime::Result<()> {
+        self.delete(entries).map(|_| ())
+    }
+}
+
+impl HostChanges for CallState {
+    fn next(&mut self, changes: Resource<ChangesHandle>, limit: u32) -> Result<Vec<EntryChange>, HostError> {
+        let ChangesHandle { sides, page } = self.table.get(&changes)?;
+        let (sides, page) = (*sides, Page { limit: page_limit(limit), ..page.clone() });
+        let found = self.ask(|reply| Question::Changes { sides, page, reply })?;
+        if let Some(last) = found.last() {
+            self.table.get_mut(&changes)?.page.after = Some(last.path.clone());
+        }
+        Ok(found.into_iter().map(convert::entry_change).collect())
+    }
+
+    fn drop(&mut self, changes: Resource<ChangesHandle>) -> wasmtime::Result<()> {
+        self.delete(changes).map(|_| ())
+    }
+}
+
+impl HostMerges for CallState {
+    fn next(&mut self, merges: Resource<MergesHandle>, limit: u32) -> Result<Vec<EntryMerge>, HostError> {
+        let page = Page { limit: page_limit(limit), ..self.table.get(&merges)?.page.clone() };
+        let found = self.ask(|reply| Question::Merges { page, reply })?;
+        if let Some(last) = found.last() {
+            self.table.get_mut(&merges)?.page.after = Some(last.path.clone());
+        }
+        Ok(found.into_iter().map(convert::entry_merge).collect())
+    }
+
+    fn drop(&mut self, merges: Resource<MergesHandle>) -> wasmtime::Result<()> {
+        self.delete(merges).map(|_| ())
+    }
+}
+
+impl HostSnapshot for CallState {
+    fn label(&mut self, snapshot: Resource<SnapshotHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&snapshot).map_err(Stop::from)?.label.clone())
+    }
+
+    fn stat(
+        &mut self,
+        snapshot: Resource<SnapshotHandle>,
+        path: String,
+    ) -> wasmtime::Result<Option<types::Entry>> {
+        let side = self.side(&snapshot)?;
+        Ok(self.entry_of(side, &path)?.map(|entry| convert::entry(path, &entry)))
+    }
+
+    fn attributes_of(
+        &mut self,
+        snapshot: Resource<SnapshotHandle>,
+        path: String,
+    ) -> wasmtime::Result<Option<Attributes>> {
+        let side = self.side(&snapshot)?;
+        Ok(self.entry_of(side, &path)?.map(|entry| convert::attributes(&entry)))
+    }
+
+    fn walk(
+        &mut self,
+        snapshot: Resource<SnapshotHandle>,
+        prefix: String,
+    ) -> wasmtime::Result<Resource<EntriesHandle>> {
+        let side = self.side(&snapshot)?;
+        self.spend(Limit::KeptBytes, prefix.len() as u64)?;
+        Ok(self.push(EntriesHandle { side, page: Page { prefix, ..Page::default() } })?)
+    }
+
+    fn open(
+        &mut self,
+        snapshot: Resource<SnapshotHandle>,
+        path: String,
+    ) -> Result<Resource<ObjectHandle>, HostError> {
+        let object = self.find(&snapshot, path)?;
+        Ok(self.push(object)?)
+    }
+
+    fn read_all(&mut self, snapshot: Resource<SnapshotHandle>, path: String) -> Result<Vec<u8>, HostError> {
+        let object = self.find(&snapshot, path)?;
+        let size = object.entry.size;
+        if size > READ_BYTES_MAX {
+            let message = format!("it has {size} bytes; read-all takes {READ_BYTES_MAX} at most");
+            return Err(HostError::failure("limit", message, &object.path));
+        }
+        let bytes = CallState::read(self, object, vec![(0, size)])?;
+        Ok(bytes.into_iter().next().unwrap_or_default().to_vec())
+    }
+
+    fn drop(&mut self, snapshot: Resource<SnapshotHandle>) -> wasmtime::Result<()> {
+        self.delete(snapshot).map(|_| ())
+    }
+}

@@ -1,0 +1,320 @@
+//! A plugin as a merger: the same input, the same three ends as a merger that is built in.
+
+use std::sync::Arc;
+
+use anabranch_merge::{
+    Conflict, DiffInput, DiffOutcome, Failure, FailureReason, MergeInput, MergeOutcome, MergeReport, Merger,
+    MergerDescription, RowTotals, Strategy, UnitKind, ViewError,
+};
+use async_trait::async_trait;
+use serde_json::json;
+use wasmtime::Store;
+use wasmtime::component::Resource;
+
+use crate::bindings::{differ, merger, types};
+use crate::bridge::{Lists, Served, Side};
+use crate::call::Ended;
+use crate::convert;
+use crate::error::PluginError;
+use crate::handles::{ResultHandle, SinkHandle, SnapshotHandle};
+use crate::plugin::{Claim, Plugin};
+use crate::report;
+use crate::result::Settling;
+use crate::state::{CallState, Unit};
+use crate::stop::{Ending, Stop};
+use crate::wasi::Chance;
+
+/// How many changes of a diff are shown.
+const CHANGES_SHOWN: usize = 1_000;
+
+/// Merges units with a plugin. A plugin that fails publishes nothing, and nothing takes over for it.
+#[derive(Debug)]
+pub struct PluginMerger {
+    name: String,
+    plugin: Arc<Plugin>,
+    claim: Claim,
+}
+
+impl PluginMerger {
+    /// The merger called `name` that gives units of kind `unit` to `plugin`. Refused if the plugin does not merge, or
+    /// has no claim on such units; of several claims the first is meant.
+    pub fn new(name: impl Into<String>, plugin: Arc<Plugin>, unit: UnitKind) -> Result<Self, PluginError> {
+        let refuse = |why: String| Err(PluginError::NotAPlugin(why));
+        if !plugin.merges() {
+            return refuse(format!("{} only compares: it does not export merger", plugin.name()));
+        }
+        let Some(claim) = plugin.claims().iter().find(|claim| claim.unit == unit).cloned() else {
+            return refuse(format!("{} has no claim on units of kind {unit:?}", plugin.name()));
+        };
+        Ok(PluginMerger { name: name.into(), plugin, claim })
+    }
+
+    /// The mergers of a plugin, one for each kind of unit that it takes, under the names by which the rules of
+    /// `merge.toml` find them. None for a plugin that only compares.
+    pub fn all_of(plugin: &Arc<Plugin>) -> Vec<Self> {
+        let units = [UnitKind::Object, UnitKind::Folder].into_iter();
+        let merger = |unit| {
+            let name = anabranch_merge::plugin_merger(&plugin.component(), unit);
+            PluginMerger::new(name, Arc::clone(plugin), unit).ok()
+        };
+        units.filter_map(merger).collect()
+    }
+
+    fn how(&self) -> String {
+        self.plugin.component()
+    }
+
+    fn failed(&self, root: &str, reason: FailureReason, what: &str) -> MergeOutcome {
+        MergeOutcome::Failed(Failure { reason, message: report::failed(&self.plugin, root, what) })
+    }
+
+    fn ended(&self, root: &str, ending: &Ending, words: &crate::state::LastWords) -> MergeOutcome {
+        let reason = match ending.stop {
+            Stop::Limit(_) => FailureReason::Limit,
+            Stop::Storage(_) => FailureReason::Storage,
+            Stop::Broken(_) | Stop::GivenUp => FailureReason::Broken,
+        };
+        self.failed(root, reason, &report::ending(ending, words))
+    }
+
+    /// What the plugin itself said went wrong.
+    fn said(
+        &self,
+        root: &str,
+        failure: &types::Failure,
+        words: &crate::state::LastWords,
+    ) -> (FailureReason, String) {
+        let reason = if failure.code == "limit" { FailureReason::Limit } else { FailureReason::Broken };
+        let mut what = format!("{}: {}", failure.code, failure.message);
+        if let Some(path) = &failure.path {
+            what.push_str(&format!(" ({path:?})"));
+        }
+        report::append_words(&mut what, words);
+        (reason, report::failed(&self.plugin, root, crate::state::cut(&what, 16 * 1024)))
+    }
+
+    async fn run_merge(
+        &self,
+        input: &MergeInput<'_>,
+        served: Served<'_>,
+    ) -> Ended<Result<merger::MergeOutcome, types::Failure>> {
+        let unit = Unit { root: input.root.to_owned(), kind: self.claim.unit };
+        let mut state = CallState::new(self.plugin.limits().clone(), None, unit);
+        state.resolutions = convert::resolutions(input.resolutions);
+        state.chance = Chance::new(input.merge_time_ms, input.seed);
+        let call = MergeCall {
+            claim: self.claim.id.clone(),
+            path: input.root.to_owned(),
+            options: input.options.to_string(),
+            labels: [input.base, input.ours, input.theirs].map(|view| view.label().to_owned()),
+            prefer: input.prefer.map(|strategy| match strategy {
+                Strategy::DestWins => types::Side::Ours,
+                Strategy::SourceWins => types::Side::Theirs,
+            }),
+            merge_time_ms: u64::try_from(input.merge_time_ms).unwrap_or_default(),
+            seed: input.seed.to_vec(),
+        };
+        let pre = self.plugin.pre().clone();
+        let body = move |store: &mut Store<CallState>, instance: &wasmtime::component::Instance| {
+            let guest = merger::GuestIndices::new(&pre)?.load(&mut *store, instance)?;
+            let input = call.input(store.data_mut())?;
+            guest.call_on_merge(store, &input)
+        };
+        self.plugin.call(served, state, body).await
+    }
+
+    /// The result of a plugin that says that it is done.
+    async fn settle(
+        &self,
+        input: &MergeInput<'_>,
+        served: &Served<'_>,
+        state: CallState,
+        outcome: merger::MergeOutcome,
+    ) -> Result<MergeOutcome, Stop> {
+        let settling = Settling {
+            served,
+            changes: input.changes,
+            unit: &state.unit,
+            start: self.claim.start,
+            limits: &state.limits,
+            resolutions: &state.resolutions,
+        };
+        let mut settled = settling.settle(state.made.ops, state.made.conflicts).await?;
+        let mut report = MergeReport::new(self.how());
+        report.rows = outcome.rows.map(row_totals);
+        report.files_added = settled.files_added;
+        report.files_removed = settled.files_removed;
+        report.bytes_written = state.spent.written_bytes;
+        report.notes = convert::notes(outcome.notes).map_err(Stop::Broken)?;
+        if settled.conflicts.is_empty() {
+            return Ok(MergeOutcome::Merged { edits: settled.edits, report });
+        }
+        Conflict::sort(&mut settled.conflicts);
+        let mut ids: Vec<_> = settled.conflicts.iter().map(Conflict::id).collect();
+        ids.sort_unstable();
+        if let Some([twice, _]) = ids.array_windows().find(|[left, right]| left == right) {
+            let conflict = settled.conflicts.iter().find(|conflict| conflict.id() == *twice);
+            let shown = conflict.map(Conflict::to_string).unwrap_or_default();
+            return Err(Stop::Broken(format!("it reported the same conflict twice: {shown}")));
+        }
+        Ok(MergeOutcome::Conflicts { conflicts: settled.conflicts, report })
+    }
+}
+
+#[async_trait]
+impl Merger for PluginMerger {
+    fn description(&self) -> MergerDescription {
+        MergerDescription { name: self.name.clone(), version: self.plugin.digest(), unit: self.claim.unit }
+    }
+
+    async fn merge(&self, input: MergeInput<'_>) -> MergeOutcome {
+        if let Some(edits) = input.fast_path() {
+            return MergeOutcome::Merged { edits, report: MergeReport::new(self.how()) };
+        }
+        let served = Served {
+            base: input.base,
+            ours: input.ours,
+            theirs: input.theirs,
+            lists: Lists::Merge(input.changes),
+            writer: Some(input.writer),
+        };
+        let Ended { result, state } = self.run_merge(&input, served).await;
+        let outcome = match result {
+            Err(ending) => return self.ended(input.root, &ending, &state.words),
+            Ok(Err(failure)) => {
+                let (reason, message) = self.said(input.root, &failure, &state.words);
+                return MergeOutcome::Failed(Failure { reason, message });
+            }
+            Ok(Ok(outcome)) => outcome,
+        };
+        if outcome.verdict == merger::Verdict::Declined {
+            let what = format!("it declined: {}", outcome.notes.join("; "));
+            let what = crate::state::cut(&what, 16 * 1024);
+            return self.failed(input.root, FailureReason::Declined, what);
+        }
+        match self.settle(&input, &served, state, outcome).await {
+            Ok(outcome) => outcome,
+            Err(stop) => self.ended(input.root, &Ending::from(stop), &crate::state::LastWords::default()),
+        }
+    }
+
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
+        self.plugin.check_options(options)
+    }
+
+    async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
+        if input.changes.is_empty() {
+            return Ok(DiffOutcome::default());
+        }
+        let served = Served {
+            base: input.before,
+            ours: input.before,
+            theirs: input.after,
+            lists: Lists::Diff(input.changes),
+            writer: None,
+        };
+        let unit = Unit { root: input.root.to_owned(), kind: self.claim.unit };
+        let mut state = CallState::new(self.plugin.limits().clone(), None, unit);
+        state.made.changes_max = CHANGES_SHOWN;
+        let (claim, path, options) =
+            (self.claim.id.clone(), input.root.to_owned(), input.options.to_string());
+        let labels = [input.before.label().to_owned(), input.after.label().to_owned()];
+        let pre = self.plugin.pre().clone();
+        let ended = self.plugin.call(served, state, move |store, instance| {
+            let guest = differ::GuestIndices::new(&pre)?.load(&mut *store, instance)?;
+            let state = store.data_mut();
+            let [before, after] = labels;
+            let input = differ::DiffInput {
+                claim,
+                path,
+                options,
+                before: state.push(SnapshotHandle { side: Side::Base, label: before })?,
+                after: state.push(SnapshotHandle { side: Side::Theirs, label: after })?,
+                files: None,
+                detail: differ::Detail::Changes,
+                columns: Vec::new(),
+                sink: state.push(SinkHandle)?,
+            };
+            guest.call_on_diff(store, &input)
+        });
+        let Ended { result, state } = ended.await;
+        let failed = |message: String| ViewError::Storage {
+            path: String::new(),
+            side: input.after.label().to_owned(),
+            message,
+        };
+        let mut summary = match result {
+            Ok(Ok(summary)) => summary,
+            Ok(Err(failure)) => return Err(failed(self.said(input.root, &failure, &state.words).1)),
+            Err(Ending { stop: Stop::Storage(error), .. }) => return Err(error),
+            Err(ending) => {
+                let what = report::ending(&ending, &state.words);
+                return Err(failed(report::failed(&self.plugin, input.root, &what)));
+            }
+        };
+        summary.notes = convert::notes(summary.notes)
+            .map_err(|what| failed(report::failed(&self.plugin, input.root, &what)))?;
+        Ok(diff_outcome(&input, summary, state))
+    }
+}
+
+fn diff_outcome(input: &DiffInput<'_>, summary: differ::DiffSummary, state: CallState) -> DiffOutcome {
+    let count = |is: fn(&anabranch_merge::EntryChange) -> bool| {
+        input.changes.iter().filter(|change| is(change)).count() as u64
+    };
+    let unit = state.unit;
+    let changes = state.made.changes.into_iter().map(|change| convert::change(&unit, change));
+    DiffOutcome {
+        rows: summary.rows.map(row_totals),
+        files_added: count(|change| change.before.is_none()),
+        files_removed: count(|change| change.after.is_none()),
+        notes: summary.notes,
+        partitions: Vec::new(),
+        partitions_changed: 0,
+        details: Some(json!({
+            "added": summary.added,
+            "removed": summary.removed,
+            "modified": summary.modified,
+            "complete": summary.complete,
+            "changes": changes.collect::<Vec<_>>(),
+        })),
+    }
+}
+
+/// What a merge hands to a plugin, before its handles are made.
+struct MergeCall {
+    claim: String,
+    path: String,
+    options: String,
+    labels: [String; 3],
+    prefer: Option<types::Side>,
+    merge_time_ms: u64,
+    seed: Vec<u8>,
+}
+
+impl MergeCall {
+    fn input(self, state: &mut CallState) -> Result<merger::MergeInput, Stop> {
+        let mut snapshot = |side, label| -> Result<Resource<SnapshotHandle>, Stop> {
+            state.push(SnapshotHandle { side, label })
+        };
+        let [base, ours, theirs] = self.labels;
+        Ok(merger::MergeInput {
+            claim: self.claim,
+            path: self.path,
+            options: self.options,
+            base: snapshot(Side::Base, base)?,
+            ours: snapshot(Side::Ours, ours)?,
+            theirs: snapshot(Side::Theirs, theirs)?,
+            files: None,
+            merged: state.push(ResultHandle)?,
+            prefer: self.prefer,
+            merge_time_ms: self.merge_time_ms,
+            seed: self.seed,
+        })
+    }
+}
+
+fn row_totals(totals: types::RowTotals) -> RowTotals {
+    let types::RowTotals { added, removed, modified, cells } = totals;
+    RowTotals { added, removed, modified, cells }
+}

@@ -1,0 +1,258 @@
+//! A plugin that is ready to run: what it is, and one call of it.
+
+use std::sync::Arc;
+
+use anabranch_merge::UnitKind;
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
+
+use crate::bindings::about::{self, Start};
+use crate::bridge::{Asker, Served};
+use crate::call::{self, Ended, GiveUp};
+use crate::engine::PluginEngine;
+use crate::error::PluginError;
+use crate::inspect::Exports;
+use crate::limits::Limits;
+use crate::schema::Schema;
+use crate::state::{CallState, Unit, cut};
+use crate::stop::{Ending, Stop};
+
+/// What a description may hold, so that it can be shown and kept.
+const NAME_BYTES_MAX: usize = 100;
+const TEXT_BYTES_MAX: usize = 4 * 1024;
+const CLAIMS_MAX: usize = 64;
+
+/// The stack that the host itself needs beneath a plugin.
+const HOST_STACK_BYTES: u64 = 1024 * 1024;
+
+/// What a plugin says it takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// Its id in the plugin.
+    pub id: String,
+    /// One object or a folder.
+    pub unit: UnitKind,
+    /// Patterns that its author suggests. Only the rules of a repository give paths to a plugin.
+    pub patterns: Vec<String>,
+    /// Paths below a folder that mark it as such a unit.
+    pub markers: Vec<String>,
+    /// Media types of its objects.
+    pub media_types: Vec<String>,
+    pub(crate) start: Start,
+}
+
+/// A plugin, compiled and described. Made by [`PluginEngine::install`].
+pub struct Plugin {
+    engine: PluginEngine,
+    pre: InstancePre<CallState>,
+    digest: String,
+    name: String,
+    version: String,
+    summary: String,
+    claims: Vec<Claim>,
+    schema: Option<Schema>,
+    limits: Limits,
+    merges: bool,
+}
+
+impl Plugin {
+    /// Asks a plugin what it is.
+    pub(crate) async fn describe(
+        engine: PluginEngine,
+        pre: InstancePre<CallState>,
+        digest: String,
+        exports: Exports,
+        limits: Limits,
+    ) -> Result<Self, PluginError> {
+        let indices = about::GuestIndices::new(&pre);
+        let indices = indices.map_err(|error| PluginError::NotAPlugin(format!("{error:#}")))?;
+        if exports.merges {
+            let merger = crate::bindings::merger::GuestIndices::new(&pre);
+            merger.map_err(|error| PluginError::NotAPlugin(format!("{error:#}")))?;
+        }
+        let differ = crate::bindings::differ::GuestIndices::new(&pre);
+        differ.map_err(|error| PluginError::NotAPlugin(format!("{error:#}")))?;
+        let unit = Unit { root: String::new(), kind: UnitKind::Object };
+        let state = CallState::new(limits.clone(), None, unit);
+        let (runtime, waiting) = (engine.clone(), pre.clone());
+        let ended = in_turn(&engine, None, limits.seconds, state, move |state, deadline, given_up| {
+            call::run(runtime.engine(), &waiting, state, deadline, given_up, |store, instance| {
+                indices.load(&mut *store, instance)?.call_describe(&mut *store)
+            })
+        });
+        let ended = ended.await;
+        let described = ended
+            .result
+            .map_err(|ending| PluginError::Description(crate::report::ending(&ending, &ended.state.words)))?;
+        let refuse = |why: String| PluginError::Description(why);
+        let claims = claims(&described).map_err(refuse)?;
+        let schema = described.options_schema.as_deref().map(Schema::read).transpose();
+        let schema = schema.map_err(|why| refuse(format!("options-schema: {why}")))?;
+        let about::Description { name, version, summary, .. } = described;
+        let merges = exports.merges;
+        Ok(Plugin { engine, pre, digest, name, version, summary, claims, schema, limits, merges })
+    }
+
+    /// What its author calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its author's version.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What it does, in its author's words.
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// `sha256:` and the digest of what was installed.
+    pub fn digest(&self) -> String {
+        format!("sha256:{}", self.digest)
+    }
+
+    /// What it says it takes.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// How `merge.toml` names it: `NAME@sha256:DIGEST`.
+    pub fn component(&self) -> String {
+        format!("{}@sha256:{}", self.name, self.digest)
+    }
+
+    /// Whether it merges, or only compares.
+    pub fn merges(&self) -> bool {
+        self.merges
+    }
+
+    /// Checks options against the plugin's schema. The error says which option cannot be meant, and what it takes.
+    pub fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
+        match &self.schema {
+            Some(schema) => schema.check(options),
+            None => crate::schema::check_none(options),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn pre(&self) -> &InstancePre<CallState> {
+        &self.pre
+    }
+
+    /// Calls an export while `served` answers what the plugin asks. `body` loads the export and calls it.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        served: Served<'_>,
+        state: CallState,
+        body: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<T> + Send + 'static,
+    ) -> Ended<T> {
+        let (engine, pre) = (self.engine.clone(), self.pre.clone());
+        let run = move |state, deadline, given_up| {
+            call::run(engine.engine(), &pre, state, deadline, given_up, body)
+        };
+        in_turn(&self.engine, Some(served), self.limits.seconds, state, run).await
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits for a turn, runs `run` on a thread of its own and answers its questions until it ends.
+async fn in_turn<T: Send + 'static>(
+    engine: &PluginEngine,
+    served: Option<Served<'_>>,
+    seconds: u64,
+    mut state: CallState,
+    run: impl FnOnce(CallState, std::time::Instant, Arc<std::sync::atomic::AtomicBool>) -> Ended<T>
+    + Send
+    + 'static,
+) -> Ended<T> {
+    let unit = state.unit.clone();
+    let limits = state.limits.clone();
+    let stack_bytes = limits.stack_bytes;
+    let lost = move |message: String| Ended {
+        result: Err(Ending::from(Stop::Broken(message))),
+        state: CallState::new(limits, None, unit),
+    };
+    let turn = match engine.calls().acquire_owned().await {
+        Ok(turn) => turn,
+        Err(error) => return lost(format!("no plugin runs any more: {error}")),
+    };
+    let deadline = call::deadline(seconds);
+    let (asker, questions) = Asker::new(deadline);
+    state.asker = served.is_some().then_some(asker);
+    // Dropped with this future: a plugin for which nobody waits ends at the next tick.
+    let (_give_up, given_up) = GiveUp::new();
+    let (end, ended) = tokio::sync::oneshot::channel();
+    let running = move || {
+        let mut ended = run(state, deadline, given_up);
+        // The end of the questions: without it they would be waited for.
+        ended.state.asker = None;
+        drop(turn);
+        // Nobody may wait any more.
+        let _ = end.send(ended);
+    };
+    // Not a thread of the runtime's pool: its stack must hold the plugin's, whatever the server's other threads have.
+    let stack = usize::try_from(stack_bytes.saturating_add(HOST_STACK_BYTES)).unwrap_or(usize::MAX);
+    let spawned = std::thread::Builder::new().name("plugin".into()).stack_size(stack).spawn(running);
+    if let Err(error) = spawned {
+        return lost(format!("no thread can be started: {error}"));
+    }
+    if let Some(served) = served {
+        served.serve(questions, deadline).await;
+    }
+    ended.await.unwrap_or_else(|_| lost("the host broke down".into()))
+}
+
+fn claims(described: &about::Description) -> Result<Vec<Claim>, String> {
+    let named = |what: &str, name: &str| match name {
+        "" => Err(format!("{what} is empty")),
+        name if name.len() > NAME_BYTES_MAX => Err(format!("{what} {:?}… is too long", cut(name, 50))),
+        _ => Ok(()),
+    };
+    named("its name", &described.name)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !described.name.bytes().all(plain) {
+        return Err(format!(
+            "its name {:?} has other characters than letters, digits and -_.",
+            described.name
+        ));
+    }
+    named("its version", &described.version)?;
+    if described.summary.len() > TEXT_BYTES_MAX {
+        return Err(format!("its summary is longer than {TEXT_BYTES_MAX} bytes"));
+    }
+    if described.claims.is_empty() || described.claims.len() > CLAIMS_MAX {
+        return Err(format!("it has {} claims; 1 to {CLAIMS_MAX} are taken", described.claims.len()));
+    }
+    let mut claims: Vec<Claim> = Vec::new();
+    for claim in &described.claims {
+        named("the id of a claim", &claim.id)?;
+        if claims.iter().any(|other| other.id == claim.id) {
+            return Err(format!("it has the claim {:?} twice", claim.id));
+        }
+        claims.push(Claim {
+            id: claim.id.clone(),
+            unit: match claim.unit {
+                about::UnitKind::Object => UnitKind::Object,
+                about::UnitKind::Folder => UnitKind::Folder,
+            },
+            patterns: claim.patterns.clone(),
+            markers: claim.markers.clone(),
+            media_types: claim.media_types.clone(),
+            start: claim.start,
+        });
+    }
+    Ok(claims)
+}

@@ -1,0 +1,284 @@
+//! The result of a merge: what a plugin did to it, replayed over what it started with.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use anabranch_merge::{
+    Conflict, ConflictId, Decision, EntryMerge, MergeEdit, ObjectAttributes, Resolution, ThreeWay, UnitKind,
+};
+use anabranch_types::Entry;
+
+use crate::attributes::{self, Attributed};
+use crate::bindings::about::Start;
+use crate::bridge::{Served, Side, side_of};
+use crate::handles::ObjectHandle;
+use crate::limits::{Limit, Limits};
+use crate::state::{Unit, cut};
+use crate::stop::Stop;
+
+/// How many entries of a side are fetched at a time.
+const WALK_PAGE: usize = 1_000;
+
+/// One thing that a plugin did to its result.
+#[derive(Debug)]
+pub(crate) enum Op {
+    Put {
+        path: String,
+        object: ObjectHandle,
+        carried: Carried,
+    },
+    /// One path; with a `/` at its end, or empty in a folder, all that is below.
+    Take {
+        path: String,
+        side: Side,
+    },
+    Remove {
+        path: String,
+    },
+}
+
+/// Where the attributes of an object come from.
+#[derive(Debug)]
+pub(crate) enum Carried {
+    ThreeWay,
+    Given(ObjectAttributes),
+}
+
+/// What a path is to hold.
+#[derive(Debug)]
+enum Wanted {
+    Entry(Entry),
+    Object(ObjectHandle, Carried),
+    Nothing,
+}
+
+/// The result, in the words of the engine.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    pub(crate) edits: Vec<MergeEdit>,
+    /// What nobody decided, the plugin's own first, in no order yet.
+    pub(crate) conflicts: Vec<Conflict>,
+    pub(crate) files_added: u64,
+    pub(crate) files_removed: u64,
+}
+
+/// Works out what a merge changes in ours.
+pub(crate) struct Settling<'s, 'a> {
+    pub(crate) served: &'s Served<'a>,
+    pub(crate) changes: &'a [EntryMerge],
+    pub(crate) unit: &'s Unit,
+    pub(crate) start: Start,
+    pub(crate) limits: &'s Limits,
+    pub(crate) resolutions: &'s HashMap<ConflictId, Resolution>,
+}
+
+/// The paths of a result while it is put together.
+#[derive(Default)]
+struct Tree<'a> {
+    wanted: BTreeMap<String, Wanted>,
+    /// Paths that both sides changed differently and about which the plugin said nothing yet.
+    undecided: BTreeSet<&'a str>,
+    /// How many paths were touched.
+    steps: u64,
+}
+
+impl<'s, 'a> Settling<'s, 'a> {
+    /// Replays `ops`. Fails where the plugin left a path open that is its to decide.
+    pub(crate) async fn settle(self, ops: Vec<Op>, conflicts: Vec<Conflict>) -> Result<Settled, Stop> {
+        let mut tree = self.begin();
+        for op in ops {
+            self.replay(&mut tree, op).await?;
+        }
+        self.check_decided(tree.undecided, &conflicts)?;
+        if self.start == Start::Nothing {
+            self.remove_the_rest(&mut tree.wanted).await?;
+        }
+        let mut settled = Settled { conflicts, ..Settled::default() };
+        for (path, wanted) in tree.wanted {
+            self.edit(&mut settled, path, wanted).await?;
+        }
+        Ok(settled)
+    }
+
+    fn begin(&self) -> Tree<'a> {
+        let mut tree = Tree::default();
+        if self.start != Start::ThreeWay {
+            return tree;
+        }
+        for change in self.changes {
+            let [base, ours, theirs] = [&change.base, &change.ours, &change.theirs].map(Option::as_ref);
+            match (ThreeWay { base, ours, theirs }).decide(|left, right| left.same_content(right)) {
+                Decision::Ours => {}
+                Decision::Theirs => {
+                    tree.wanted.insert(change.path.clone(), entry_or_nothing(theirs));
+                }
+                Decision::Conflict => {
+                    tree.undecided.insert(&change.path);
+                }
+            }
+        }
+        tree
+    }
+
+    async fn replay(&self, tree: &mut Tree<'a>, op: Op) -> Result<(), Stop> {
+        match op {
+            Op::Put { path, object, carried } => {
+                tree.undecided.remove(path.as_str());
+                tree.wanted.insert(path, Wanted::Object(object, carried));
+            }
+            Op::Remove { path } => {
+                tree.undecided.remove(path.as_str());
+                tree.wanted.insert(path, Wanted::Nothing);
+            }
+            Op::Take { path, side } => {
+                let whole = self.unit.kind == UnitKind::Folder && (path.is_empty() || path.ends_with('/'));
+                if whole {
+                    return self.take_folder(tree, &path, side).await;
+                }
+                tree.undecided.remove(path.as_str());
+                match self.change(&path) {
+                    Some(change) => {
+                        let taken = entry_or_nothing(side_of(change, side).as_ref());
+                        tree.wanted.insert(path, taken);
+                    }
+                    None if self.start == Start::Nothing => {
+                        let found = self.served.view(side).stat(&path).await.map_err(Stop::Storage)?;
+                        tree.wanted.insert(path, entry_or_nothing(found.as_ref()));
+                    }
+                    // It is the same on all sides: what ours has.
+                    None => {
+                        tree.wanted.remove(&path);
+                    }
+                }
+            }
+        }
+        self.step(tree)
+    }
+
+    /// Takes everything that begins with `prefix`. What did not change is the same on all sides.
+    async fn take_folder(&self, tree: &mut Tree<'a>, prefix: &str, side: Side) -> Result<(), Stop> {
+        let inside = |path: &String| path.starts_with(prefix);
+        let below = tree.wanted.range(prefix.to_owned()..).map(|(path, _)| path.clone());
+        for path in below.take_while(inside).collect::<Vec<_>>() {
+            tree.wanted.remove(&path);
+            self.step(tree)?;
+        }
+        let first = self.changes.partition_point(|change| change.path.as_str() < prefix);
+        let changed = self.changes.get(first..).unwrap_or_default().iter();
+        for change in changed.take_while(|change| change.path.starts_with(prefix)) {
+            tree.undecided.remove(change.path.as_str());
+            tree.wanted.insert(change.path.clone(), entry_or_nothing(side_of(change, side).as_ref()));
+            self.step(tree)?;
+        }
+        if self.start != Start::Nothing {
+            return Ok(());
+        }
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.served.view(side).walk(prefix, after.as_deref(), WALK_PAGE).await;
+            let page = page.map_err(Stop::Storage)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for (path, entry) in page {
+                tree.wanted.insert(path, Wanted::Entry(entry));
+                self.step(tree)?;
+            }
+        }
+    }
+
+    fn step(&self, tree: &mut Tree<'_>) -> Result<(), Stop> {
+        tree.steps = tree.steps.saturating_add(1);
+        if tree.steps > self.limits.edits {
+            return Err(Stop::Limit(self.limits.hit(Limit::Edits)));
+        }
+        Ok(())
+    }
+
+    fn check_decided(&self, mut undecided: BTreeSet<&str>, conflicts: &[Conflict]) -> Result<(), Stop> {
+        for conflict in conflicts {
+            if conflict.path == self.unit.root {
+                return Ok(());
+            }
+            let relative = conflict.path.strip_prefix(&self.unit.root).unwrap_or(&conflict.path);
+            undecided.remove(relative.strip_prefix('/').unwrap_or(relative));
+        }
+        match undecided.first() {
+            None => Ok(()),
+            Some(path) => Err(Stop::Broken(format!(
+                "it left {:?} open, which both sides changed: put, take, remove or report a conflict there",
+                cut(path, 200)
+            ))),
+        }
+    }
+
+    async fn remove_the_rest(&self, wanted: &mut BTreeMap<String, Wanted>) -> Result<(), Stop> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.served.ours.walk("", after.as_deref(), WALK_PAGE).await.map_err(Stop::Storage)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for (path, _) in page {
+                wanted.entry(path).or_insert(Wanted::Nothing);
+            }
+        }
+    }
+
+    async fn edit(&self, settled: &mut Settled, path: String, wanted: Wanted) -> Result<(), Stop> {
+        let [base, ours, theirs] = self.sides(&path).await?;
+        let (entry, written) = match wanted {
+            Wanted::Nothing => {
+                if ours.is_some() {
+                    settled.files_removed = settled.files_removed.saturating_add(1);
+                    settled.edits.push(MergeEdit::Remove { path });
+                }
+                return Ok(());
+            }
+            Wanted::Entry(entry) => (entry, false),
+            Wanted::Object(object, carried) => {
+                let sides = [base.as_ref(), ours.as_ref(), theirs.as_ref()];
+                let written = object.written;
+                match attributes::apply(self.unit, &path, object.entry, &carried, sides, self.resolutions) {
+                    Attributed::Entry(entry) => (entry, written),
+                    Attributed::Conflict(conflict) => {
+                        settled.conflicts.push(*conflict);
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        match (ours, theirs) {
+            // Merging back and forth ends in equal trees: equal content is no change.
+            (Some(ours), _) if ours.same_content(&entry) => return Ok(()),
+            (ours, Some(theirs)) if theirs.same_content(&entry) => {
+                settled.files_added = settled.files_added.saturating_add(u64::from(ours.is_none()));
+                settled.edits.push(MergeEdit::Link { path, entry: theirs });
+            }
+            (ours, _) => {
+                settled.files_added = settled.files_added.saturating_add(u64::from(ours.is_none()));
+                settled.edits.push(match written {
+                    true => MergeEdit::Put { path, entry },
+                    false => MergeEdit::Link { path, entry },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a path holds on base, ours and theirs.
+    async fn sides(&self, path: &str) -> Result<[Option<Entry>; 3], Stop> {
+        if let Some(change) = self.change(path) {
+            return Ok([change.base.clone(), change.ours.clone(), change.theirs.clone()]);
+        }
+        // It did not change, so it is the same on all three.
+        let entry = self.served.ours.stat(path).await.map_err(Stop::Storage)?;
+        Ok([entry.clone(), entry.clone(), entry])
+    }
+
+    fn change(&self, path: &str) -> Option<&'a EntryMerge> {
+        let index = self.changes.binary_search_by(|change| change.path.as_str().cmp(path)).ok()?;
+        self.changes.get(index)
+    }
+}
+
+fn entry_or_nothing(entry: Option<&Entry>) -> Wanted {
+    entry.map_or(Wanted::Nothing, |entry| Wanted::Entry(entry.clone()))
+}

@@ -1,0 +1,282 @@
+//! What one call of a plugin holds on the host's side: its handles, what it has spent, what it said, what it made.
+
+use std::collections::{HashMap, VecDeque};
+
+use anabranch_merge::{Conflict, ConflictId, Resolution, UnitKind};
+use wasmtime::ResourceLimiter;
+use wasmtime::component::{Resource, ResourceTable};
+
+use crate::bindings::diffs::Change;
+use crate::bridge::{Asker, Question};
+use crate::limits::{Limit, Limits};
+use crate::result::Op;
+use crate::stop::{HostError, Stop};
+use crate::wasi::Chance;
+
+/// How much the host keeps for one step of a result or of a new object beside its texts, about.
+pub(crate) const KEPT_BYTES: u64 = 512;
+
+/// The state of one call.
+pub(crate) struct CallState {
+    pub(crate) limits: Limits,
+    pub(crate) spent: Spent,
+    pub(crate) words: LastWords,
+    pub(crate) table: ResourceTable,
+    /// How the snapshots are reached; none while a plugin describes itself.
+    pub(crate) asker: Option<Asker>,
+    pub(crate) unit: Unit,
+    pub(crate) made: Made,
+    /// What interpreters take for a clock and for randomness.
+    pub(crate) chance: Chance,
+    /// Decisions of earlier runs, by the conflict that they are about.
+    pub(crate) resolutions: HashMap<ConflictId, Resolution>,
+}
+
+/// Which unit the call is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Unit {
+    pub(crate) root: String,
+    pub(crate) kind: UnitKind,
+}
+
+/// What the plugin made of the call.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// What it did to the result of a merge, in order.
+    pub(crate) ops: Vec<Op>,
+    pub(crate) conflicts: Vec<Conflict>,
+    /// The changes of a diff that are shown, and how many it emitted.
+    pub(crate) changes: Vec<Change>,
+    pub(crate) changes_max: usize,
+}
+
+/// What the call used so far, in the units of the limits.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) memory_bytes: u64,
+    table_elements: u64,
+    handles: u64,
+    read_bytes: u64,
+    open_bytes: u64,
+    pub(crate) written_bytes: u64,
+    edits: u64,
+    changes: u64,
+    conflicts: u64,
+    kept_bytes: u64,
+    log_lines: u64,
+    log_bytes: u64,
+}
+
+impl CallState {
+    pub(crate) fn new(limits: Limits, asker: Option<Asker>, unit: Unit) -> Self {
+        CallState {
+            limits,
+            spent: Spent::default(),
+            words: LastWords::default(),
+            table: ResourceTable::new(),
+            asker,
+            unit,
+            made: Made::default(),
+            chance: Chance::default(),
+            resolutions: HashMap::new(),
+        }
+    }
+
+    /// Uses `amount` of what `limit` limits, or ends the call.
+    pub(crate) fn spend(&mut self, limit: Limit, amount: u64) -> Result<(), Stop> {
+        let spent = &mut self.spent;
+        let counter = match limit {
+            Limit::Handles => &mut spent.handles,
+            Limit::ReadBytes => &mut spent.read_bytes,
+            Limit::ObjectBytes => &mut spent.open_bytes,
+            Limit::WrittenBytes => &mut spent.written_bytes,
+            Limit::Edits => &mut spent.edits,
+            Limit::Changes => &mut spent.changes,
+            Limit::Conflicts => &mut spent.conflicts,
+            Limit::KeptBytes => &mut spent.kept_bytes,
+            Limit::LogLines => &mut spent.log_lines,
+            Limit::LogBytes => &mut spent.log_bytes,
+            // The runtime counts these itself, and reports them where it does.
+            Limit::Seconds
+            | Limit::Fuel
+            | Limit::MemoryBytes
+            | Limit::TableElements
+            | Limit::StackBytes
+            | Limit::HostcallBytes => return Ok(()),
+        };
+        *counter = counter.saturating_add(amount);
+        if *counter > self.limits.value(limit) {
+            return Err(Stop::Limit(self.limits.hit(limit)));
+        }
+        Ok(())
+    }
+
+    /// The bytes of an object that was being written are no longer held.
+    pub(crate) fn release_object(&mut self, bytes: u64) {
+        self.spent.open_bytes = self.spent.open_bytes.saturating_sub(bytes);
+    }
+
+    /// Gives the plugin a new handle.
+    pub(crate) fn push<T: Send + 'static>(&mut self, value: T) -> Result<Resource<T>, Stop> {
+        self.spend(Limit::Handles, 1)?;
+        Ok(self.table.push(value)?)
+    }
+
+    /// Takes a handle back. What lies behind it is gone.
+    pub(crate) fn delete<T: Send + 'static>(&mut self, handle: Resource<T>) -> wasmtime::Result<T> {
+        self.spent.handles = self.spent.handles.saturating_sub(1);
+        Ok(self.table.delete(handle).map_err(Stop::from)?)
+    }
+
+    /// Asks the merge that this call is part of.
+    pub(crate) fn ask<T>(
+        &self,
+        question: impl FnOnce(tokio::sync::oneshot::Sender<Result<T, anabranch_merge::ViewError>>) -> Question,
+    ) -> Result<T, Stop> {
+        match &self.asker {
+            Some(asker) => asker.ask(&self.limits, question),
+            None => Err(Stop::Broken("it asked for data while it described itself".into())),
+        }
+    }
+
+    /// Whether a path may name an object of the unit; otherwise which rule it breaks.
+    pub(crate) fn check_path(&self, path: &str) -> Result<(), String> {
+        crate::paths::check(&self.unit.root, self.unit.kind, path)
+    }
+
+    /// A path that the plugin writes to: a wrong one ends the call, because what it meant is not known.
+    pub(crate) fn output_path(&mut self, path: &str) -> Result<(), HostError> {
+        self.spend(Limit::Edits, 1)?;
+        self.spend(Limit::KeptBytes, KEPT_BYTES.saturating_add(path.len() as u64))?;
+        self.check_path(path).map_err(|rule| Stop::Broken(format!("it wrote to {rule}")).into())
+    }
+}
+
+impl ResourceLimiter for CallState {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grown = desired.saturating_sub(current) as u64;
+        self.spent.memory_bytes = self.spent.memory_bytes.saturating_add(grown);
+        // Ends the call instead of answering that there is no memory: what a plugin makes of that says nothing.
+        if self.spent.memory_bytes > self.limits.memory_bytes {
+            return Err(Stop::Limit(self.limits.hit(Limit::MemoryBytes)).into());
+        }
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grown = desired.saturating_sub(current) as u64;
+        self.spent.table_elements = self.spent.table_elements.saturating_add(grown);
+        if self.spent.table_elements > self.limits.table_elements {
+            return Err(Stop::Limit(self.limits.hit(Limit::TableElements)).into());
+        }
+        Ok(true)
+    }
+}
+
+/// The end of what a plugin said, for the report of its failure.
+#[derive(Debug, Default)]
+pub(crate) struct LastWords {
+    lines: VecDeque<String>,
+    bytes: usize,
+    /// The stream that has not ended its line yet, and what it wrote of it.
+    open: Option<(&'static str, String)>,
+}
+
+impl LastWords {
+    /// How much is kept.
+    const BYTES_MAX: usize = 8 * 1024;
+
+    /// Adds a message, and forgets the oldest ones beyond what is kept.
+    pub(crate) fn say(&mut self, level: &str, message: &str) {
+        let line = format!("{level}: {}", cut(message.trim_end(), Self::BYTES_MAX / 2));
+        self.bytes = self.bytes.saturating_add(line.len());
+        self.lines.push_back(line);
+        while self.bytes > Self::BYTES_MAX {
+            let Some(oldest) = self.lines.pop_front() else { return };
+            self.bytes = self.bytes.saturating_sub(oldest.len());
+        }
+    }
+
+    /// Adds what was written to a stream: a message is a line, however many pieces it came in.
+    pub(crate) fn stream(&mut self, name: &'static str, text: &str) {
+        let mut open = match self.open.take() {
+            Some((of, open)) if of == name => open,
+            Some((other, open)) => {
+                self.say(other, &open);
+                String::new()
+            }
+            None => String::new(),
+        };
+        for piece in text.split_inclusive('\n') {
+            open.push_str(piece);
+            if piece.ends_with('\n') || open.len() > Self::BYTES_MAX / 2 {
+                if !open.trim().is_empty() {
+                    self.say(name, &open);
+                }
+                open.clear();
+            }
+        }
+        self.open = (!open.is_empty()).then_some((name, open));
+    }
+
+    /// The last that was said, as much as a report shows: oldest first.
+    pub(crate) fn last(&self) -> Vec<String> {
+        const SHOWN: usize = 2 * 1024;
+        let open = self.open.as_ref().map(|(name, text)| format!("{name}: {}", cut(text.trim_end(), SHOWN)));
+        let mut left = SHOWN;
+        let mut last = Vec::new();
+        for line in open.into_iter().chain(self.lines.iter().rev().cloned()) {
+            let line = cut(&line, SHOWN).to_owned();
+            let Some(rest) = left.checked_sub(line.len()) else { break };
+            left = rest;
+            last.push(line);
+        }
+        last.reverse();
+        last
+    }
+}
+
+/// At most `bytes` bytes of a text, cut between characters.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_whole_lines_and_few() {
+        let mut words = LastWords::default();
+        for piece in ["Value", "Error: ", "no\n", "\n", "more"] {
+            words.stream("stderr", piece);
+        }
+        words.say("info", "said");
+        assert_eq!(words.last(), ["stderr: ValueError: no", "info: said", "stderr: more"]);
+        for count in 0..10_000 {
+            words.say("debug", &format!("line {count}"));
+        }
+        let last = words.last();
+        assert!(
+            last.join("").len() <= 2 * 1024 && last.iter().any(|line| line == "debug: line 9999"),
+            "{last:?}"
+        );
+        words.say("warn", &"x".repeat(100_000));
+        words.stream("stderr", &"y".repeat(100_000));
+        assert!(words.bytes <= LastWords::BYTES_MAX);
+    }
+}

@@ -1,0 +1,10 @@
+//! Tests of the plugin host against real components.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod adapter;
+mod attacks;
+mod cache;
+mod contract;
+mod lines;
+mod support;
