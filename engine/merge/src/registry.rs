@@ -40,9 +40,9 @@ impl Registry {
         self.mergers.get(self.claims.get(&format)?)
     }
 
-    /// All mergers, in order of name.
-    pub(crate) fn mergers(&self) -> impl Iterator<Item = &Arc<dyn Merger>> {
-        self.mergers.values()
+    /// The mergers that take the tables of some format, in order of format.
+    pub(crate) fn of_formats(&self) -> impl Iterator<Item = &Arc<dyn Merger>> {
+        self.claims.values().filter_map(|name| self.mergers.get(name))
     }
 
     /// How all mergers are called, in order of name. Part of the id of a preview.

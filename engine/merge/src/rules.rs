@@ -16,11 +16,12 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 
-use crate::{Registry, UnitKind};
+use crate::{Merger, Registry, UnitKind};
 
 /// Where a repository keeps its rules.
 pub const RULES_PATH: &str = "_anabranch/merge.toml";
@@ -186,8 +187,9 @@ fn check_plugin(name: &str, component: &str, registry: &Registry) -> Result<(), 
 
 fn check_rule(path: &str, unit: UnitKind, rule: &Rule, registry: &Registry) -> Result<(), String> {
     let name = match rule.merger.as_deref() {
-        // Without a name the merger follows from the table's format, which is not known before there is a table.
-        None | Some(OBJECT_WISE) => return Ok(()),
+        Some(OBJECT_WISE) => return Ok(()),
+        None if unit == UnitKind::Object => return Ok(()),
+        None => return check_for_any_format(path, rule, registry),
         Some(name) => name,
     };
     let merger = registry.get(name).ok_or_else(|| {
@@ -206,8 +208,25 @@ fn check_rule(path: &str, unit: UnitKind, rule: &Rule, registry: &Registry) -> R
         (UnitKind::Object, UnitKind::Folder) => {
             Err(format!("merger {name:?} takes single objects: leave out the `/` at the end of the path"))
         }
-        _ => merger.check_options(&rule.options),
-    }?;
+        _ => check_options(path, rule, merger),
+    }
+}
+
+/// Without a name the merger follows from the table's format, which is not known before there is a table: so one of those that
+/// take tables has to understand the options.
+fn check_for_any_format(path: &str, rule: &Rule, registry: &Registry) -> Result<(), String> {
+    let mut first = Ok(());
+    for merger in registry.of_formats() {
+        match check_options(path, rule, merger) {
+            Ok(()) => return Ok(()),
+            Err(why) => first = first.and(Err(why)),
+        }
+    }
+    first
+}
+
+fn check_options(path: &str, rule: &Rule, merger: &Arc<dyn Merger>) -> Result<(), String> {
+    merger.check_options(&rule.options)?;
     // A change of the other unit has to lead back to this one.
     if !merger.demands(&rule.options).refers_to.is_empty() && path.contains(['*', '?', '[', '{']) {
         return Err("references are for a rule whose path names one folder".to_owned());
@@ -296,6 +315,21 @@ mod tests {
         async fn diff(&self, input: crate::DiffInput<'_>) -> Result<crate::DiffOutcome, crate::ViewError> {
             crate::TextMerger.diff(input).await
         }
+    }
+
+    #[test]
+    fn options_without_a_merger_are_those_of_one_that_takes_tables() {
+        let tables = Named("tables".to_owned(), UnitKind::Folder);
+        let registry = Registry::new().with_format(crate::TableFormat::Delta, Arc::new(tables));
+        let check =
+            |rest: &str| Rules::parse(&format!("[[rule]]\npath = 'a/'\n{rest}")).unwrap().check(&registry);
+        assert_eq!(check(""), Ok(()));
+        assert_eq!(check("options = { max-bytes = 10 }"), Ok(()));
+        let refused = check("options = { max = 1 }").unwrap_err();
+        assert!(
+            refused.contains("rule \"a/\"") && refused.contains("option \"max\" is unknown"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -209,6 +209,6 @@ impl crate::Registry {
     /// What options demand of a unit whose merger follows from its format.
     fn demands_of_any(&self, options: &serde_json::Value) -> Demands {
         let of = |merger: &Arc<dyn Merger>| merger.demands(options);
-        self.mergers().map(of).find(|demands| !demands.is_empty()).unwrap_or_default()
+        self.of_formats().map(of).find(|demands| !demands.is_empty()).unwrap_or_default()
     }
 }
