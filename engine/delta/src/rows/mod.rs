@@ -7,6 +7,7 @@
 
 mod conflicts;
 mod difference;
+pub(crate) mod files;
 mod options;
 pub(crate) mod partition;
 mod piece;

@@ -11,12 +11,10 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use futures::stream::{StreamExt, TryStreamExt};
 
+use super::files::{BATCH_ROWS, read_file};
 use super::partition::Partitions;
 use super::sides::SideFile;
 use super::{Failed, RowMeans};
-
-/// How many rows a batch has.
-pub(super) const BATCH_ROWS: usize = 8_192;
 
 /// What part of the memory the unsorted rows of one side may take: beside them stand, at most, the sorted ones of the others
 /// and two copies of them.
@@ -119,14 +117,13 @@ impl Piece {
             let (rows, key, partitions) = (rows.clone(), key.clone(), partitions.clone());
             let (codec, range) = (codec.clone(), range.clone());
             async move {
-                let stream = scan::read(scan, rows, &key).await?;
-                let filled = stream.map(move |batch| {
-                    let filled = partitions.fill(&batch?, &partition);
-                    let step = "filling in partition values";
-                    let filled = filled.map_err(|source| anabranch_rows::Error::Arrow { step, source })?;
-                    if reaches_out { within(&codec, &key, &range, &filled) } else { Ok(filled) }
-                });
-                Ok::<_, anabranch_rows::Error>(filled)
+                let stream = read_file(scan, rows, &key, partitions, partition).await?;
+                let cut = stream.map(
+                    move |batch| {
+                        if reaches_out { within(&codec, &key, &range, &batch?) } else { batch }
+                    },
+                );
+                Ok::<_, anabranch_rows::Error>(cut)
             }
         });
         Ok(streams.try_flatten().boxed())

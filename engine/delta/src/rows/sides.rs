@@ -13,8 +13,9 @@ use futures::future::BoxFuture;
 use futures::stream::{StreamExt, TryStreamExt};
 use roaring::RoaringTreemap;
 
+use super::files::BATCH_ROWS;
 use super::partition::Partitions;
-use super::piece::{BATCH_ROWS, Piece};
+use super::piece::Piece;
 use super::source::Files;
 use super::vector::deleted_rows;
 use super::{Failed, RowMeans, ranges};

@@ -6,9 +6,7 @@ use arrow::datatypes::SchemaRef;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::RowMeans;
-
-/// How many rows a sorted batch has.
-const BATCH_ROWS: usize = 8_192;
+use super::files::BATCH_ROWS;
 
 /// Why rows were not sorted.
 pub(crate) enum Unsorted {

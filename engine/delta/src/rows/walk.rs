@@ -15,7 +15,8 @@ use arrow::datatypes::{Int64Type, SchemaRef};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::piece::{BATCH_ROWS, Piece};
+use super::files::BATCH_ROWS;
+use super::piece::Piece;
 use super::write::RowWriter;
 use super::{Failed, RowMeans, conflicts};
 

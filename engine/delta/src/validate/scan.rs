@@ -11,18 +11,15 @@ use anabranch_rows::{PerSide, Side};
 use anabranch_types::Entry;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Schema, SchemaRef};
-use futures::stream::{self, StreamExt, TryStreamExt};
 use roaring::RoaringTreemap;
 
 use super::files::FileRows;
 use crate::action::{Add, DataPath, Metadata};
 use crate::plan::Finding;
+use crate::rows::files::{BATCH_ROWS, read_files};
 use crate::rows::partition::Partitions;
 use crate::rows::vector::deleted_rows;
 use crate::rows::{Failed, schema, source};
-
-/// How many rows a batch has.
-const BATCH_ROWS: usize = 8_192;
 
 /// Where the files of a merge are.
 #[derive(Clone, Copy)]
@@ -196,19 +193,7 @@ impl<'a> Scan<'a> {
 
     /// The rows in the order of their files, with where they stand.
     pub(crate) fn rows(self, key: &[usize]) -> RowStream {
-        let (rows, key, partitions) = (self.columns.rows.clone(), key.to_vec(), Arc::new(self.partitions));
-        let streams = stream::iter(self.opened).then(move |(scan, partition)| {
-            let (rows, key, partitions) = (rows.clone(), key.clone(), partitions.clone());
-            async move {
-                let stream = scan::read(scan, rows, &key).await?;
-                Ok::<_, anabranch_rows::Error>(stream.map(move |batch| {
-                    let step = "filling in partition values";
-                    let filled = partitions.fill(&batch?, &partition);
-                    filled.map_err(|source| anabranch_rows::Error::Arrow { step, source })
-                }))
-            }
-        });
-        streams.try_flatten().boxed()
+        read_files(self.opened, &self.columns.rows, key, &Arc::new(self.partitions))
     }
 
     /// Where an object lies. Data files are never written twice, so that any side that has it will do.

@@ -5,25 +5,22 @@ use std::sync::Arc;
 use anabranch_merge::{DiffInput, RowDiffError, Sample, UnitView};
 use anabranch_rows::Side;
 use anabranch_rows::range::KeyRange;
-use anabranch_rows::scan::{self, FileScan, RowMask, RowStream};
+use anabranch_rows::scan::{FileScan, RowMask, RowStream};
 use anabranch_rows::schema::Projection;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use roaring::RoaringTreemap;
 
 use super::sample::sampled;
 use super::{Comparison, of_engine};
 use crate::action::{Add, DataPath};
 use crate::plan::changed_files;
+use crate::rows::files::{BATCH_ROWS, read_files};
 use crate::rows::partition::Partitions;
 use crate::rows::sorted::{Unsorted, sorted};
 use crate::rows::vector::deleted_rows;
 use crate::rows::{RowMeans, source};
 use crate::snapshot::{LiveFiles, Snapshot};
-
-/// How many rows a batch has.
-const BATCH_ROWS: usize = 8_192;
 
 /// The rows of one state, in files.
 struct Version {
@@ -163,18 +160,6 @@ impl Opening<'_> {
 impl Version {
     /// The rows in the order of their files.
     fn unsorted(self, rows: &SchemaRef, key: &[usize]) -> RowStream {
-        let (rows, key, partitions) = (rows.clone(), key.to_vec(), self.partitions);
-        let streams = stream::iter(self.files).then(move |(scan, partition)| {
-            let (rows, key, partitions) = (rows.clone(), key.clone(), partitions.clone());
-            async move {
-                let stream = scan::read(scan, rows, &key).await?;
-                Ok::<_, anabranch_rows::Error>(stream.map(move |batch| {
-                    let step = "filling in partition values";
-                    let filled = partitions.fill(&batch?, &partition);
-                    filled.map_err(|source| anabranch_rows::Error::Arrow { step, source })
-                }))
-            }
-        });
-        streams.try_flatten().boxed()
+        read_files(self.files, rows, key, &self.partitions)
     }
 }
