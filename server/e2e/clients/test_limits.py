@@ -148,6 +148,8 @@ def refuses_connections(server):
             socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
         except ConnectionRefusedError:
             return True
+        except ConnectionResetError:
+            continue  # It stood in the queue of the listener that was closed: the next one is refused.
     return False
 
 
