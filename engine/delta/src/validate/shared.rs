@@ -54,12 +54,15 @@ pub(crate) async fn shared_keys(
     let States { base, ours, theirs } = states;
     let Some(live) = planned.live() else { return Ok(SharedKeys::default()) };
     let undecided = planned.undecided();
-    // Files that are left out, because they only arrange rows anew, bring none.
-    let comes = |rows: &FileRows| live.contains_key(&rows.add.key) || undecided.contains(&rows.add.key);
+    let is_undecided = |rows: &FileRows| undecided.contains(&rows.add.key);
     let mut our_rows = rows_beyond(&ours.files, &[&base.files, &theirs.files]);
-    let mut their_rows = rows_beyond(&theirs.files, &[&base.files, &ours.files]);
-    our_rows.retain(comes);
-    their_rows.retain(comes);
+    our_rows.retain(|rows| live.contains_key(&rows.add.key) || is_undecided(rows));
+    // Theirs' rows come in the files that the result lists. Those need not be live on theirs: where a compaction is left out,
+    // the files come that it had put together.
+    let beyond_ours = |files| rows_beyond(files, &[&base.files, &ours.files]).into_iter();
+    let undecided_rows = beyond_ours(&theirs.files).filter(is_undecided);
+    let mut their_rows: Vec<FileRows> = beyond_ours(live).filter(|rows| !is_undecided(rows)).collect();
+    their_rows.extend(undecided_rows);
     if our_rows.is_empty() || their_rows.is_empty() {
         return Ok(SharedKeys::default());
     }

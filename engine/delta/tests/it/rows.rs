@@ -329,6 +329,14 @@ fn check(ours: &[Step], theirs: &[Step], keys: bool, budget: RowBudget) {
     });
 }
 
+#[test]
+fn a_key_is_found_in_the_files_that_a_compaction_which_is_left_out_had_put_together() {
+    let append = || Step::Append(99, ("a".to_owned(), None));
+    let ours = [append(), Step::Optimize];
+    let theirs = [append(), Step::Rename(BTreeSet::from([0]), "a".to_owned())];
+    check(&ours, &theirs, true, RowBudget::default());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
