@@ -79,6 +79,27 @@ pub struct EntryMerge {
     pub theirs: Option<Entry>,
 }
 
+impl EntryMerge {
+    /// Whether ours has what theirs did to the path: nothing, or the same.
+    pub(crate) fn theirs_adds_nothing(&self) -> bool {
+        same_content(&self.base, &self.theirs) || same_content(&self.ours, &self.theirs)
+    }
+
+    /// Whether theirs has what ours did to the path: nothing, or the same.
+    pub(crate) fn ours_adds_nothing(&self) -> bool {
+        same_content(&self.base, &self.ours) || same_content(&self.ours, &self.theirs)
+    }
+}
+
+/// Whether both hold the same bytes with the same attributes, or nothing.
+pub(crate) fn same_content(left: &Option<Entry>, right: &Option<Entry>) -> bool {
+    match (left, right) {
+        (None, None) => true,
+        (Some(left), Some(right)) => left.same_content(right),
+        _ => false,
+    }
+}
+
 /// A unit as it is at one commit, read-only. Paths are relative to the unit, parts joined by `/`; a unit that is
 /// one object has the path `""`. A side that lacks the unit is an empty view.
 ///
@@ -155,20 +176,13 @@ pub struct MergeInput<'a> {
 }
 
 impl MergeInput<'_> {
-    /// The edits when there is nothing to merge, read from the changes alone: none where theirs changed nothing or
-    /// both sides came to the same content, theirs as it is where ours changed nothing. Otherwise `None`.
+    /// The edits when there is nothing to merge, read from the changes alone: none where ours has everything that theirs
+    /// changed, theirs as it is where theirs has everything that ours changed. Otherwise `None`.
     pub fn fast_path(&self) -> Option<Vec<MergeEdit>> {
-        let same = |left: &Option<Entry>, right: &Option<Entry>| match (left, right) {
-            (None, None) => true,
-            (Some(left), Some(right)) => left.same_content(right),
-            _ => false,
-        };
-        let ours_stands = self.changes.iter().all(|change| same(&change.base, &change.theirs))
-            || self.changes.iter().all(|change| same(&change.ours, &change.theirs));
-        if ours_stands {
+        if self.changes.iter().all(EntryMerge::theirs_adds_nothing) {
             return Some(Vec::new());
         }
-        if !self.changes.iter().all(|change| same(&change.base, &change.ours)) {
+        if !self.changes.iter().all(EntryMerge::ours_adds_nothing) {
             return None;
         }
         let changed = self.changes.iter().filter(|change| change.ours != change.theirs);

@@ -21,30 +21,20 @@ pub(super) fn decide_entry(merge: &EntryMerge) -> Decision {
     }
 }
 
-/// Decides a unit whose changes are listed: it is taken whole where one side changed nothing of it.
+/// Decides a unit whose changes are listed: it is taken whole from a side that has everything which the other changed.
+/// What both changed alike counts for nobody, as it must: the walk does not show it where it is a whole subtree.
 pub(super) fn decide_unit(changes: &[EntryMerge]) -> Decision {
-    let all = |same: &dyn Fn(&EntryMerge) -> bool| changes.iter().all(same);
-    if all(&|change| change.base == change.theirs) {
+    let all = |holds: &dyn Fn(&EntryMerge) -> bool| changes.iter().all(holds);
+    if all(&|change| change.base == change.theirs || change.ours == change.theirs) {
         Decision::Ours
-    } else if all(&|change| change.base == change.ours) {
+    } else if all(&|change| change.base == change.ours || change.ours == change.theirs) {
         Decision::Theirs
-    } else if all(&|change| same_content(&change.base, &change.theirs))
-        || all(&|change| same_content(&change.ours, &change.theirs))
-    {
+    } else if all(&EntryMerge::theirs_adds_nothing) {
         Decision::Ours
-    } else if all(&|change| same_content(&change.base, &change.ours)) {
+    } else if all(&EntryMerge::ours_adds_nothing) {
         Decision::Theirs
     } else {
         Decision::Conflict
-    }
-}
-
-/// Whether both hold the same bytes with the same attributes, or nothing.
-pub(super) fn same_content(left: &Option<Entry>, right: &Option<Entry>) -> bool {
-    match (left, right) {
-        (None, None) => true,
-        (Some(left), Some(right)) => left.same_content(right),
-        _ => false,
     }
 }
 

@@ -12,7 +12,7 @@ use anabranch_tree::KeyRange;
 
 use super::names::{is_data, split};
 use crate::EntryMerge;
-use crate::pipeline::decide::same_content;
+use crate::merger::same_content;
 use crate::pipeline::extents::Extents;
 use crate::pipeline::survey::Survey;
 use crate::roots::{folder_prefix, folders_above};

@@ -11,7 +11,7 @@ use super::names::{DBIO_COMMIT, is_dbio_commit, split};
 use super::places::{Contested, SilentSide, contested_above, contested_folders, file_or_folder};
 use super::report::{case_only, entries_value, file_and_folder, folder_conflict};
 use super::scope::Scope;
-use crate::pipeline::decide::same_content;
+use crate::merger::same_content;
 use crate::pipeline::finder::RootFinder;
 use crate::pipeline::model::PipelineInput;
 use crate::pipeline::survey::Survey;

@@ -7,7 +7,7 @@ use super::read::{Finding, Reading};
 use super::report::{marker_conflict, summary_conflict};
 use super::scope::Scope;
 use crate::Conflict;
-use crate::pipeline::decide::same_content;
+use crate::merger::same_content;
 use crate::pipeline::finder::RootFinder;
 use crate::roots::folder_prefix;
 

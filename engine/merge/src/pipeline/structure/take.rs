@@ -9,7 +9,7 @@ use super::names::{checksum_of, described_by, is_hidden, split};
 use super::read::changes_in_folder;
 use super::scope::Scope;
 use crate::EntryMerge;
-use crate::pipeline::decide::same_content;
+use crate::merger::same_content;
 use crate::pipeline::edits::Edits;
 use crate::pipeline::finder::RootFinder;
 use crate::pipeline::model::PipelineInput;

@@ -70,6 +70,24 @@ async fn a_table_that_one_side_changed_is_taken_whole() {
 }
 
 #[tokio::test]
+async fn what_both_changed_alike_in_a_table_counts_for_nobody() {
+    check_merge(
+        "base: t/#0=a t/p=1 | ours: t/#1=b -t/p | theirs: t/#1=b t/#2=c -t/p",
+        expect![[r#"
+        t/#0=a t/#1=b t/#2=c
+        [t] Theirs"#]],
+    )
+    .await;
+    check_merge(
+        "base: t/#0=a t/p=1 | ours: t/#1=b t/q=2 -t/p | theirs: t/#1=b -t/p",
+        expect![[r#"
+        t/#0=a t/#1=b t/q=2
+        [t] Ours"#]],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_table_that_both_changed_goes_to_its_merger() {
     check_merge(
         "base: t/#0=a | ours: t/#1=o t/o=1 | theirs: t/#1=t t/t=2",

@@ -49,15 +49,14 @@ fn owner(key: &str, ours: &Model, theirs: &Model) -> Option<String> {
 /// Decides keys that belong together: `Ok(true)` takes theirs, `Err` is a conflict.
 fn decide(sides: &[[Option<Value>; 3]]) -> Result<bool, ()> {
     let content = |value: Option<Value>| value.map(|(content, _)| content);
-    if sides.iter().all(|[base, _, theirs]| base == theirs) {
+    let contents: Vec<_> = sides.iter().map(|side| side.map(content)).collect();
+    if sides.iter().all(|[base, ours, theirs]| base == theirs || ours == theirs) {
         Ok(false)
-    } else if sides.iter().all(|[base, ours, _]| base == ours) {
+    } else if sides.iter().all(|[base, ours, theirs]| base == ours || ours == theirs) {
         Ok(true)
-    } else if sides.iter().all(|[base, _, theirs]| content(*base) == content(*theirs))
-        || sides.iter().all(|[_, ours, theirs]| content(*ours) == content(*theirs))
-    {
+    } else if contents.iter().all(|[base, ours, theirs]| base == theirs || ours == theirs) {
         Ok(false)
-    } else if sides.iter().all(|[base, ours, _]| content(*base) == content(*ours)) {
+    } else if contents.iter().all(|[base, ours, theirs]| base == ours || ours == theirs) {
         Ok(true)
     } else {
         Err(())
