@@ -12,8 +12,11 @@ const ADAPTER: &[u8] = include_bytes!("../adapter/wasi-adapter.wasm");
 /// The first eight bytes of a core module, and of nothing else.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
-/// The component: `bytes` as they are, unless they are a core module.
-pub(crate) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
+/// The component that `bytes` are, or that is made of them where they are a core module.
+///
+/// # Errors
+/// [`PluginError::NotAPlugin`] for a module that carries no world of the contract, or imports what no adapter gives.
+pub fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
     if !bytes.starts_with(MODULE) {
         return Ok(Cow::Borrowed(bytes));
     }

@@ -28,6 +28,7 @@ mod state;
 mod stop;
 mod wasi;
 
+pub use encode::component;
 pub use engine::{EngineOptions, PluginEngine};
 pub use error::PluginError;
 pub use limits::{CompileLimits, Limit, LimitHit, Limits};

@@ -49,6 +49,20 @@ impl PluginMerger {
         Ok(PluginMerger { name: name.into(), plugin, claim })
     }
 
+    /// The merger called `name` that gives units to `plugin` under the claim with this id. Refused if the plugin does not
+    /// merge, or has no such claim.
+    pub fn of_claim(name: impl Into<String>, plugin: Arc<Plugin>, claim: &str) -> Result<Self, PluginError> {
+        let refuse = |why: String| Err(PluginError::NotAPlugin(why));
+        if !plugin.merges() {
+            return refuse(format!("{} only compares: it does not export merger", plugin.name()));
+        }
+        let Some(claim) = plugin.claims().iter().find(|found| found.id == claim).cloned() else {
+            let known: Vec<&str> = plugin.claims().iter().map(|claim| claim.id.as_str()).collect();
+            return refuse(format!("{} has no claim {claim:?}, only {}", plugin.name(), known.join(", ")));
+        };
+        Ok(PluginMerger { name: name.into(), plugin, claim })
+    }
+
     /// The mergers of a plugin, one for each kind of unit that it takes, under the names by which the rules of
     /// `merge.toml` find them. None for a plugin that only compares.
     pub fn all_of(plugin: &Arc<Plugin>) -> Vec<Self> {

@@ -128,6 +128,11 @@ impl Plugin {
         self.merges
     }
 
+    /// The JSON Schema of its options; none where it takes no options.
+    pub fn options_schema(&self) -> Option<&serde_json::Value> {
+        self.schema.as_ref().map(Schema::document)
+    }
+
     /// Checks options against the plugin's schema. The error says which option cannot be meant, and what it takes.
     pub fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
         match &self.schema {

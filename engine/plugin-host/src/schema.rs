@@ -23,6 +23,11 @@ impl Schema {
         Ok(Schema(schema))
     }
 
+    /// The schema as its author wrote it.
+    pub(crate) fn document(&self) -> &Value {
+        &self.0
+    }
+
     /// Checks options. The error names the option, and what it takes.
     pub(crate) fn check(&self, options: &Value) -> Result<(), String> {
         fits(&self.0, options, "the options")

@@ -1,4 +1,4 @@
-//! The command line: verbs that talk REST to a server.
+//! The command line: verbs that talk REST to a server, and some that need none.
 //!
 //! One file per noun. A verb asks through [`client::Client`] and answers a value; printing happens here, once.
 
@@ -19,6 +19,7 @@ mod import;
 mod merge;
 mod object;
 mod output;
+mod plugin;
 mod preview;
 mod profile;
 mod profiles;
@@ -92,6 +93,8 @@ pub(crate) enum Verb {
     Group(Call<group::GroupArgs>),
     /// Creates, lists and deletes policies, and gives them to users and groups.
     Policy(Call<group::PolicyArgs>),
+    /// Makes, checks and tests plugins, and manages those of a server.
+    Plugin(plugin::PluginArgs),
     /// Keeps servers and keys under names.
     Profile(profile::ProfileArgs),
     /// Prints what makes a shell complete this command.
@@ -141,6 +144,7 @@ pub(crate) async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Key(call) => ask!(call, user::key),
         Verb::Group(call) => ask!(call, group::group),
         Verb::Policy(call) => ask!(call, group::policy),
+        Verb::Plugin(args) => plugin::run(args).await?,
         Verb::Profile(args) => {
             let as_json = args.json;
             (profile::run(args)?, as_json)

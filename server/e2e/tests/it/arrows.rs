@@ -34,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "repository",
             "merge",
             "delta",
+            "plugin-host",
             "app",
             "auth",
             "s3",
