@@ -7,6 +7,7 @@ mod demands;
 mod merger;
 mod outcome;
 mod pipeline;
+mod plugins;
 mod registry;
 mod roots;
 mod row_diff;
@@ -31,6 +32,7 @@ pub use pipeline::{
     Labels, Mode, ObjectTotals, PipelineError, PipelineInput, PipelineOutcome, PipelineReport, Strategy,
     UnitDecision, UnitReport, merge_over_bases, merge_trees,
 };
+pub use plugins::{PluginMergers, PluginSource, PluginSourceError};
 pub use registry::Registry;
 pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
 pub use row_diff::{ChangedRow, RowChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, Sample};

@@ -1,15 +1,24 @@
 //! Which mergers there are, and which of them takes which table format.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Merger, MergerDescription, TableFormat};
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::rules::{OnFailure, Rule, Rules};
+use crate::{Merger, MergerDescription, PluginMergers, PluginSource, PluginSourceError, TableFormat};
 
 /// The mergers that a server knows, by name. Only the binary fills it.
 #[derive(Clone, Default)]
 pub struct Registry {
     mergers: BTreeMap<String, Arc<dyn Merger>>,
     claims: BTreeMap<TableFormat, String>,
+    /// What takes single objects for which `merge.toml` names no merger. The first that matches counts.
+    objects: Vec<(GlobMatcher, Arc<Rule>)>,
+    plugins: Option<Arc<dyn PluginSource>>,
+    /// Plugins that rules name and that cannot be used, and why.
+    absent: BTreeMap<String, String>,
 }
 
 impl Registry {
@@ -28,6 +37,67 @@ impl Registry {
     pub fn with_format(mut self, format: TableFormat, merger: Arc<dyn Merger>) -> Self {
         self.claims.insert(format, merger.description().name);
         self.with(merger)
+    }
+
+    /// Adds a merger of single objects that takes those whose path matches one of `patterns` and for which `merge.toml`
+    /// names no other. Where it fails, people may take one side.
+    ///
+    /// # Errors
+    /// A pattern that cannot be read, with what is wrong with it.
+    pub fn with_objects(mut self, patterns: &[&str], merger: Arc<dyn Merger>) -> Result<Self, String> {
+        let name = merger.description().name;
+        let rule = Arc::new(Rule {
+            merger: Some(name),
+            options: serde_json::json!({}),
+            on_failure: OnFailure::Conflict,
+        });
+        for pattern in patterns {
+            let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+            let glob = glob.map_err(|error| format!("pattern {pattern:?}: {error}"))?;
+            self.objects.push((glob.compile_matcher(), Arc::clone(&rule)));
+        }
+        Ok(self.with(merger))
+    }
+
+    /// Sets where the mergers of plugins come from.
+    pub fn with_plugins(mut self, plugins: Arc<dyn PluginSource>) -> Self {
+        self.plugins = Some(plugins);
+        self
+    }
+
+    /// The registry with the plugins that rules name. To be asked anew for each merge: plugins come and go.
+    ///
+    /// # Errors
+    /// [`PluginSourceError`] when the plugins cannot be asked for.
+    pub async fn for_rules(&self, rules: &Rules) -> Result<Cow<'_, Registry>, PluginSourceError> {
+        let mut registry = Cow::Borrowed(self);
+        for component in rules.components() {
+            let found = match &self.plugins {
+                Some(plugins) => plugins.mergers(component).await?,
+                None => PluginMergers::Absent("this server runs no plugins".into()),
+            };
+            match found {
+                PluginMergers::Ready(mergers) => {
+                    for merger in mergers {
+                        registry.to_mut().mergers.insert(merger.description().name, merger);
+                    }
+                }
+                PluginMergers::Absent(why) => {
+                    registry.to_mut().absent.insert(component.to_owned(), why);
+                }
+            }
+        }
+        Ok(registry)
+    }
+
+    /// Why the plugin that rules pin as `component` cannot be used; `None` where it can, or was not asked for.
+    pub fn why_absent(&self, component: &str) -> Option<&str> {
+        self.absent.get(component).map(String::as_str)
+    }
+
+    /// The rule for an object for which `merge.toml` names no merger; it names one.
+    pub(crate) fn for_object(&self, path: &str) -> Option<&Rule> {
+        self.objects.iter().find(|(glob, _)| glob.is_match(path)).map(|(_, rule)| &**rule)
     }
 
     /// The merger of this name.

@@ -140,6 +140,12 @@ impl Rules {
         Ok(())
     }
 
+    /// The plugins that are named, as they are pinned, each once.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        let distinct: std::collections::BTreeSet<&str> = self.plugins.values().map(String::as_str).collect();
+        distinct.into_iter()
+    }
+
     /// The rule for a folder, without a `/` at the end. It makes the folder a unit when it names a merger.
     pub fn folder(&self, folder: &str) -> Option<&Rule> {
         last_match(&self.folders, folder)
@@ -180,7 +186,8 @@ fn check_plugin(name: &str, component: &str, registry: &Registry) -> Result<(), 
     }
     let units = [UnitKind::Object, UnitKind::Folder];
     if units.iter().all(|unit| registry.get(&plugin_merger(component, *unit)).is_none()) {
-        return Err(format!("plugin {component:?} is not installed here"));
+        let why = registry.why_absent(component).unwrap_or("it is not installed here, or only compares");
+        return Err(format!("plugin {component:?} cannot be used: {why}"));
     }
     Ok(())
 }
@@ -188,7 +195,12 @@ fn check_plugin(name: &str, component: &str, registry: &Registry) -> Result<(), 
 fn check_rule(path: &str, unit: UnitKind, rule: &Rule, registry: &Registry) -> Result<(), String> {
     let name = match rule.merger.as_deref() {
         Some(OBJECT_WISE) => return Ok(()),
-        None if unit == UnitKind::Object => return Ok(()),
+        None if unit == UnitKind::Object => {
+            return match rule.options.as_object().is_none_or(serde_json::Map::is_empty) {
+                true => Ok(()),
+                false => Err("it has options, but no merger that takes them: say which with `merge`".into()),
+            };
+        }
         None => return check_for_any_format(path, rule, registry),
         Some(name) => name,
     };

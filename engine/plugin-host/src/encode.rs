@@ -9,6 +9,9 @@ use crate::error::PluginError;
 /// `wasi-adapter.wat`, built: what a module of WASI preview 1 gets instead of a system. It imports only `log`.
 const ADAPTER: &[u8] = include_bytes!("../adapter/wasi-adapter.wasm");
 
+/// How WebAssembly begins, modules and components alike.
+const MAGIC: &[u8] = b"\0asm";
+
 /// The first eight bytes of a core module, and of nothing else.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
@@ -17,6 +20,9 @@ const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 /// # Errors
 /// [`PluginError::NotAPlugin`] for a module that carries no world of the contract, or imports what no adapter gives.
 pub fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(PluginError::NotAPlugin("it does not begin as WebAssembly does".to_owned()));
+    }
     if !bytes.starts_with(MODULE) {
         return Ok(Cow::Borrowed(bytes));
     }

@@ -102,11 +102,8 @@ impl Limits {
 impl fmt::Display for LimitHit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.limit.name();
-        write!(f, "limit {name} = {} was reached: ", self.value)?;
-        match self.limit {
-            Limit::StackBytes => f.write_str("set it higher for the server"),
-            _ => write!(f, "set limits.{name} higher for this plugin"),
-        }
+        let setting = name.replace('-', "_");
+        write!(f, "limit {name} = {} was reached: set plugins.{setting} higher on the server", self.value)
     }
 }
 
@@ -150,7 +147,7 @@ mod tests {
     #[test]
     fn a_report_names_the_limit_its_value_and_what_to_set() {
         let hit = Limits { fuel: 7, ..Limits::default() }.hit(Limit::Fuel);
-        expect_test::expect!["limit fuel = 7 was reached: set limits.fuel higher for this plugin"]
+        expect_test::expect!["limit fuel = 7 was reached: set plugins.fuel higher on the server"]
             .assert_eq(&hit.to_string());
         for limit in Limit::ALL {
             assert!(Limits::default().value(*limit) > 0, "{}", limit.name());

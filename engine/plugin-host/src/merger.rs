@@ -253,7 +253,7 @@ impl Merger for PluginMerger {
         });
         let Ended { result, state } = ended.await;
         let failed = |message: String| ViewError::Storage {
-            path: String::new(),
+            path: input.root.to_owned(),
             side: input.after.label().to_owned(),
             message,
         };

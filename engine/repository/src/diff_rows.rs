@@ -76,7 +76,8 @@ impl Repository {
         }
         let changes = changes_below(&session, [&before, &after], root).await?;
         let sides = [(left, &before), (right, &after)];
-        self.diff_table(&session, sides, &rules, root.to_owned(), changes, wanted).await
+        let rulebook = self.inner.rulebook(&rules).await?;
+        self.diff_table(&session, sides, &rulebook, root.to_owned(), changes, wanted).await
     }
 }
 

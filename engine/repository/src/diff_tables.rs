@@ -1,15 +1,17 @@
 //! Which tables differ between two refs, each compared by its merger.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use anabranch_merge::{
-    Change, DiffInput, DiffOutcome, EntryChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, Rules,
-    TreeUnitView, UnitKind, folder_prefix, folders_above,
+    Change, DiffInput, DiffOutcome, EntryChange, Registry, RowDiffError, RowDiffPage, RowDiffRequest,
+    RowSink, Rules, TreeUnitView, UnitKind, folder_prefix, folders_above,
 };
 use anabranch_tree::{KeyRange, Session, Tree};
 
 use crate::blobs::Blobs;
 use crate::in_the_way::table_at;
+use crate::repository::Inner;
 use crate::{DiffKind, Paged, Paging, Repository, RepositoryError};
 
 /// A table or unit that differs between two refs.
@@ -48,6 +50,18 @@ pub(crate) struct Compared {
 /// How many changes of tables are held in memory for a diff of tables.
 pub(crate) const CHANGES_MAX: usize = 1_000_000;
 
+/// Rules, and the mergers that they may name.
+pub(crate) struct Rulebook<'a> {
+    pub(crate) rules: &'a Rules,
+    registry: Cow<'a, Registry>,
+}
+
+impl Inner {
+    pub(crate) async fn rulebook<'a>(&'a self, rules: &'a Rules) -> Result<Rulebook<'a>, RepositoryError> {
+        Ok(Rulebook { rules, registry: self.registry_for(rules).await? })
+    }
+}
+
 impl Repository {
     /// A page of the tables that differ between two refs, in order of root, each compared by its merger.
     ///
@@ -62,6 +76,7 @@ impl Repository {
         let (before, after) = self.compared(left, right, kind).await?;
         let session = self.inner.trees.session();
         let rules = self.inner.rules_of(&session, &after).await?;
+        let rulebook = self.inner.rulebook(&rules).await?;
         let mut tables = Vec::new();
         let mut more = false;
         let roots = self.changed_roots(&session, &before, &after, &rules).await?;
@@ -74,8 +89,8 @@ impl Repository {
                 break;
             }
             let sides = [(left, &before), (right, &after)];
-            tables
-                .push(self.diff_table(&session, sides, &rules, root, changes, RowsWanted::None).await?.table);
+            let none = RowsWanted::None;
+            tables.push(self.diff_table(&session, sides, &rulebook, root, changes, none).await?.table);
         }
         let next = tables.last().filter(|_| more).map(|table: &TableDiff| table.root.clone());
         Ok(Paged { results: tables, more, next: next.unwrap_or_default() })
@@ -138,13 +153,13 @@ impl Repository {
         &self,
         session: &Session,
         [(left, before), (right, after)]: [(&str, &Tree); 2],
-        rules: &Rules,
+        rulebook: &Rulebook<'_>,
         root: String,
         changes: Vec<EntryChange>,
         wanted: RowsWanted<'_>,
     ) -> Result<Compared, RepositoryError> {
         let failed = || RepositoryError::tree("a diff of tables");
-        let registry = &self.inner.registry;
+        let Rulebook { rules, registry } = rulebook;
         let format_before = table_at(session, before, &root).await.map_err(failed())?;
         let format_after = table_at(session, after, &root).await.map_err(failed())?;
         let rule = rules.folder(&root);

@@ -202,7 +202,8 @@ pub fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
             Some(StorageError::Unavailable { .. } | StorageError::Unknown { .. })
         );
         let shared = matches!(error.downcast_ref(), Some(RepositoryError::Shared { temporary: true, .. }));
-        if refs || storage || shared {
+        let plugins = error.downcast_ref::<anabranch_merge::PluginSourceError>().is_some();
+        if refs || storage || shared || plugins {
             return true;
         }
         // A shared error is none of these itself; what it shares may be.

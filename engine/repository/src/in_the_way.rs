@@ -1,8 +1,11 @@
 //! Uncommitted changes that stand where a merge would write.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use anabranch_merge::{RULES_BYTES_MAX, RULES_PATH, Rules, TableFormat, folder_prefix, folders_above};
+use anabranch_merge::{
+    RULES_BYTES_MAX, RULES_PATH, Registry, Rules, TableFormat, folder_prefix, folders_above,
+};
 use anabranch_refs::Token;
 use anabranch_tree::{KeyRange, Session, Tree, TreeError};
 use anabranch_types::Entry;
@@ -68,7 +71,17 @@ impl Inner {
             read.map_err(RepositoryError::storage(&self.info.name))?
         };
         let text = std::str::from_utf8(&bytes).map_err(|error| refused(error.to_string()))?;
-        Rules::parse(text).and_then(|rules| rules.check(&self.registry)).map_err(refused)
+        let rules = Rules::parse(text).map_err(refused)?;
+        let registry = self.registry_for(&rules).await?;
+        rules.check(&registry).map_err(refused)
+    }
+
+    /// The mergers, with those of the plugins that rules name.
+    pub(crate) async fn registry_for(&self, rules: &Rules) -> Result<Cow<'_, Registry>, RepositoryError> {
+        self.registry.for_rules(rules).await.map_err(|error| RepositoryError::Shared {
+            message: format!("the plugins that {RULES_PATH} names cannot be looked up: {error}"),
+            temporary: true,
+        })
     }
 
     /// The repository's rules, as a tree holds them. Rules that cannot be read name no roots: the merge itself has

@@ -21,6 +21,7 @@ mod merge_sessions;
 mod merges;
 mod objects;
 mod page;
+mod plugins;
 mod policies;
 mod previews;
 mod refs;

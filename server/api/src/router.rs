@@ -20,8 +20,8 @@ use crate::error::ApiError;
 use crate::login::Door;
 use crate::{
     authenticate, branch_protection, branches, commits, config, groups, imports, links, login,
-    merge_sessions, merges, objects, policies, previews, refs, repositories, request_id, row_diffs, staging,
-    table_diffs, tags, users,
+    merge_sessions, merges, objects, plugins, policies, previews, refs, repositories, request_id, row_diffs,
+    staging, table_diffs, tags, users,
 };
 
 /// Where the operations are.
@@ -118,6 +118,10 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(groups::attach, groups::detach))
         .routes(routes!(policies::list, policies::create))
         .routes(routes!(policies::get, policies::update, policies::delete))
+        .routes(routes!(plugins::list, plugins::install))
+        .routes(routes!(plugins::get, plugins::remove))
+        .routes(routes!(plugins::enable))
+        .routes(routes!(plugins::disable))
         .routes(routes!(branch_protection::get, branch_protection::set))
         .routes(routes!(branch_protection::may_set))
         .routes(routes!(branch_protection::list, branch_protection::add, branch_protection::remove))

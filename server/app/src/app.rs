@@ -9,7 +9,7 @@ use anabranch_types::{BranchName, Clock, IdSource, RepositoryName};
 
 use crate::protection::RulesCache;
 use crate::staging::Written;
-use crate::{AppError, LinkKey};
+use crate::{AppError, LinkKey, PluginHost};
 
 /// How long a commit, merge, revert or cherry-pick is tried anew while other servers move the branch.
 const REQUEST_TIME_MS: i64 = 60_000;
@@ -36,6 +36,8 @@ pub struct AppSettings {
     pub facts: ServerFacts,
     /// What a new repository holds if its maker asks for sample data.
     pub samples: &'static [SampleObject],
+    /// What runs plugins; none: there are no plugins here.
+    pub plugins: Option<Arc<dyn PluginHost>>,
 }
 
 /// An object of the sample data.
@@ -75,7 +77,8 @@ impl App {
     /// The application over these parts. What it signs is good for this process alone.
     pub fn new(parts: AppParts) -> Self {
         let link_key = LinkKey::derived_from(&parts.ids.id16());
-        App::with_settings(parts, AppSettings { link_key, facts: ServerFacts::default(), samples: &[] })
+        let facts = ServerFacts::default();
+        App::with_settings(parts, AppSettings { link_key, facts, samples: &[], plugins: None })
     }
 
     /// The application over these parts, as its operator wants it.

@@ -14,6 +14,7 @@ mod links;
 mod merging;
 mod model;
 mod objects;
+mod plugins;
 mod protection;
 mod repositories;
 mod staging;
@@ -38,6 +39,10 @@ pub use model::{
     CreateRepositoryInput, LinkInput, ListInput, MergeBase, MergeInput, ObjectAttributes, ObjectRead,
     PartInfo, PickInput, PutInput, ReadStream, SourceObject, UploadChecksum, UploadInfo, UploadInput,
     WantedPart,
+};
+pub use plugins::{
+    PluginClaim, PluginDescription, PluginHost, PluginInfo, PluginRecordError, PluginRefusal, PluginStore,
+    PluginStoreError,
 };
 pub use protection::ProtectionRules;
 pub use staging::{Signed, SignedAddress, StagingPlace};

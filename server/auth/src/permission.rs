@@ -94,6 +94,10 @@ actions! {
     ReadUsers = "users:read", Admin;
     /// Make, change and delete users, groups, policies and keys; one's own keys may be managed by everybody.
     WriteUsers = "users:write", Admin;
+    /// Read which plugins are installed.
+    ReadPlugins = "plugins:read", ReadOnly;
+    /// Install, switch on and off, and remove plugins.
+    WritePlugins = "plugins:write", Admin;
 }
 
 impl fmt::Display for Action {

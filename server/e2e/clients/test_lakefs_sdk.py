@@ -19,6 +19,7 @@ ELSEWHERE = {
     "abandonMergeSession", "beginMergeSession", "checkRepository", "chooseForConflict", "chooseForConflicts",
     "completeMergeSession", "diffTable", "diffTableRows", "diffTables", "forgetChoice", "getMergeReport", "getMergeSession",
     "getMergeSessionOutcome", "headLink", "listMergeSessionConflicts", "listMergeSessions", "previewMerge", "readLink", "uploadForConflict", "writeLink",
+    "disablePlugin", "enablePlugin", "getPlugin", "installPlugin", "listPlugins", "removePlugin",
 }
 
 

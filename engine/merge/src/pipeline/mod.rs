@@ -23,6 +23,7 @@ mod tests;
 mod units;
 mod zarr;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anabranch_tree::{Session, Tree, TreeError};
@@ -41,7 +42,7 @@ use survey::{ChangedUnit, Side, Survey, UnitChanges, survey};
 use units::{UnitEnd, UnitMerge, chosen_side, failed, merge_folder, merge_object, uploaded};
 
 use crate::rules::{OBJECT_WISE, RULES_BYTES_MAX, RULES_PATH, Rule, Rules};
-use crate::{Conflict, Decision, EntryMerge, Failure, FailureReason};
+use crate::{Conflict, Decision, EntryMerge, Failure, FailureReason, Registry};
 
 /// How many units are merged at the same time.
 const UNITS_AT_ONCE: usize = 4;
@@ -56,6 +57,8 @@ pub async fn merge_trees(
     input: &PipelineInput<'_>,
 ) -> Result<PipelineOutcome, PipelineError> {
     let rules = load_rules(session, input).await?;
+    let registry = mergers_for(input, &rules).await?;
+    let input = &input.with_registry(&registry);
     let outcome = merge_from_base(session, input, &input.base, &rules).await?;
     demands::check(session, input, &rules, outcome).await.map_err(PipelineError::Tree)
 }
@@ -71,6 +74,8 @@ pub async fn merge_over_bases(
     input: &PipelineInput<'_>,
 ) -> Result<PipelineOutcome, PipelineError> {
     let rules = load_rules(session, input).await?;
+    let registry = mergers_for(input, &rules).await?;
+    let input = &input.with_registry(&registry);
     let mut distinct: Vec<&Tree> = Vec::new();
     for base in bases {
         if !distinct.contains(&base) {
@@ -101,6 +106,15 @@ async fn load_rules(session: &Session, input: &PipelineInput<'_>) -> Result<Rule
     let body = input.reader.read(&entry.address, 0, entry.size).await.map_err(|e| unreadable(e.message))?;
     let text = std::str::from_utf8(&body).map_err(|error| invalid(error.to_string()))?;
     Rules::parse(text).map_err(invalid)
+}
+
+/// The mergers, with those of the plugins that the rules name.
+async fn mergers_for<'i>(
+    input: &PipelineInput<'i>,
+    rules: &Rules,
+) -> Result<Cow<'i, Registry>, PipelineError> {
+    let registry: &'i Registry = input.registry;
+    registry.for_rules(rules).await.map_err(PipelineError::Plugins)
 }
 
 /// A unit or object that both sides changed and that a merger may take.
@@ -175,7 +189,7 @@ fn take_ranges(progress: &mut Progress, survey: &Survey, theirs: &Tree) {
 fn decide_objects<'s>(
     progress: &mut Progress,
     objects: &'s [EntryMerge],
-    input: &PipelineInput<'_>,
+    input: &'s PipelineInput<'_>,
     rules: &'s Rules,
 ) -> Vec<Job<'s>> {
     let labels = [input.labels.ours.as_str(), input.labels.theirs.as_str()];
@@ -191,7 +205,8 @@ fn decide_objects<'s>(
                 }
             }
             Decision::Conflict => {
-                let rule = rules.object(&change.path);
+                let named = rules.object(&change.path).filter(|rule| rule.merger.is_some());
+                let rule = named.or_else(|| input.registry.for_object(&change.path));
                 match rule.and_then(|rule| Some((rule, rule.merger.as_deref()?))) {
                     Some((rule, merger)) if merger != OBJECT_WISE => {
                         jobs.push(Job::Object(change, rule, merger));

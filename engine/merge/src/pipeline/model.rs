@@ -93,6 +93,11 @@ impl<'a> PipelineInput<'a> {
             ..*self
         }
     }
+
+    /// The same merge with other mergers.
+    pub(super) fn with_registry<'r>(&'r self, registry: &'r Registry) -> PipelineInput<'r> {
+        PipelineInput { registry, ..self.with_base(&self.base) }
+    }
 }
 
 /// What was done with a table, a unit of `merge.toml` or an object that a merger took.
@@ -242,6 +247,9 @@ pub enum PipelineError {
         /// What is wrong, with the line.
         message: String,
     },
+    /// The plugins that the rules name cannot be asked for.
+    #[error("the plugins that {path} names cannot be looked up", path = crate::RULES_PATH)]
+    Plugins(#[source] crate::PluginSourceError),
     /// The structure check found a table that neither side wrote and no merger made. Always a mistake of this server.
     #[error(
         "the merge would leave {root} as a mixture that neither {ours} nor {theirs} wrote; nothing was changed"

@@ -13,7 +13,7 @@ use super::model::{PipelineInput, Strategy};
 use super::survey::Side;
 use super::zarr::merge_chunks;
 use crate::roots::{TableFormat, delta_version, folder_prefix};
-use crate::rules::{OnFailure, Rule};
+use crate::rules::{OnFailure, RULES_PATH, Rule};
 use crate::transaction::{LogProblem, check_log_union};
 use crate::views::TreeUnitView;
 use crate::{
@@ -238,8 +238,11 @@ fn absolute_edits(
 
 /// A rule names a merger that this server does not have: that is a failure, never another rule.
 fn unknown_merger(input: &PipelineInput<'_>, root: &Root, changes: &[EntryMerge], name: &str) -> UnitEnd {
-    let message =
-        format!("{} names merger {name:?}, which this server does not have", crate::rules::RULES_PATH);
+    let component = name.trim_end_matches('/');
+    let message = match input.registry.why_absent(component) {
+        Some(why) => format!("{RULES_PATH} names plugin {component:?}, which cannot be used: {why}"),
+        None => format!("{RULES_PATH} names merger {name:?}, which this server does not have"),
+    };
     failed(input, root, changes, Failure { reason: FailureReason::Broken, message })
 }
 

@@ -94,7 +94,7 @@ pub(crate) enum Verb {
     /// Creates, lists and deletes policies, and gives them to users and groups.
     Policy(Call<group::PolicyArgs>),
     /// Makes, checks and tests plugins, and manages those of a server.
-    Plugin(plugin::PluginArgs),
+    Plugin(Call<plugin::PluginArgs>),
     /// Keeps servers and keys under names.
     Profile(profile::ProfileArgs),
     /// Prints what makes a shell complete this command.
@@ -144,7 +144,10 @@ pub(crate) async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Key(call) => ask!(call, user::key),
         Verb::Group(call) => ask!(call, group::group),
         Verb::Policy(call) => ask!(call, group::policy),
-        Verb::Plugin(args) => plugin::run(args).await?,
+        Verb::Plugin(call) => {
+            let as_json = call.connection.json;
+            (plugin::run(call).await?, as_json)
+        }
         Verb::Profile(args) => {
             let as_json = args.json;
             (profile::run(args)?, as_json)

@@ -178,6 +178,26 @@ keys! {
         "Memory for the rows of one table that both sides of a merge changed. What does not fit is sorted on disk, below `tmp` in the data folder.";
     "limits.rows_disk_bytes": Kind::Bytes, = "64 GiB", "The most bytes of disk for such rows of one table.";
     "limits.cache_bytes": Kind::Bytes, = "256 MiB", "Decoded tree nodes kept in memory for each repository.";
+    "plugins.calls": Kind::Count, = "16", "How many calls of plugins run at the same time; further ones wait.";
+    "plugins.component_bytes": Kind::Bytes, = "64 MiB", "The most bytes of a plugin that is installed.";
+    "plugins.compile_seconds": Kind::Count, = "120", "How long a plugin may take to compile, in seconds.";
+    "plugins.seconds": Kind::Count, = "60",
+        "How long one call of a plugin may take, waiting for the store included, in seconds.";
+    "plugins.fuel": Kind::Count, = "50000000000", "Instructions of one call, roughly: about a billion a second.";
+    "plugins.memory_bytes": Kind::Bytes, = "512 MiB", "Memory of one call.";
+    "plugins.table_elements": Kind::Count, = "200000", "Elements of the tables of one call.";
+    "plugins.stack_bytes": Kind::Bytes, = "1 MiB", "Stack of one call.";
+    "plugins.hostcall_bytes": Kind::Bytes, = "16 MiB", "What a plugin may hand to the server at one time.";
+    "plugins.handles": Kind::Count, = "10000", "Handles of a plugin that are alive at one time.";
+    "plugins.read_bytes": Kind::Bytes, = "64 GiB", "What one call may read.";
+    "plugins.object_bytes": Kind::Bytes, = "256 MiB", "New objects that one call is writing at one time.";
+    "plugins.written_bytes": Kind::Bytes, = "4 GiB", "What one call may write.";
+    "plugins.edits": Kind::Count, = "10000000", "Paths that one call may touch.";
+    "plugins.changes": Kind::Count, = "10000000", "Changes that one comparison may show.";
+    "plugins.conflicts": Kind::Count, = "100000", "Conflicts that one merge may report.";
+    "plugins.kept_bytes": Kind::Bytes, = "512 MiB", "Memory of the server for what one call reports.";
+    "plugins.log_lines": Kind::Count, = "10000", "Lines that one call may log.";
+    "plugins.log_bytes": Kind::Bytes, = "4 MiB", "Bytes that one call may log.";
 }
 
 /// The documentation of all settings.

@@ -17,7 +17,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 pub(crate) use command::{ConfigArgs, run};
 pub(crate) use settings::{
-    GatewaySettings, Limits, LogSettings, ObjectsSettings, RefsSettings, Settings, TlsFiles, TraceSettings,
+    GatewaySettings, Limits, LogSettings, ObjectsSettings, PluginSettings, RefsSettings, Settings, TlsFiles,
+    TraceSettings,
 };
 
 use keys::{KEYS, flag_of};

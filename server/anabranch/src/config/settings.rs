@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) trace: Option<TraceSettings>,
     /// What is too much.
     pub(crate) limits: Limits,
+    /// What plugins may use.
+    pub(crate) plugins: PluginSettings,
 }
 
 /// Where refs and staged changes are kept.
@@ -152,6 +154,16 @@ pub(crate) struct Limits {
     pub(crate) cache_bytes: u64,
 }
 
+/// What plugins may use.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct PluginSettings {
+    pub(crate) calls: usize,
+    pub(crate) component_bytes: u64,
+    pub(crate) compile_seconds: u64,
+    /// Of one call.
+    pub(crate) limits: anabranch_plugin_host::Limits,
+}
+
 /// The least that hyper reads a request into.
 const HEADER_BYTES_MIN: usize = 8192;
 
@@ -198,6 +210,7 @@ impl Settings {
             log: reader.log(),
             trace: reader.trace(),
             limits: reader.limits(),
+            plugins: reader.plugins(),
         };
         if reader.wrong.is_empty() { Ok(settings) } else { Err(reader.wrong) }
     }
@@ -353,6 +366,39 @@ impl Reader<'_> {
             rows_bytes: self.bytes("limits.rows_bytes"),
             rows_disk_bytes: self.bytes("limits.rows_disk_bytes"),
             cache_bytes: self.bytes("limits.cache_bytes"),
+        }
+    }
+
+    fn plugins(&mut self) -> PluginSettings {
+        let mut count = |name: &str| self.read(name, value::count);
+        let (seconds, fuel) = (count("plugins.seconds"), count("plugins.fuel"));
+        let (table_elements, handles) = (count("plugins.table_elements"), count("plugins.handles"));
+        let (edits, changes) = (count("plugins.edits"), count("plugins.changes"));
+        let (conflicts, log_lines) = (count("plugins.conflicts"), count("plugins.log_lines"));
+        let compile_seconds = count("plugins.compile_seconds");
+        let limits = anabranch_plugin_host::Limits {
+            seconds,
+            fuel,
+            memory_bytes: self.bytes("plugins.memory_bytes"),
+            table_elements,
+            stack_bytes: self.bytes("plugins.stack_bytes"),
+            hostcall_bytes: self.bytes("plugins.hostcall_bytes"),
+            handles,
+            read_bytes: self.bytes("plugins.read_bytes"),
+            object_bytes: self.bytes("plugins.object_bytes"),
+            written_bytes: self.bytes("plugins.written_bytes"),
+            edits,
+            changes,
+            conflicts,
+            kept_bytes: self.bytes("plugins.kept_bytes"),
+            log_lines,
+            log_bytes: self.bytes("plugins.log_bytes"),
+        };
+        PluginSettings {
+            calls: self.size("plugins.calls", value::count, 1),
+            component_bytes: self.bytes("plugins.component_bytes"),
+            compile_seconds,
+            limits,
         }
     }
 }

@@ -12,6 +12,7 @@ mod metered;
 mod metrics;
 mod namespaces;
 mod observe;
+mod plugins;
 mod process;
 mod refusal;
 mod stalling;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anabranch_app::{App, AppParts, AppSettings, LinkKey, SampleObject, ServerFacts};
+use anabranch_app::{App, AppParts, AppSettings, LinkKey, PluginStore, SampleObject, ServerFacts};
 use anabranch_auth::{Authenticator, Directory, DirectoryParts, KeyPair, ServerKeys};
 use anabranch_delta::{DeltaMerger, RowBudget};
 use anabranch_merge::{Merger, Registry, TableFormat, TextMerger};
@@ -15,6 +15,7 @@ use super::data_folder::DataFolder;
 use super::metered::{MeteredMerger, MeteredRefs, MeteredStaging};
 use super::metrics::Metrics;
 use super::namespaces::Namespaces;
+use super::plugins::Plugins;
 use crate::config::{RefsSettings, Settings};
 use crate::system::{SystemClock, SystemIds};
 
@@ -66,7 +67,11 @@ pub(super) async fn app(
     let namespaces = Arc::new(Namespaces::new(folder.join("objects"), objects, metrics.backends.clone()));
     let metered = |merger: Arc<dyn Merger>| Arc::new(MeteredMerger::new(merger, &metrics.merges));
     let rows = row_budget(folder, settings)?;
+    let store = PluginStore::new(Arc::clone(&refs), ids.clone());
+    let compiled = folder.join("plugins");
+    let plugins = Arc::new(Plugins::new(store, &settings.plugins, compiled, &metrics.merges));
     let registry = Registry::new()
+        .with_plugins(plugins.clone())
         .with_format(TableFormat::Delta, metered(Arc::new(DeltaMerger::with_budget(rows))))
         .with(metered(Arc::new(TextMerger)));
     let catalog = Catalog::new(CatalogParts {
@@ -92,7 +97,9 @@ pub(super) async fn app(
     let authenticator = Authenticator::new(Arc::clone(&directory), Arc::clone(&clock));
     let authenticator = Arc::new(authenticator.with_session_lifetime(settings.session_lifetime));
     let parts = AppParts { catalog, refs, directory, clock, ids };
-    let app = App::with_settings(parts, AppSettings { link_key, facts: facts(settings), samples: &SAMPLES });
+    let facts = facts(settings);
+    let settings = AppSettings { link_key, facts, samples: &SAMPLES, plugins: Some(plugins) };
+    let app = App::with_settings(parts, settings);
     Ok(Wired { app, authenticator, namespaces })
 }
 

@@ -13,6 +13,7 @@ mod merge_sessions;
 mod merges;
 mod objects;
 mod page;
+mod plugins;
 mod previews;
 mod refs;
 mod repositories;
@@ -51,6 +52,7 @@ pub use objects::{
     UnderlyingObjectProperties,
 };
 pub use page::Pagination;
+pub use plugins::{Plugin, PluginClaims, PluginList};
 pub use previews::{MergePreview, MergeReport, StalePreview, Verdict};
 pub use refs::{Diff, DiffList, DiffObjectStat, DiffType, Ref, RefList};
 pub use repositories::{

@@ -8,7 +8,7 @@ const OPERATIONS: &str = include_str!("../../lakefs/operations.txt");
 const NOT_SERVED: &str = include_str!("../../lakefs/not_served.txt");
 
 /// Operations of our own, which lakeFS does not have.
-const OURS: [&str; 21] = [
+const OURS: [&str; 27] = [
     "abandonMergeSession",
     "beginMergeSession",
     "checkRepository",
@@ -18,16 +18,22 @@ const OURS: [&str; 21] = [
     "diffTable",
     "diffTableRows",
     "diffTables",
+    "disablePlugin",
+    "enablePlugin",
     "forgetChoice",
     "getMergeReport",
     "getMergeSession",
     "getMergeSessionOutcome",
+    "getPlugin",
     "headLink",
+    "installPlugin",
     "listMergeSessionConflicts",
     "listMergeSessions",
+    "listPlugins",
     "logout",
     "previewMerge",
     "readLink",
+    "removePlugin",
     "uploadForConflict",
     "writeLink",
 ];

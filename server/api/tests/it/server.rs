@@ -158,6 +158,7 @@ impl Server {
                 content_type: "text/markdown",
                 bytes: b"# A sample",
             }],
+            plugins: None,
         };
         let parts = AppParts { catalog, refs, directory, clock: clock.clone(), ids: ids.clone() };
         let app = App::with_settings(parts, settings);

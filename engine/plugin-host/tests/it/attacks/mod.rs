@@ -88,7 +88,8 @@ fn failure(outcome: MergeOutcome, reason: FailureReason) -> String {
 /// Runs a plugin that must reach a limit.
 async fn reaches(attack: Attack, limits: Limits, name: &str, value: u64) -> String {
     let message = fails(attack, limits, FailureReason::Limit).await;
-    let expected = format!("limit {name} = {value} was reached: set limits.{name} higher for this plugin");
+    let setting = name.replace('-', "_");
+    let expected = format!("limit {name} = {value} was reached: set plugins.{setting} higher on the server");
     assert!(message.starts_with(&expected), "{message}");
     message
 }

@@ -36,7 +36,9 @@ async fn endless_recursion_runs_out_of_stack() {
     };
     let message = fails(recursion, Limits::default(), FailureReason::Limit).await;
     assert!(
-        message.starts_with("limit stack-bytes = 1048576 was reached: set it higher for the server"),
+        message.starts_with(
+            "limit stack-bytes = 1048576 was reached: set plugins.stack_bytes higher on the server"
+        ),
         "{message}"
     );
     assert!(message.contains("it was in deeper < deeper < "), "{message}");

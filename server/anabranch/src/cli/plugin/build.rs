@@ -20,9 +20,6 @@ pub(super) struct BuildArgs {
     /// The folder of the project, with its plugin.toml.
     #[arg(default_value = ".")]
     folder: PathBuf,
-    /// Prints JSON.
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Deserialize, Debug)]

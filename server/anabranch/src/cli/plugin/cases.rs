@@ -24,9 +24,6 @@ pub(super) struct TestArgs {
     file: PathBuf,
     /// The folder of cases, or of one case.
     cases: PathBuf,
-    /// Prints JSON.
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 pub(super) async fn run(args: &TestArgs) -> anyhow::Result<Answer> {

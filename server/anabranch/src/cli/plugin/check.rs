@@ -15,9 +15,6 @@ use crate::cli::output::{Answer, shown};
 pub(super) struct CheckArgs {
     /// The plugin: a component, or a core module that carries its world.
     file: PathBuf,
-    /// Prints JSON.
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 pub(super) async fn run(args: &CheckArgs) -> anyhow::Result<Answer> {

@@ -3,17 +3,21 @@
 mod build;
 mod cases;
 mod check;
+mod installed;
 mod local;
 
 use clap::{Args, Subcommand};
 
+use super::Call;
+use super::client::Client;
 use super::output::Answer;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   anabranch plugin build my-plugin
-  anabranch plugin check my-plugin/my-plugin.wasm
-  anabranch plugin test my-plugin/my-plugin.wasm my-plugin/cases")]
+  anabranch plugin test my-plugin/my-plugin.wasm my-plugin/cases
+  anabranch plugin install my-plugin/my-plugin.wasm
+  anabranch plugin list")]
 pub(crate) struct PluginArgs {
     #[command(subcommand)]
     verb: PluginVerb,
@@ -21,19 +25,37 @@ pub(crate) struct PluginArgs {
 
 #[derive(Subcommand, Debug)]
 enum PluginVerb {
-    /// Builds the plugin of a folder by its plugin.toml, and checks it.
+    /// Builds the plugin of a folder by its plugin.toml, and checks it. Needs no server.
     Build(build::BuildArgs),
-    /// Checks a plugin as a server does when it is installed, and shows what it is.
+    /// Checks a plugin as a server does when it is installed, and shows what it is. Needs no server.
     Check(check::CheckArgs),
-    /// Runs a plugin over folders of cases, in the runtime of the server. Exit code 1 if one fails.
+    /// Runs a plugin over folders of cases, in the runtime of the server. Exit code 1 if one fails. Needs no server.
     Test(cases::TestArgs),
+    /// Installs a plugin on the server. Takes an administrator.
+    Install(installed::InstallArgs),
+    /// Lists the plugins of the server.
+    List,
+    /// Shows a plugin of the server.
+    Show(installed::NameArgs),
+    /// Lets merges use a plugin again.
+    Enable(installed::NameArgs),
+    /// Keeps merges from using a plugin: those whose rules name it fail.
+    Disable(installed::NameArgs),
+    /// Removes a plugin from the server.
+    Remove(installed::NameArgs),
 }
 
-/// Runs a verb; with the answer comes whether it is wanted as JSON.
-pub(super) async fn run(args: PluginArgs) -> anyhow::Result<(Answer, bool)> {
-    match args.verb {
-        PluginVerb::Build(args) => Ok((build::run(&args).await?, args.json)),
-        PluginVerb::Check(args) => Ok((check::run(&args).await?, args.json)),
-        PluginVerb::Test(args) => Ok((cases::run(&args).await?, args.json)),
+pub(super) async fn run(call: Call<PluginArgs>) -> anyhow::Result<Answer> {
+    let client = || Client::connect(call.connection.resolve()?);
+    match call.what.verb {
+        PluginVerb::Build(args) => build::run(&args).await,
+        PluginVerb::Check(args) => check::run(&args).await,
+        PluginVerb::Test(args) => cases::run(&args).await,
+        PluginVerb::Install(args) => installed::install(&client()?, &args).await,
+        PluginVerb::List => installed::list(&client()?).await,
+        PluginVerb::Show(args) => installed::show(&client()?, &args).await,
+        PluginVerb::Enable(args) => installed::set_enabled(&client()?, &args, true).await,
+        PluginVerb::Disable(args) => installed::set_enabled(&client()?, &args, false).await,
+        PluginVerb::Remove(args) => installed::remove(&client()?, &args).await,
     }
 }

@@ -1,0 +1,212 @@
+"""A merge rule of one's own: a plugin is installed, a repository names it, and merges over REST go through it."""
+
+import json
+import subprocess
+
+import pytest
+import requests
+
+from conftest import ACCESS_KEY, SECRET_KEY, TESTDATA, Server, binary
+
+LINES = TESTDATA / "plugins" / "contract-0.1.wasm"
+
+BASE, OURS, THEIRS = "1\n2\n3\n4\n5\n", "1 of ours\n2\n3\n4\n5\n", "1\n2\n3\n4\n5 of theirs\n"
+MERGED = "1 of ours\n2\n3\n4\n5 of theirs\n"
+
+
+class Administrator:
+    """Asks over REST, as curl would."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def ask(self, method, path, status=200, **arguments):
+        url = f"{self.server.url}/api/v1{path}"
+        answer = requests.request(method, url, auth=(ACCESS_KEY, SECRET_KEY), timeout=120, **arguments)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def install(self, status=201):
+        headers = {"content-type": "application/wasm"}
+        return self.ask("POST", "/plugins", status, data=LINES.read_bytes(), headers=headers)
+
+
+@pytest.fixture(scope="module")
+def plugins_server(tmp_path_factory):
+    """A server of its own: what is installed is there for everybody."""
+    server = Server(tmp_path_factory.mktemp("plugins") / "data").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def administrator(plugins_server):
+    administrator = Administrator(plugins_server)
+    yield administrator
+    for plugin in administrator.ask("GET", "/plugins")["results"]:
+        administrator.ask("DELETE", f"/plugins/{plugin['digest']}", 204)
+
+
+def rules(component, options=""):
+    return f"[plugins.lines]\ncomponent = '{component}'\n\n[[rule]]\npath = '**/*.note'\nmerge = 'lines'\n{options}"
+
+
+def two_branches(repository, component, base=BASE, ours=OURS, theirs=THEIRS):
+    main = repository.branch("main")
+    main.object("_anabranch/merge.toml").upload(rules(component))
+    main.object("a.note").upload(base)
+    main.commit("begin")
+    dev = repository.branch("dev").create("main")
+    dev.object("a.note").upload(theirs)
+    dev.commit("theirs")
+    main.object("a.note").upload(ours)
+    main.commit("ours")
+    return main, dev
+
+
+def read(branch, path="a.note"):
+    return branch.object(path).reader(mode="r").read()
+
+
+def merge(administrator, repository, status=200):
+    return administrator.ask("POST", f"/repositories/{repository.id}/refs/dev/merge/main", status, json={})
+
+
+def test_a_plugin_merges_what_a_repository_gives_it(administrator):
+    installed = administrator.install()
+    assert installed["component"] == f"lines@{installed['digest']}"
+    assert installed["claims"][0]["unit"] == "object" and installed["enabled"]
+    assert administrator.install(200) == installed
+    assert administrator.ask("GET", "/plugins")["results"] == [installed]
+    assert administrator.ask("GET", f"/plugins/{installed['digest']}") == installed
+
+    repository = administrator.server.repository()
+    main, dev = two_branches(repository, installed["component"])
+    merged = dev.merge_into(main)
+    assert read(main) == MERGED
+    report = administrator.ask("GET", f"/repositories/{repository.id}/commits/{merged}/report")
+    assert installed["component"] in json.dumps(report)
+
+
+def test_conflicts_of_a_plugin_are_decided_as_any_other(administrator):
+    component = administrator.install()["component"]
+    repository = administrator.server.repository()
+    main, _ = two_branches(repository, component, ours="1\nours\n3\n4\n5\n", theirs="1\ntheirs\n3\n4\n5 too\n")
+    refused = merge(administrator, repository, 409)
+    [conflict] = refused["conflicts"]
+    assert conflict["kind"] == "text-conflict" and conflict["path"] == "a.note"
+    assert {choice["id"] for choice in conflict["choices"]} >= {"ours", "theirs", "base"}
+
+    base = f"/repositories/{repository.id}"
+    begun = administrator.ask("POST", f"{base}/refs/dev/merge/main/session", 201, json={})
+    session = f"{base}/branches/main/merge_sessions/{begun['session']['id']}"
+    administrator.ask("PUT", f"{session}/conflicts/{conflict['conflict_id']}", json={"choice": "theirs"})
+    administrator.ask("POST", f"{session}/complete", json={})
+    assert read(main) == "1\ntheirs\n3\n4\n5 too\n"
+
+
+def test_a_plugin_that_is_switched_off_or_gone_fails_the_merge_and_says_so(administrator):
+    installed = administrator.install()
+    repository = administrator.server.repository()
+    main, dev = two_branches(repository, installed["component"])
+    digest = installed["digest"]
+
+    assert not administrator.ask("POST", f"/plugins/{digest}/disable")["enabled"]
+    [conflict] = merge(administrator, repository, 409)["conflicts"]
+    assert conflict["kind"] == "merger-failed" and "disabled" in conflict["message"], conflict
+    assert administrator.ask("POST", f"/plugins/{digest}/enable")["enabled"]
+
+    administrator.ask("DELETE", f"/plugins/{digest}", 204)
+    [conflict] = merge(administrator, repository, 409)["conflicts"]
+    assert conflict["kind"] == "merger-failed" and "not installed" in conflict["message"], conflict
+    assert read(main) == OURS
+
+    administrator.install()
+    dev.merge_into(main)
+    assert read(main) == MERGED
+
+
+def test_rules_that_no_plugin_can_follow_are_not_committed(administrator):
+    component = administrator.install()["component"]
+    main = administrator.server.repository().branch("main")
+    other = component[:-1] + ("0" if component[-1] != "0" else "1")
+    for text, said in [
+        (rules(other), "not installed"),
+        (rules(component.replace("lines@", "words@")), 'is called "lines"'),
+        (rules(component, "options = { max-bite = 1 }"), "max-bite"),
+        (rules(component, "options = { max-bytes = 'many' }"), "max-bytes"),
+        (rules(component).replace(".note", ".note/"), "does not take folders"),
+    ]:
+        main.object("_anabranch/merge.toml").upload(text)
+        with pytest.raises(Exception, match=said):
+            main.commit("rules")
+
+
+def test_what_is_no_plugin_is_refused_and_leaves_nothing(administrator):
+    for body, said in [(b"", "WebAssembly"), (b"#!/bin/sh\n", "WebAssembly"), (LINES.read_bytes()[:9_000], "plugin")]:
+        refused = administrator.ask("POST", "/plugins", 400, data=body)
+        assert said in refused["message"] and "\n" not in refused["message"], refused
+    assert administrator.ask("GET", "/plugins")["results"] == []
+    missing = administrator.ask("GET", "/plugins/sha256:00", 404)
+    assert "list plugins" in missing["message"]
+
+
+def test_plugins_survive_a_restart(administrator):
+    installed = administrator.install()
+    repository = administrator.server.repository()
+    main, dev = two_branches(repository, installed["component"])
+    administrator.server.kill()
+    administrator.server.start()
+    assert administrator.ask("GET", "/plugins")["results"] == [installed]
+    dev.merge_into(main)
+    assert read(main) == MERGED
+
+
+def test_the_command_line_installs_and_shows_plugins(administrator):
+    def types(*arguments, code=0):
+        done = administrator.server.run("plugin", *arguments)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code != 2 else done.stderr
+
+    said = types("install", str(LINES))
+    assert "installed lines@sha256:" in said and 'path = "**/*.txt"' in said
+    assert "already" in types("install", str(LINES))
+    listed = types("list")
+    assert "lines" in listed and "enabled" in listed
+    [plugin] = json.loads(types("list", "--json"))["results"]
+    assert plugin["digest"] in types("show", plugin["digest"][7:15])
+    types("disable", "lines")
+    assert "disabled" in types("list")
+    types("enable", plugin["component"])
+    types("remove", "lines")
+    assert "no plugin" in types("show", "lines", code=2)
+
+
+def test_authors_check_and_test_without_a_server(tmp_path):
+    def types(*arguments, code=0):
+        done = subprocess.run([binary(), "plugin", *arguments], capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    assert "compares and merges" in types("check", str(LINES))
+
+    def case(name, expect="", **sides):
+        for side, text in sides.items():
+            folder = tmp_path / "cases" / name / side
+            folder.mkdir(parents=True)
+            (folder / "a.txt").write_text(text)
+        (tmp_path / "cases" / name / "expect.toml").write_text(expect)
+
+    case("apart", base=BASE, ours=OURS, theirs=THEIRS, expected=MERGED)
+    decided = 'verdict = "conflicts"\n[[conflict]]\nkind = "text-conflict"\n[[resolve]]\nchoice = "theirs"\n'
+    case("decided", decided, base="1\n2\n", ours="o\n2\n", theirs="t\n2\n", expected="t\n2\n")
+    case("too-long", 'verdict = "failed"\nmessage = "limit"\noptions = { max-bytes = 1 }', base=BASE, ours=OURS, theirs=THEIRS)
+    cases = str(tmp_path / "cases")
+    assert "3 cases of lines@" in types("test", str(LINES), cases)
+
+    (tmp_path / "cases" / "apart" / "expected" / "a.txt").write_text(OURS)
+    said = types("test", str(LINES), cases, code=1)
+    assert "FAILED  apart" in said and "line 5" in said and "1 failed" in said
+    (tmp_path / "cases" / "apart" / "expect.toml").write_text("verdikt = 'merged'")
+    done = subprocess.run([binary(), "plugin", "test", str(LINES), cases], capture_output=True, text=True)
+    assert done.returncode == 2 and "verdikt" in done.stderr
