@@ -28,6 +28,13 @@ pub struct Totals {
     pub modified: u64,
 }
 
+impl Totals {
+    /// All of them.
+    pub fn all(self) -> u64 {
+        self.added + self.removed + self.modified
+    }
+}
+
 /// What a diff says beside its changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DiffReport {

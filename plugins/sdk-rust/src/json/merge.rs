@@ -162,27 +162,47 @@ impl<'a> Merge<'a> {
             return Ok(Stands::Side(Side::Ours));
         }
         if same(base, ours) {
-            return Ok(Stands::Side(Side::Theirs));
+            return self.only_theirs(values);
         }
         if let Some(written) = self.rules.merge(&self.at, values)? {
             return Ok(Stands::Written(written));
         }
+        if let Some(merged) = self.inside(values)? {
+            return Ok(merged);
+        }
+        match (ours.map(Json::kind), theirs.map(Json::kind)) {
+            (Some(Kind::Number(ours)), Some(Kind::Number(theirs))) if same_number(ours, theirs) => {
+                Ok(Stands::Side(Side::Ours))
+            }
+            _ => self.clash(values),
+        }
+    }
+
+    /// A value that only theirs changed. Where ours formatted it anew, theirs' changes go into that.
+    fn only_theirs(&mut self, values: Values<'a>) -> Result<Stands, Failure> {
+        let [base, ours, _] = values;
+        let formatted =
+            |document: Option<&'a Document>, value: Option<&Json>| Some(document?.spelled(value?));
+        if formatted(self.base, base) == formatted(Some(self.ours), ours) {
+            return Ok(Stands::Side(Side::Theirs));
+        }
+        Ok(self.inside(values)?.unwrap_or(Stands::Side(Side::Theirs)))
+    }
+
+    /// Merges what is nested in two objects or two arrays.
+    fn inside(&mut self, values: Values<'a>) -> Result<Option<Stands>, Failure> {
+        let [_, ours, theirs] = values;
         match (ours.map(Json::kind), theirs.map(Json::kind)) {
             (Some(Kind::Object(_)), Some(Kind::Object(_))) => {
                 let names = values.map(|value| value.map(member_names).unwrap_or_default());
-                return self.container(values, names, ['{', '}']);
+                self.container(values, names, ['{', '}']).map(Some)
             }
-            (Some(Kind::Array(_)), Some(Kind::Array(_))) => {
-                if let Some(names) = self.element_names(values) {
-                    return self.container(values, names, ['[', ']']);
-                }
-            }
-            (Some(Kind::Number(ours)), Some(Kind::Number(theirs))) if same_number(ours, theirs) => {
-                return Ok(Stands::Side(Side::Ours));
-            }
-            _ => {}
+            (Some(Kind::Array(_)), Some(Kind::Array(_))) => match self.element_names(values) {
+                Some(names) => self.container(values, names, ['[', ']']).map(Some),
+                None => Ok(None),
+            },
+            _ => Ok(None),
         }
-        self.clash(values)
     }
 
     fn clash(&mut self, values: Values<'a>) -> Result<Stands, Failure> {
