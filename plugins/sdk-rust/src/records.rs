@@ -1,10 +1,13 @@
 //! Three-way merge of rows. Pure.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
+pub mod plain;
+mod unkeyed;
 
-use crate::sequence::{self, Winner, part};
-use crate::{Failure, RowTotals};
+use std::collections::{HashMap, HashSet};
+
+pub use unkeyed::{Clash, merge_unkeyed};
+
+use crate::{Failure, RowTotals, sequence};
 
 /// A row with its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,74 +91,19 @@ pub fn count<T: Row>(rows: &mut RowTotals, before: Option<&T>, after: Option<&T>
     }
 }
 
-/// The keys of two states in one order, that of `after` leading.
-pub fn keys_of_both<T>(before: &[Record<T>], after: &[Record<T>]) -> Vec<String> {
-    let keys = |records: &[Record<T>]| records.iter().map(|record| record.key.clone()).collect::<Vec<_>>();
-    let (before, after) = (keys(before), keys(after));
-    sequence::order(&before, &after, &before).items
-}
-
-/// Rows that both sides changed, differently, where rows have no keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clash<'a, T> {
-    /// The first of these rows in the base, from 0 on.
-    pub start: usize,
-    /// The rows in the base.
-    pub base: &'a [T],
-    /// The rows in ours.
-    pub ours: &'a [T],
-    /// The rows in theirs.
-    pub theirs: &'a [T],
-}
-
-/// Merges rows without keys, as lines are merged, with one difference: what both sides inserted in one place stands there
-/// one behind the other, ours first. Equal rows that both inserted there stand once. `decide` answers what stands in
-/// the place of rows that both changed.
-///
-/// # Errors
-///
-/// Those of `decide`.
-pub fn merge_unkeyed<T: Eq + Hash + Clone>(
-    base: &[T],
-    ours: &[T],
-    theirs: &[T],
-    decide: &mut dyn FnMut(&Clash<'_, T>) -> Result<Vec<T>, Failure>,
-) -> Result<Vec<T>, Failure> {
-    let mut merged = Vec::with_capacity(ours.len().max(theirs.len()));
-    for region in sequence::regions(base, ours, theirs) {
-        let start = region.base.start;
-        let (base, ours, theirs) =
-            (part(base, region.base), part(ours, region.ours), part(theirs, region.theirs));
-        match region.winner {
-            Winner::Ours => merged.extend_from_slice(ours),
-            Winner::Theirs => merged.extend_from_slice(theirs),
-            Winner::Nobody if base.is_empty() => {
-                merged.extend_from_slice(ours);
-                merged.extend(beyond(ours, theirs).cloned());
-            }
-            Winner::Nobody => merged.extend(decide(&Clash { start, base, ours, theirs })?),
-        }
-    }
-    Ok(merged)
-}
-
-/// The items of `theirs` that `ours` does not have, as often as they stand there more often.
-fn beyond<'t, T: Eq + Hash>(ours: &[T], theirs: &'t [T]) -> impl Iterator<Item = &'t T> {
-    let mut had: HashMap<&T, usize> = HashMap::new();
-    for item in ours {
-        *had.entry(item).or_default() += 1;
-    }
-    let new: Vec<&T> = theirs
-        .iter()
-        .filter(|item| match had.get_mut(item) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                false
-            }
-            _ => true,
-        })
-        .collect();
-    new.into_iter()
+/// The rows of two states by key, in one order, that of `after` leading.
+pub fn pairs<'t, T>(
+    before: &'t [Record<T>],
+    after: &'t [Record<T>],
+) -> Vec<(&'t str, Option<&'t T>, Option<&'t T>)> {
+    let keys =
+        |records: &'t [Record<T>]| records.iter().map(|record| record.key.as_str()).collect::<Vec<_>>();
+    let by_key = |records: &'t [Record<T>]| {
+        records.iter().map(|record| (record.key.as_str(), &record.value)).collect::<HashMap<_, _>>()
+    };
+    let (was, is) = (by_key(before), by_key(after));
+    let order = sequence::order(&keys(before), &keys(after), &keys(before));
+    order.items.into_iter().map(|key| (key, was.get(key).copied(), is.get(key).copied())).collect()
 }
 
 #[cfg(test)]
@@ -192,21 +140,5 @@ mod tests {
         assert_eq!(merged("a=1 b=1", "b=1", "a=1 b=5"), "b=5 +0 -0 ~1/1");
         assert_eq!(merged("", "a=1 b=1", "c=1 a=1"), "c=1 a=1 b=1 +1 -0 ~0/0");
         assert_eq!(duplicate(&rows("a=1 b=1 a=2")), Some("a"));
-    }
-
-    #[test]
-    fn rows_without_keys_are_kept_on_both_sides_where_both_inserted() {
-        let run = |base: &str, ours: &str, theirs: &str| {
-            let chars = |text: &str| text.chars().collect::<Vec<_>>();
-            let decide = &mut |clash: &Clash<'_, char>| Ok(vec!['<', clash.base[0], '>']);
-            let merged =
-                merge_unkeyed(&chars(base), &chars(ours), &chars(theirs), decide).expect("it decides");
-            merged.into_iter().collect::<String>()
-        };
-        assert_eq!(run("ab", "abx", "aby"), "abxy");
-        assert_eq!(run("ab", "abx", "abxy"), "abxy");
-        assert_eq!(run("ab", "abxx", "abxxx"), "abxxx");
-        assert_eq!(run("abc", "axc", "ayc"), "a<b>c");
-        assert_eq!(run("abc", "ac", "abcd"), "acd");
     }
 }

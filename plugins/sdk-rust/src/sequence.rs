@@ -72,8 +72,19 @@ pub fn changes<T: Eq + Hash>(before: &[T], after: &[T]) -> Vec<(Range<usize>, Ra
         ids
     });
     let operations = similar::capture_diff_slices(Algorithm::Myers, &before, &after);
-    let changed = operations.iter().filter(|operation| operation.tag() != DiffTag::Equal);
-    changed.map(|operation| (operation.old_range(), operation.new_range())).collect()
+    let mut changed: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+    for operation in operations.iter().filter(|operation| operation.tag() != DiffTag::Equal) {
+        let (gone, came) = (operation.old_range(), operation.new_range());
+        match changed.last_mut() {
+            // Removing and inserting in one place is one change, whichever comes first.
+            Some((last_gone, last_came)) if gone.start <= last_gone.end && came.start <= last_came.end => {
+                last_gone.end = last_gone.end.max(gone.end);
+                last_came.end = last_came.end.max(came.end);
+            }
+            _ => changed.push((gone, came)),
+        }
+    }
+    changed
 }
 
 /// The items of a range, none where it lies outside.
