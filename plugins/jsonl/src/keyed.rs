@@ -101,40 +101,37 @@ fn key_of(record: &Json, names: &[String]) -> Result<String, String> {
 /// Merges a record that both sides changed.
 fn record(
     key: &str,
-    [base, ours, theirs]: [Option<&Entry>; 3],
+    sides: [Option<&Entry>; 3],
     conflicts: &mut dyn Conflicts,
 ) -> Result<Option<Entry>, Failure> {
-    let document = |entry: Option<&'_ Entry>| entry.map(|entry| entry.document.clone());
-    let (Some(our_entry), Some(their_entry)) = (ours, theirs) else {
-        return whole(key, [base, ours, theirs], conflicts);
-    };
+    let [Some(base), Some(ours), Some(theirs)] = sides else { return whole(key, sides, conflicts) };
     let mut rules = Members { key, conflicts };
-    let base = document(base);
-    let text = json::merge(base.as_ref(), &our_entry.document, &their_entry.document, &mut rules)?;
+    let text = json::merge(Some(&base.document), &ours.document, &theirs.document, &mut rules)?;
     let document = Document::read(text.as_bytes())
         .map_err(|error| Failure::new("internal", format!("the record {key} came out broken: {error}")))?;
-    Ok(Some(Entry { document, end: our_entry.end.clone() }))
+    Ok(Some(Entry { document, end: ours.end.clone() }))
 }
 
-/// The conflict about a record that one side removed.
+/// The conflict about a record that one side removed, or that both added.
 fn whole(
     key: &str,
     sides: [Option<&Entry>; 3],
     conflicts: &mut dyn Conflicts,
 ) -> Result<Option<Entry>, Failure> {
     let [base, ours, theirs] = sides;
-    let message = match ours {
-        None => format!("the record {key} was removed on ours and changed on theirs"),
-        Some(_) => format!("the record {key} was changed on ours and removed on theirs"),
+    let (kind, rule, what) = match (base, ours) {
+        (None, _) => ("duplicate-key", "added-on-both", "added on both sides, differently"),
+        (_, None) => ("row-conflict", "removed-and-changed", "removed on ours and changed on theirs"),
+        _ => ("row-conflict", "removed-and-changed", "changed on ours and removed on theirs"),
     };
     let shown = |entry: Option<&Entry>| entry.map(|entry| Value::Json(entry.document.root().compact()));
-    let conflict = Conflict::new("row-conflict", key, message, "removed-and-changed")
+    let mut choices = vec![("ours", "keep the destination's"), ("theirs", "take the source's")];
+    if base.is_some() {
+        choices.push(("base", "go back to the merge base"));
+    }
+    let conflict = Conflict::new(kind, key, format!("the record {key} was {what}"), rule)
         .with_values(sides.map(shown))
-        .with_choices(&[
-            ("ours", "keep the destination's"),
-            ("theirs", "take the source's"),
-            ("base", "go back to the merge base"),
-        ]);
+        .with_choices(&choices);
     let Some(decision) = conflicts.report_row(conflict)? else { return Ok(ours.cloned()) };
     match decision.side() {
         Some(Side::Ours) => Ok(ours.cloned()),
@@ -156,8 +153,7 @@ impl Rules for Members<'_> {
     }
 
     fn clash(&mut self, clash: &Clash<'_>) -> Result<Option<Decision>, Failure> {
-        let rule = if clash.values[0].is_none() { "added-on-both" } else { "both-changed" };
-        let mut conflict = clash.conflict("row-conflict", rule);
+        let mut conflict = clash.conflict("row-conflict", "both-changed");
         conflict.key = self.key.to_owned();
         conflict.column = Some(match clash.at.parts() {
             [name] => name.clone(),

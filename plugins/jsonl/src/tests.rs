@@ -51,6 +51,18 @@ fn a_member_that_both_changed_is_a_conflict_of_its_record() {
 }
 
 #[test]
+fn a_record_that_both_added_is_taken_from_one() {
+    check(
+        KEY,
+        "",
+        "{\"id\":1,\"a\":1}\n",
+        "{\"id\":1,\"b\":1}\n",
+        "duplicate-key {\"id\":1}: - | {\"id\":1,\"a\":1} | {\"id\":1,\"b\":1}",
+    );
+    check(KEY, "", "{\"id\":1}\n{\"id\":2}\n", "{ \"id\":1}\n", "{\"id\":1}\n{\"id\":2}\n");
+}
+
+#[test]
 fn what_has_no_key_is_taken_whole() {
     check(
         KEY,

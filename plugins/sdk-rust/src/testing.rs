@@ -162,11 +162,11 @@ pub fn check_laws<P: ObjectPlugin>(base: &str, ours: &str, theirs: &str, options
     match (run(ours, theirs), run(theirs, ours)) {
         (Ok(Outcome::Conflicts(one)), Ok(Outcome::Conflicts(other))) => {
             let values =
-                |conflict: &Conflict| (conflict.base.clone(), conflict.ours.clone(), conflict.theirs.clone());
+                |conflict: &Conflict| [&conflict.base, &conflict.ours, &conflict.theirs].map(canonical);
             let swapped =
-                |conflict: &Conflict| (conflict.base.clone(), conflict.theirs.clone(), conflict.ours.clone());
-            let mut one: Vec<_> = one.iter().map(|conflict| format!("{:?}", values(conflict))).collect();
-            let mut other: Vec<_> = other.iter().map(|conflict| format!("{:?}", swapped(conflict))).collect();
+                |conflict: &Conflict| [&conflict.base, &conflict.theirs, &conflict.ours].map(canonical);
+            let mut one: Vec<_> = one.iter().map(values).collect();
+            let mut other: Vec<_> = other.iter().map(swapped).collect();
             one.sort();
             other.sort();
             assert_eq!(one, other, "swapped sides have the same conflicts");
@@ -175,5 +175,28 @@ pub fn check_laws<P: ObjectPlugin>(base: &str, ours: &str, theirs: &str, options
             let kind = |outcome: &Result<Outcome, Failure>| outcome.as_ref().map(std::mem::discriminant).ok();
             assert_eq!(kind(&one), kind(&other), "swapped sides end alike: {one:?} and {other:?}");
         }
+    }
+}
+
+/// A value in which the order of members says nothing.
+fn canonical(value: &Option<Value>) -> String {
+    fn sorted(json: &Json) -> String {
+        match (json.members(), json.elements()) {
+            (Some(members), _) => {
+                let member =
+                    |member: &crate::json::Member| format!("{:?}:{}", member.name, sorted(&member.value));
+                let mut members: Vec<String> = members.iter().map(member).collect();
+                members.sort();
+                format!("{{{}}}", members.join(","))
+            }
+            (_, Some(elements)) => format!("[{}]", elements.iter().map(sorted).collect::<Vec<_>>().join(",")),
+            _ => json.compact(),
+        }
+    }
+    match value {
+        Some(Value::Json(text)) => {
+            Json::parse(text.as_bytes()).map_or_else(|_| text.clone(), |json| sorted(&json))
+        }
+        other => self::value(other),
     }
 }
