@@ -20,12 +20,12 @@ export function parse(text) {
     record += line;
     if (!valueGoesOn) {
       if (isComment(line)) return;
-      key = line.split(/[=:]/, 1)[0].trim();
+      const end = line.search(/[=:]/);
+      key = (end < 0 ? line : line.slice(0, end)).trim();
       if (key === END) throw new Error(`line ${index + 1} has no key`);
       if (records.has(key)) throw new Error(`line ${index + 1} sets ${key} again`);
     }
-    // A `\` at the end means that the value goes on in the next line; `\\` is a backslash.
-    valueGoesOn = line.trim().match(/\\*$/)[0].length % 2 === 1;
+    valueGoesOn = goesOn(line);
     if (!valueGoesOn) {
       records.set(key, record);
       record = "";
@@ -51,6 +51,12 @@ export function withValue(record, key, value) {
   const all = lines(record);
   const setting = all.findIndex((line) => !isComment(line));
   return `${all.slice(0, setting).join("")}${key} = ${value}\n`;
+}
+
+/** A `\` at the end means that the value goes on in the next line; `\\` is a backslash. */
+function goesOn(line) {
+  const stripped = line.trimEnd();
+  return stripped.endsWith("\\") && stripped.match(/\\+$/)[0].length % 2 === 1;
 }
 
 function isComment(line) {
