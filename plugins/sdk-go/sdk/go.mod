@@ -1,0 +1,3 @@
+module anabranch/plugin
+
+go 1.25
