@@ -1,7 +1,7 @@
 //! Which mergers there are, and which of them takes which table format.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -16,6 +16,8 @@ pub struct Registry {
     claims: BTreeMap<TableFormat, String>,
     /// What takes single objects for which `merge.toml` names no merger. The first that matches counts.
     objects: Vec<(GlobMatcher, Arc<Rule>)>,
+    /// Mergers that only stand in where rules name none: a plugin of `merge.toml` may take their names.
+    stand_ins: BTreeSet<String>,
     plugins: Option<Arc<dyn PluginSource>>,
     /// Plugins that rules name and that cannot be used, and why.
     absent: BTreeMap<String, String>,
@@ -40,12 +42,13 @@ impl Registry {
     }
 
     /// Adds a merger of single objects that takes those whose path matches one of `patterns` and for which `merge.toml`
-    /// names no other. Where it fails, people may take one side.
+    /// names no other. Where it fails, people may take one side. Without patterns it is only there for rules to name.
     ///
     /// # Errors
     /// A pattern that cannot be read, with what is wrong with it.
     pub fn with_objects(mut self, patterns: &[&str], merger: Arc<dyn Merger>) -> Result<Self, String> {
         let name = merger.description().name;
+        self.stand_ins.insert(name.clone());
         let rule = Arc::new(Rule {
             merger: Some(name),
             options: serde_json::json!({}),
@@ -57,6 +60,11 @@ impl Registry {
             self.objects.push((glob.compile_matcher(), Arc::clone(&rule)));
         }
         Ok(self.with(merger))
+    }
+
+    /// Whether a plugin of `merge.toml` may have this name: no merger has it, or one that only stands in where rules name none.
+    pub(crate) fn is_free(&self, name: &str) -> bool {
+        self.stand_ins.contains(name) || !self.mergers.contains_key(name)
     }
 
     /// Sets where the mergers of plugins come from.
@@ -95,9 +103,12 @@ impl Registry {
         self.absent.get(component).map(String::as_str)
     }
 
-    /// The rule for an object for which `merge.toml` names no merger; it names one.
-    pub(crate) fn for_object(&self, path: &str) -> Option<&Rule> {
-        self.objects.iter().find(|(glob, _)| glob.is_match(path)).map(|(_, rule)| &**rule)
+    /// The rule by which a single object is merged and compared, which names a merger: that of `merge.toml`, or else of a
+    /// merger that takes such objects by itself. `None`: it is merged as it is.
+    pub fn rule_for_object<'a>(&'a self, rules: &'a Rules, path: &str) -> Option<&'a Rule> {
+        let named = rules.object(path).filter(|rule| rule.merger.is_some());
+        let own = || self.objects.iter().find(|(glob, _)| glob.is_match(path)).map(|(_, rule)| &**rule);
+        named.or_else(own)
     }
 
     /// The merger of this name.

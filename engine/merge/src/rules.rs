@@ -181,7 +181,7 @@ fn check_component(component: &str) -> Result<(), String> {
 }
 
 fn check_plugin(name: &str, component: &str, registry: &Registry) -> Result<(), String> {
-    if name == OBJECT_WISE || registry.get(name).is_some() {
+    if name == OBJECT_WISE || !registry.is_free(name) {
         return Err("a merger of this name is built in: take another".to_owned());
     }
     let units = [UnitKind::Object, UnitKind::Folder];

@@ -1,9 +1,11 @@
 //! Which rows of one table differ between two refs.
 
-use anabranch_merge::{EntryChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, folder_prefix};
+use anabranch_merge::{
+    EntryChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, UnitKind, folder_prefix,
+};
 use anabranch_tree::{KeyRange, Session, Tree};
 
-use crate::diff_tables::{CHANGES_MAX, Compared, RowsWanted};
+use crate::diff_tables::{CHANGES_MAX, ChangedUnit, Compared, RowsWanted};
 use crate::in_the_way::table_at;
 use crate::{DiffKind, Repository, RepositoryError, TableDiff};
 
@@ -17,7 +19,8 @@ pub struct TableRowDiff {
 }
 
 impl Repository {
-    /// What differs between two refs in the table whose root is `root`, row by row.
+    /// What differs between two refs in the table whose root is `root`, row by row; or in the object of this path that a
+    /// merger takes, as the merger says it.
     ///
     /// # Errors
     /// As [`Repository::resolve`]; [`RepositoryError::NotFound`] where neither ref has a table there;
@@ -67,18 +70,45 @@ impl Repository {
         let is_table = table_at(&session, &after, root).await.map_err(failed())?.is_some()
             || table_at(&session, &before, root).await.map_err(failed())?.is_some()
             || rules.folder(root).is_some_and(|rule| rule.makes_unit());
-        if !is_table {
-            return Err(RepositoryError::NotFound {
+        let rulebook = self.inner.rulebook(&rules).await?;
+        let sides = [(left, &before), (right, &after)];
+        let unit = if is_table {
+            let changes = changes_below(&session, [&before, &after], root).await?;
+            ChangedUnit { root: root.to_owned(), kind: UnitKind::Folder, changes }
+        } else {
+            let has_merger = rulebook.registry.rule_for_object(&rules, root).is_some();
+            let object = changed_object(&session, [&before, &after], root).await?;
+            object.filter(|_| has_merger).ok_or_else(|| RepositoryError::NotFound {
                 kind: "table",
                 name: root.to_owned(),
-                hint: format!(" on {left} or {right}: give the folder that its log lies in"),
-            });
-        }
-        let changes = changes_below(&session, [&before, &after], root).await?;
-        let sides = [(left, &before), (right, &after)];
-        let rulebook = self.inner.rulebook(&rules).await?;
-        self.diff_table(&session, sides, &rulebook, root.to_owned(), changes, wanted).await
+                hint: format!(
+                    " on {left} or {right}: give the folder that its log lies in, or an object that a merger takes"
+                ),
+            })?
+        };
+        self.diff_table(&session, sides, &rulebook, unit, wanted).await
     }
+}
+
+/// An object that one of two trees holds, and what differs; `None` where neither holds it.
+async fn changed_object(
+    session: &Session,
+    [before, after]: [&Tree; 2],
+    path: &str,
+) -> Result<Option<ChangedUnit>, RepositoryError> {
+    let get = async |tree| session.get(tree, path.as_bytes()).await;
+    let before = get(before).await.map_err(RepositoryError::tree(path))?;
+    let after = get(after).await.map_err(RepositoryError::tree(path))?;
+    if before.is_none() && after.is_none() {
+        return Ok(None);
+    }
+    let change = EntryChange { path: String::new(), before, after };
+    let same = match (&change.before, &change.after) {
+        (Some(before), Some(after)) => before.same_content(after),
+        _ => false,
+    };
+    let changes = Some(change).filter(|_| !same).into_iter().collect();
+    Ok(Some(ChangedUnit { root: path.to_owned(), kind: UnitKind::Object, changes }))
 }
 
 /// A page, or why rows are not compared; an error where the request is wrong or the storage failed.

@@ -50,10 +50,26 @@ pub(crate) struct Compared {
 /// How many changes of tables are held in memory for a diff of tables.
 pub(crate) const CHANGES_MAX: usize = 1_000_000;
 
+/// A table, a folder that is one unit, or an object, and what differs in it, with paths relative to it.
+pub(crate) struct ChangedUnit {
+    pub(crate) root: String,
+    pub(crate) kind: UnitKind,
+    pub(crate) changes: Vec<EntryChange>,
+}
+
+/// What happened to a unit as a whole.
+fn whole_change(was: bool, is: bool) -> Change {
+    match (was, is) {
+        (false, true) => Change::Added,
+        (true, false) => Change::Removed,
+        _ => Change::Modified,
+    }
+}
+
 /// Rules, and the mergers that they may name.
 pub(crate) struct Rulebook<'a> {
-    pub(crate) rules: &'a Rules,
-    registry: Cow<'a, Registry>,
+    rules: &'a Rules,
+    pub(crate) registry: Cow<'a, Registry>,
 }
 
 impl Inner {
@@ -90,7 +106,8 @@ impl Repository {
             }
             let sides = [(left, &before), (right, &after)];
             let none = RowsWanted::None;
-            tables.push(self.diff_table(&session, sides, &rulebook, root, changes, none).await?.table);
+            let unit = ChangedUnit { root, kind: UnitKind::Folder, changes };
+            tables.push(self.diff_table(&session, sides, &rulebook, unit, none).await?.table);
         }
         let next = tables.last().filter(|_| more).map(|table: &TableDiff| table.root.clone());
         Ok(Paged { results: tables, more, next: next.unwrap_or_default() })
@@ -148,29 +165,35 @@ impl Repository {
         Ok(roots)
     }
 
-    /// Compares one table, and its rows, as far as they are wanted.
+    /// Compares one table or object, and its rows, as far as they are wanted.
     pub(crate) async fn diff_table(
         &self,
         session: &Session,
         [(left, before), (right, after)]: [(&str, &Tree); 2],
         rulebook: &Rulebook<'_>,
-        root: String,
-        changes: Vec<EntryChange>,
+        ChangedUnit { root, kind, changes }: ChangedUnit,
         wanted: RowsWanted<'_>,
     ) -> Result<Compared, RepositoryError> {
-        let failed = || RepositoryError::tree("a diff of tables");
         let Rulebook { rules, registry } = rulebook;
-        let format_before = table_at(session, before, &root).await.map_err(failed())?;
-        let format_after = table_at(session, after, &root).await.map_err(failed())?;
-        let rule = rules.folder(&root);
-        let merger = match rule.and_then(|rule| rule.merger.as_deref()) {
-            Some(name) => registry.get(name),
-            None => format_after.or(format_before).and_then(|format| registry.for_format(format)),
-        };
-        let change = match (format_before, format_after) {
-            (None, Some(_)) => Change::Added,
-            (Some(_), None) => Change::Removed,
-            _ => Change::Modified,
+        let (rule, merger, change) = match kind {
+            UnitKind::Folder => {
+                let failed = || RepositoryError::tree("a diff of tables");
+                let format_before = table_at(session, before, &root).await.map_err(failed())?;
+                let format_after = table_at(session, after, &root).await.map_err(failed())?;
+                let rule = rules.folder(&root);
+                let merger = match rule.and_then(|rule| rule.merger.as_deref()) {
+                    Some(name) => registry.get(name),
+                    None => format_after.or(format_before).and_then(|format| registry.for_format(format)),
+                };
+                (rule, merger, whole_change(format_before.is_some(), format_after.is_some()))
+            }
+            UnitKind::Object => {
+                let rule = registry.rule_for_object(rules, &root);
+                let merger = rule.and_then(|rule| registry.get(rule.merger.as_deref()?));
+                let was = changes.iter().all(|change| change.before.is_some());
+                let is = changes.iter().all(|change| change.after.is_some());
+                (rule, merger, whole_change(was, is))
+            }
         };
         let objects_changed = changes.len() as u64;
         let name = merger.map(|merger| merger.description().name);
@@ -185,8 +208,8 @@ impl Repository {
         let Some(merger) = merger else { return Ok(Compared { table, rows: None }) };
         let reader = Blobs(std::sync::Arc::clone(&self.inner));
         let no_options = serde_json::json!({});
-        let before = TreeUnitView::new(session, before, &reader, left, &table.root, UnitKind::Folder);
-        let after = TreeUnitView::new(session, after, &reader, right, &table.root, UnitKind::Folder);
+        let before = TreeUnitView::new(session, before, &reader, left, &table.root, kind);
+        let after = TreeUnitView::new(session, after, &reader, right, &table.root, kind);
         let input = || DiffInput {
             root: &table.root,
             before: &before,

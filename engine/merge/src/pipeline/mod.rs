@@ -205,8 +205,7 @@ fn decide_objects<'s>(
                 }
             }
             Decision::Conflict => {
-                let named = rules.object(&change.path).filter(|rule| rule.merger.is_some());
-                let rule = named.or_else(|| input.registry.for_object(&change.path));
+                let rule = input.registry.rule_for_object(rules, &change.path);
                 match rule.and_then(|rule| Some((rule, rule.merger.as_deref()?))) {
                     Some((rule, merger)) if merger != OBJECT_WISE => {
                         jobs.push(Job::Object(change, rule, merger));

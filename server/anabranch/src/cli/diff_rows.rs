@@ -73,7 +73,7 @@ pub(super) async fn run(client: &Client, asked: Asked<'_>) -> anyhow::Result<Ans
 fn differs(diff: &wire::TableRowDiff) -> bool {
     let rows_differ = match &diff.rows {
         Some(rows) => rows.totals.added + rows.totals.removed + rows.totals.modified > 0,
-        None => diff.files.added + diff.files.removed > 0,
+        None => diff.files.added + diff.files.removed > 0 || diff.changes.is_some(),
     };
     rows_differ || diff.change != TableChange::Changed || !diff.schema.is_empty()
 }
@@ -93,7 +93,16 @@ fn text(diff: &wire::TableRowDiff) -> String {
     }
     let mut text = format!("table {}: {}\n", shown(&diff.root), facts.join(", "));
     text.extend(diff.schema.iter().map(|note| format!("    {}\n", shown(note))));
-    if let Some(reason) = &diff.reason {
+    if let Some(changes) = &diff.changes {
+        text.extend(changes.results.iter().map(place));
+        let all = changes.added + changes.removed + changes.modified;
+        if !changes.complete || (changes.results.len() as u64) < all {
+            text.push_str(&format!(
+                "the first {} of {all} shown\n",
+                counted(changes.results.len() as u64, "change")
+            ));
+        }
+    } else if let Some(reason) = &diff.reason {
         text.push_str(&format!("    rows are not compared: {}\n", shown(reason)));
     }
     let Some(rows) = &diff.rows else { return text };
@@ -106,6 +115,30 @@ fn text(diff: &wire::TableRowDiff) -> String {
         text.push_str(&format!("{count} shown, more follow: a greater --limit shows them\n"));
     }
     text
+}
+
+/// A change in the words of a plugin, in one line.
+fn place(change: &wire::PlaceChange) -> String {
+    let mark = match change.kind.as_str() {
+        "added" => '+',
+        "removed" => '-',
+        _ => '~',
+    };
+    let parts = [&change.path, &change.key];
+    let place: Vec<String> =
+        parts.into_iter().filter(|part| !part.is_empty()).map(|part| shown(part)).collect();
+    let one = |value: &Option<Value>| match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => shown(text),
+        Some(other) => shown(&other.to_string()),
+    };
+    let values = match (one(&change.before), one(&change.after)) {
+        (before, after) if mark == '~' => format!("{before} → {after}"),
+        (before, after) => before + &after,
+    };
+    let line = format!("{mark} {} {}  {}", shown(&change.what), place.join(" "), values);
+    let cut: String = line.trim_end().chars().take(WIDTH).collect();
+    if cut.len() < line.trim_end().len() { format!("{}…\n", cut.trim_end()) } else { format!("{cut}\n") }
 }
 
 /// A line of the table.

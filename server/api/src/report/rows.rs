@@ -6,7 +6,9 @@ use super::Described;
 use super::document::{Document, Line, Section, filled, name, rows_text, text, value};
 use super::tables::change_text;
 use crate::merges::counted;
-use crate::wire::{ChangedRow, ChangedRows, PartitionDiff, RowChange, TableRowDiff};
+use crate::wire::{
+    ChangedRow, ChangedRows, PartitionDiff, PlaceChange, PlaceChanges, RowChange, TableRowDiff,
+};
 
 /// How many values of a row are shown; wider rows are cut.
 const VALUES_MAX: usize = 12;
@@ -19,6 +21,13 @@ impl Described for TableRowDiff {
         if let Some(rows) = &self.rows {
             sections.extend(rows_by_change(rows));
         }
+        if let Some(changes) = &self.changes {
+            sections.push(Section {
+                heading: "Changes",
+                columns: Some(&["Change", "Where", "Before → after"]),
+                rows: changes.results.iter().map(one_place).collect(),
+            });
+        }
         sections.push(Section {
             heading: "Partitions",
             columns: Some(&["Partition", "Files", "Rows of these files"]),
@@ -30,6 +39,14 @@ impl Described for TableRowDiff {
 
 fn facts(diff: &TableRowDiff) -> Vec<Line> {
     let files = format!("data files +{} -{}", diff.files.added, diff.files.removed);
+    if let (None, Some(changes)) = (&diff.rows, &diff.changes) {
+        let PlaceChanges { added, removed, modified, complete, .. } = changes;
+        let mut lines = vec![vec![text(format!("changes +{added} -{removed} ~{modified}"))]];
+        if !complete || (changes.results.len() as u64) < added + removed + modified {
+            lines.push(vec![text(format!("The first {} are shown.", changes.results.len()))]);
+        }
+        return lines;
+    }
     let Some(rows) = &diff.rows else {
         let reason = diff.reason.as_deref().unwrap_or("nobody knows why");
         return vec![vec![text(files)], vec![text(format!("Rows are not compared: {reason}"))]];
@@ -52,6 +69,17 @@ fn facts(diff: &TableRowDiff) -> Vec<Line> {
         lines.push(vec![text(format!("This page has {count}; more follow."))]);
     }
     lines
+}
+
+fn one_place(change: &PlaceChange) -> Vec<Line> {
+    let place: Vec<&str> =
+        [&change.path, &change.key].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    let mut values = Line::new();
+    values.extend(value(change.before.as_ref()));
+    values.push(text(" → "));
+    values.extend(value(change.after.as_ref()));
+    let place = if place.is_empty() { vec![text("all of it")] } else { vec![name(&place.join(" "))] };
+    vec![vec![text(format!("{} {}", change.what, change.kind))], place, values]
 }
 
 fn one_partition(partition: &PartitionDiff) -> Vec<Line> {

@@ -59,7 +59,8 @@ pub use repositories::{
     FsckReport, Repository, RepositoryCreation, RepositoryList, RepositoryMetadataKeys, RepositoryMetadataSet,
 };
 pub use row_diffs::{
-    ChangedRow, ChangedRows, FileTotals, PartitionDiff, PartitionDiffs, RowChange, TableRowDiff,
+    ChangedRow, ChangedRows, FileTotals, PartitionDiff, PartitionDiffs, PlaceChange, PlaceChanges, RowChange,
+    TableRowDiff,
 };
 pub use staging::{ObjectStageCreation, StagingLocation, StagingMetadata, UpdateObjectUserMetadata};
 pub use tables::{RowTotals, TableChange, TableDiff, TableDiffList, TableSummary, Verification};

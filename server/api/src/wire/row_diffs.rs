@@ -124,7 +124,42 @@ pub struct ChangedRows {
     pub pagination: Pagination,
 }
 
-/// What differs in one table.
+/// A change in the words of a plugin.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlaceChange {
+    /// `added`, `removed` or `modified`.
+    pub kind: String,
+    /// What changed: `object`, `row`, `column`, `schema`, `property`, `cell`, `metadata`, or a word of the plugin's own.
+    pub what: String,
+    /// In which object, relative to the unit; empty: the unit is one object.
+    pub path: String,
+    /// Where in the object: a row's key, a JSON pointer, a column; empty: all of it.
+    pub key: String,
+    /// The value on the left.
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<Value>,
+    /// The value on the right.
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<Value>,
+}
+
+/// What differs, in the words of a plugin.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlaceChanges {
+    /// How many were added.
+    pub added: u64,
+    /// How many were removed.
+    pub removed: u64,
+    /// How many were changed.
+    pub modified: u64,
+    /// Whether the numbers are those of all changes.
+    pub complete: bool,
+    /// The first thousand.
+    #[serde(alias = "changes")]
+    pub results: Vec<PlaceChange>,
+}
+
+/// What differs in one table, or in one object that a merger takes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TableRowDiff {
     /// The version of this form: 1.
@@ -146,6 +181,9 @@ pub struct TableRowDiff {
     pub rows: Option<ChangedRows>,
     /// Why rows are not compared, if they are not.
     pub reason: Option<String>,
+    /// What a plugin says of the differences; absent where none compared.
+    #[serde(default)]
+    pub changes: Option<PlaceChanges>,
 }
 
 impl TableRowDiff {
@@ -162,6 +200,8 @@ impl TableRowDiff {
                 .collect(),
         };
         let table = TableDiff::from(diff.table);
+        // Other mergers have details of another form.
+        let changes = table.details.and_then(|details| serde_json::from_value(details).ok());
         let (rows, reason) = match diff.rows {
             Ok(page) => (Some(ChangedRows::new(page, request, amount_max)), None),
             Err(reason) => (None, Some(reason)),
@@ -176,6 +216,7 @@ impl TableRowDiff {
             partitions,
             rows,
             reason,
+            changes,
         }
     }
 }
