@@ -34,3 +34,4 @@ pub use error::PluginError;
 pub use limits::{CompileLimits, Limit, LimitHit, Limits};
 pub use merger::PluginMerger;
 pub use plugin::{Claim, Plugin};
+pub use schema::{Schema, check_none};

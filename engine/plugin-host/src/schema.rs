@@ -11,14 +11,18 @@ const DEPTH_MAX: usize = 16;
 /// Keywords that say nothing about a value.
 const NOTES: [&str; 7] = ["$schema", "$id", "title", "description", "default", "examples", "$comment"];
 
-/// The options that a plugin takes.
+/// The options that a plugin takes: a JSON Schema of the keywords that `wit/README.md` lists.
 #[derive(Clone, Debug)]
-pub(crate) struct Schema(Value);
+pub struct Schema(Value);
 
 impl Schema {
     /// Reads a schema. The error names the keyword that is not understood, and where.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let schema: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        Schema::new(serde_json::from_str(text).map_err(|error| error.to_string())?)
+    }
+
+    /// The schema in a document. The error names the keyword that is not understood, and where.
+    pub fn new(schema: Value) -> Result<Self, String> {
         understood(&schema, "#", DEPTH_MAX)?;
         Ok(Schema(schema))
     }
@@ -29,13 +33,13 @@ impl Schema {
     }
 
     /// Checks options. The error names the option, and what it takes.
-    pub(crate) fn check(&self, options: &Value) -> Result<(), String> {
+    pub fn check(&self, options: &Value) -> Result<(), String> {
         fits(&self.0, options, "the options")
     }
 }
 
-/// Checks the options of a plugin that takes none.
-pub(crate) fn check_none(options: &Value) -> Result<(), String> {
+/// Checks the options of a plugin that takes none: the error names one that is there.
+pub fn check_none(options: &Value) -> Result<(), String> {
     match options.as_object().and_then(|options| options.keys().next()) {
         Some(name) => Err(format!("option {name:?} is unknown: the plugin takes none")),
         None => Ok(()),

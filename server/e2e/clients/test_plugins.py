@@ -210,3 +210,98 @@ def test_authors_check_and_test_without_a_server(tmp_path):
     (tmp_path / "cases" / "apart" / "expect.toml").write_text("verdikt = 'merged'")
     done = subprocess.run([binary(), "plugin", "test", str(LINES), cases], capture_output=True, text=True)
     assert done.returncode == 2 and "verdikt" in done.stderr
+
+
+# Mergers that come with the server.
+
+SETTINGS = '{\n  "name": "a",\n  "tags": [1, 2],\n  "limits": {"rows": 1.0}\n}\n'
+
+
+def changed_on_both(repository, path, base, ours, theirs):
+    main = repository.branch("main")
+    main.object(path).upload(base)
+    main.commit("base")
+    dev = repository.branch("dev").create("main")
+    for branch, text in [(dev, theirs), (main, ours)]:
+        if text != base:
+            branch.object(path).upload(text)
+            branch.commit("a change")
+    return main, dev
+
+
+@pytest.mark.parametrize("path, base, ours, theirs, merged", [
+    ("conf/a.json", SETTINGS, SETTINGS.replace('"a"', '"b"'), SETTINGS.replace("1.0}", '1.0, "big": 12345678901234567890}'),
+     SETTINGS.replace('"a"', '"b"').replace("1.0}", '1.0, "big": 12345678901234567890}')),
+    ("d.csv", "id,n\r\n1,x\r\n2,y\r\n", "id,n\r\n1,X\r\n2,y\r\n", "id,n\r\n1,x\r\n2,Y\r\n", "id,n\r\n1,X\r\n2,Y\r\n"),
+    ("log.jsonl", '{"a":1}\n', '{"a":1}\n{"ours":1}\n', '{"theirs":1}\n{"a":1}\n', '{"theirs":1}\n{"a":1}\n{"ours":1}\n'),
+    ("notes.md", BASE, OURS, THEIRS, MERGED),
+])
+def test_formats_merge_without_any_rule(plugins_server, path, base, ours, theirs, merged):
+    main, dev = changed_on_both(plugins_server.repository(), path, base, ours, theirs)
+    dev.merge_into(main)
+    assert read(main, path) == merged
+
+
+def test_a_conflict_in_json_names_the_place(plugins_server):
+    repository, administrator = plugins_server.repository(), Administrator(plugins_server)
+    changed_on_both(repository, "a.json", SETTINGS, SETTINGS.replace('"a"', '"b"'), SETTINGS.replace('"a"', '"c"'))
+    [conflict] = merge(administrator, repository, 409)["conflicts"]
+    assert conflict["key"] == "/name" and (conflict["ours"], conflict["theirs"]) == ("b", "c"), conflict
+    assert "object" in {choice["id"] for choice in conflict["choices"]}
+
+
+def test_what_cannot_be_read_is_a_conflict_and_one_side_can_be_taken(plugins_server):
+    repository, administrator = plugins_server.repository(), Administrator(plugins_server)
+    main, dev = changed_on_both(repository, "a.json", SETTINGS, "{", SETTINGS.replace('"a"', '"c"'))
+    [conflict] = merge(administrator, repository, 409)["conflicts"]
+    assert {choice["id"] for choice in conflict["choices"]} >= {"ours", "theirs"}
+    dev.merge_into(main, strategy="source-wins")
+    assert read(main, "a.json") == SETTINGS.replace('"a"', '"c"')
+
+
+def test_a_repository_can_turn_a_format_off_or_choose_its_own(plugins_server, administrator):
+    repository = plugins_server.repository()
+    main = repository.branch("main")
+    main.object("_anabranch/merge.toml").upload("[[rule]]\npath = '**/*.json'\nmerge = 'builtin:three-way'\n")
+    changed_on_both(repository, "a.json", SETTINGS, SETTINGS.replace('"a"', '"b"'), SETTINGS.replace("1.0", "2.0"))
+    [conflict] = merge(administrator, repository, 409)["conflicts"]
+    assert conflict["kind"] == "object-conflict" and conflict["key"] is None
+
+    component = administrator.install()["component"]
+    own = f"[plugins.json]\ncomponent = '{component}'\n\n[[rule]]\npath = '**/*.json'\nmerge = 'json'\n"
+    main.object("_anabranch/merge.toml").upload(own)
+    main.commit("our own merger of the name")
+    report = merge(administrator, repository)
+    assert component in json.dumps(report)
+
+
+def test_the_difference_of_an_object_is_told_in_its_own_terms(plugins_server):
+    repository, administrator = plugins_server.repository(), Administrator(plugins_server)
+    changed_on_both(repository, "c/a.json", SETTINGS, SETTINGS, SETTINGS.replace('"a"', '"b"').replace("1, 2", "1, 3"))
+    diff = administrator.ask("GET", f"/repositories/{repository.id}/refs/main/diff/dev/tables/c/a.json")
+    places = {change["key"]: (change["before"], change["after"]) for change in diff["changes"]["results"]}
+    assert places["/name"] == ("a", "b") and diff["merger"] == "json"
+    shown = plugins_server.run("diff", repository.id, "main", "dev", "--table", "c/a.json")
+    assert shown.returncode == 1 and "/name" in shown.stdout and "a → b" in shown.stdout, shown.stdout + shown.stderr
+    page = requests.get(
+        f"{plugins_server.url}/api/v1/repositories/{repository.id}/refs/main/diff/dev/tables/c/a.json",
+        auth=(ACCESS_KEY, SECRET_KEY), headers={"accept": "text/markdown"}, timeout=60,
+    )
+    assert "/name" in page.text
+    administrator.ask("GET", f"/repositories/{repository.id}/refs/main/diff/dev/tables/c/none.json", 404)
+
+
+def test_a_merge_becomes_a_case(plugins_server, tmp_path):
+    repository = plugins_server.repository()
+    changed = SETTINGS.replace('"a"', '"b"')
+    main, dev = changed_on_both(repository, "c/a.json", SETTINGS, SETTINGS.replace("1.0", "2.0"), changed)
+    dev.merge_into(main)
+    case = tmp_path / "case"
+    done = plugins_server.run("plugin", "record", repository.id, "main", "c/a.json", str(case))
+    assert done.returncode == 0, done.stderr
+    assert (case / "base/a.json").read_text() == SETTINGS and (case / "theirs/a.json").read_text() == changed
+    json_plugin = TESTDATA.parent / "plugins" / "shipped" / "json.wasm"
+    tested = subprocess.run([binary(), "plugin", "test", str(json_plugin), str(case)], capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    again = plugins_server.run("plugin", "record", repository.id, "main", "c/a.json", str(case))
+    assert again.returncode == 2 and "already" in again.stderr

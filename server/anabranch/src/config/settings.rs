@@ -157,6 +157,8 @@ pub(crate) struct Limits {
 /// What plugins may use.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct PluginSettings {
+    /// Whether those that come with the server take objects for which no rule names a merger.
+    pub(crate) shipped: bool,
     pub(crate) calls: usize,
     pub(crate) component_bytes: u64,
     pub(crate) compile_seconds: u64,
@@ -395,6 +397,7 @@ impl Reader<'_> {
             log_bytes: self.bytes("plugins.log_bytes"),
         };
         PluginSettings {
+            shipped: self.text("plugins.shipped") == "on",
             calls: self.size("plugins.calls", value::count, 1),
             component_bytes: self.bytes("plugins.component_bytes"),
             compile_seconds,

@@ -15,6 +15,7 @@ mod observe;
 mod plugins;
 mod process;
 mod refusal;
+mod shipped;
 mod stalling;
 mod stop;
 mod tls;

@@ -16,6 +16,7 @@ use super::metered::{MeteredMerger, MeteredRefs, MeteredStaging};
 use super::metrics::Metrics;
 use super::namespaces::Namespaces;
 use super::plugins::Plugins;
+use super::shipped;
 use crate::config::{RefsSettings, Settings};
 use crate::system::{SystemClock, SystemIds};
 
@@ -74,6 +75,7 @@ pub(super) async fn app(
         .with_plugins(plugins.clone())
         .with_format(TableFormat::Delta, metered(Arc::new(DeltaMerger::with_budget(rows))))
         .with(metered(Arc::new(TextMerger)));
+    let registry = with_shipped(registry, &plugins, settings.plugins.shipped, metrics)?;
     let catalog = Catalog::new(CatalogParts {
         refs: Arc::clone(&refs),
         staging,
@@ -101,6 +103,35 @@ pub(super) async fn app(
     let settings = AppSettings { link_key, facts, samples: &SAMPLES, plugins: Some(plugins) };
     let app = App::with_settings(parts, settings);
     Ok(Wired { app, authenticator, namespaces })
+}
+
+/// Objects whose lines are merged where `merge.toml` names no merger for them.
+const TEXTS: [&str; 9] = [
+    "**/*.txt",
+    "**/*.md",
+    "**/*.rst",
+    "**/*.sql",
+    "**/*.py",
+    "**/*.toml",
+    "**/*.ini",
+    "**/*.cfg",
+    "**/*.properties",
+];
+
+/// The mergers of single objects that come with the server, and where it is wanted what they take by itself.
+fn with_shipped(
+    mut registry: Registry,
+    plugins: &Arc<Plugins>,
+    by_name: bool,
+    metrics: &Metrics,
+) -> anyhow::Result<Registry> {
+    let metered = |merger: Arc<dyn Merger>| Arc::new(MeteredMerger::new(merger, &metrics.merges));
+    for (patterns, merger) in shipped::mergers(plugins)? {
+        let patterns: Vec<&str> = patterns.iter().filter(|_| by_name).map(String::as_str).collect();
+        registry = registry.with_objects(&patterns, metered(Arc::new(merger))).map_err(anyhow::Error::msg)?;
+    }
+    let texts: &[&str] = if by_name { &TEXTS } else { &[] };
+    registry.with_objects(texts, metered(Arc::new(TextMerger))).map_err(anyhow::Error::msg)
 }
 
 /// What merges of rows may use. The folder is emptied: what lies there is of a process that ended in between.

@@ -5,6 +5,8 @@ mod cases;
 mod check;
 mod installed;
 mod local;
+mod new;
+mod record;
 
 use clap::{Args, Subcommand};
 
@@ -14,6 +16,7 @@ use super::output::Answer;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
+  anabranch plugin new my-plugin --language python
   anabranch plugin build my-plugin
   anabranch plugin test my-plugin/my-plugin.wasm my-plugin/cases
   anabranch plugin install my-plugin/my-plugin.wasm
@@ -25,12 +28,16 @@ pub(crate) struct PluginArgs {
 
 #[derive(Subcommand, Debug)]
 enum PluginVerb {
+    /// Makes a project: a small merger that works, its cases, and the SDK of its language. Needs no server.
+    New(new::NewArgs),
     /// Builds the plugin of a folder by its plugin.toml, and checks it. Needs no server.
     Build(build::BuildArgs),
     /// Checks a plugin as a server does when it is installed, and shows what it is. Needs no server.
     Check(check::CheckArgs),
     /// Runs a plugin over folders of cases, in the runtime of the server. Exit code 1 if one fails. Needs no server.
     Test(cases::TestArgs),
+    /// Makes a case of a merge that happened: what the sides had at a path, and what came of it.
+    Record(record::RecordArgs),
     /// Installs a plugin on the server. Takes an administrator.
     Install(installed::InstallArgs),
     /// Lists the plugins of the server.
@@ -48,6 +55,8 @@ enum PluginVerb {
 pub(super) async fn run(call: Call<PluginArgs>) -> anyhow::Result<Answer> {
     let client = || Client::connect(call.connection.resolve()?);
     match call.what.verb {
+        PluginVerb::New(args) => new::run(&args),
+        PluginVerb::Record(args) => record::run(&client()?, &args).await,
         PluginVerb::Build(args) => build::run(&args).await,
         PluginVerb::Check(args) => check::run(&args).await,
         PluginVerb::Test(args) => cases::run(&args).await,

@@ -1,0 +1,160 @@
+//! Plugins that come with the server. What they are stands in manifests, so that one is compiled only when it is first used.
+
+use std::sync::Arc;
+
+use anabranch_merge::{
+    DiffInput, DiffOutcome, Failure, FailureReason, MergeInput, MergeOutcome, Merger, MergerDescription,
+    UnitKind, ViewError,
+};
+use anabranch_plugin_host::{PluginError, PluginMerger, Schema, check_none};
+use anyhow::Context;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
+
+use super::plugins::Plugins;
+
+/// A component and its manifest.
+struct Shipped {
+    component: &'static [u8],
+    manifest: &'static str,
+}
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        &[$(Shipped {
+            component: include_bytes!(concat!("../../../../plugins/shipped/", $name, ".wasm")),
+            manifest: include_str!(concat!("../../../../plugins/shipped/", $name, ".json")),
+        }),*]
+    };
+}
+
+/// In the order in which their patterns are asked.
+static SHIPPED: &[Shipped] = shipped!["csv", "json", "jsonl", "notebook"];
+
+/// What a plugin says of itself, kept beside its component. A test compares both.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Manifest {
+    name: String,
+    version: String,
+    digest: String,
+    /// Patterns of the objects that it takes.
+    patterns: Vec<String>,
+    options_schema: Option<serde_json::Value>,
+}
+
+/// The mergers of single objects that come with the server, each with the patterns of what it takes where rules name none.
+pub(super) fn mergers(plugins: &Arc<Plugins>) -> anyhow::Result<Vec<(Vec<String>, ShippedMerger)>> {
+    let make = |shipped: &'static Shipped| -> anyhow::Result<_> {
+        let manifest: Manifest =
+            serde_json::from_str(shipped.manifest).context("the manifest of a plugin cannot be read")?;
+        let schema = manifest.options_schema.map(Schema::new).transpose();
+        let schema = schema.map_err(|why| anyhow::anyhow!("plugin {}: {why}", manifest.name))?;
+        let merger = ShippedMerger {
+            name: manifest.name,
+            digest: manifest.digest,
+            schema,
+            component: shipped.component,
+            plugins: Arc::clone(plugins),
+            merger: OnceCell::new(),
+        };
+        Ok((manifest.patterns.iter().map(|pattern| anywhere(pattern)).collect(), merger))
+    };
+    SHIPPED.iter().map(make).collect()
+}
+
+/// A pattern without a `/` is meant for the last part of a path.
+fn anywhere(pattern: &str) -> String {
+    if pattern.contains('/') { pattern.to_owned() } else { format!("**/{pattern}") }
+}
+
+/// Merges single objects by a plugin that comes with the server.
+pub(super) struct ShippedMerger {
+    name: String,
+    digest: String,
+    schema: Option<Schema>,
+    component: &'static [u8],
+    plugins: Arc<Plugins>,
+    merger: OnceCell<PluginMerger>,
+}
+
+impl ShippedMerger {
+    async fn merger(&self) -> Result<&PluginMerger, PluginError> {
+        let load = || async {
+            let plugin = self.plugins.load(Bytes::from_static(self.component)).await?;
+            PluginMerger::new(self.name.clone(), plugin, UnitKind::Object)
+        };
+        self.merger.get_or_try_init(load).await
+    }
+
+    fn broken(&self, error: &PluginError) -> String {
+        format!("plugin {} cannot be run: {error}", self.name)
+    }
+}
+
+#[async_trait]
+impl Merger for ShippedMerger {
+    fn description(&self) -> MergerDescription {
+        let (name, version) = (self.name.clone(), self.digest.clone());
+        MergerDescription { name, version, unit: UnitKind::Object }
+    }
+
+    async fn merge(&self, input: MergeInput<'_>) -> MergeOutcome {
+        match self.merger().await {
+            Ok(merger) => merger.merge(input).await,
+            Err(error) => {
+                let message = self.broken(&error);
+                MergeOutcome::Failed(Failure { reason: FailureReason::Broken, message })
+            }
+        }
+    }
+
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
+        match &self.schema {
+            Some(schema) => schema.check(options),
+            None => check_none(options),
+        }
+    }
+
+    async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
+        match self.merger().await {
+            Ok(merger) => merger.diff(input).await,
+            Err(error) => Err(ViewError::Storage {
+                path: input.root.to_owned(),
+                side: input.after.label().to_owned(),
+                message: self.broken(&error),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anabranch_plugin_host::{EngineOptions, Limits, PluginEngine};
+    use expect_test::expect_file;
+
+    use super::*;
+
+    /// `UPDATE_EXPECT=1` writes the manifests anew.
+    #[tokio::test]
+    async fn manifests_say_what_the_plugins_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = PluginEngine::new(EngineOptions::new(folder.path().join("plugins"))).unwrap();
+        for shipped in SHIPPED {
+            let bytes = Bytes::from_static(shipped.component);
+            let plugin = engine.install(bytes, Limits::default()).await.unwrap();
+            let objects = plugin.claims().iter().filter(|claim| claim.unit == UnitKind::Object);
+            let manifest = Manifest {
+                name: plugin.name().to_owned(),
+                version: plugin.version().to_owned(),
+                digest: plugin.digest(),
+                patterns: objects.flat_map(|claim| claim.patterns.clone()).collect(),
+                options_schema: plugin.options_schema().cloned(),
+            };
+            let text = serde_json::to_string_pretty(&manifest).unwrap() + "\n";
+            let file = format!("../../../../plugins/shipped/{}.json", plugin.name());
+            expect_file![file].assert_eq(&text);
+        }
+    }
+}
