@@ -18,6 +18,24 @@ pub enum Arrays {
 }
 
 impl Arrays {
+    /// What the options `arrays` (`whole`, `position`, `key`) and `key` say; `key` alone is enough.
+    ///
+    /// # Errors
+    ///
+    /// They contradict each other.
+    pub fn of(options: &Json) -> Result<Self, Failure> {
+        let key = options.get("key").and_then(Json::as_str);
+        match (options.get("arrays").and_then(Json::as_str), key) {
+            (Some("key") | None, Some(key)) => Ok(Self::Key(key.to_owned())),
+            (Some("key"), None) => Ok(Self::Key("id".to_owned())),
+            (Some(other), Some(_)) => {
+                Err(Failure::new("bad-options", format!("`key` says nothing with `arrays = {other:?}`")))
+            }
+            (Some("position"), None) => Ok(Self::Position),
+            _ => Ok(Self::Whole),
+        }
+    }
+
     /// Distinct names of the elements; `None` where the array has to be taken whole.
     pub fn names(&self, elements: &[Json]) -> Option<Vec<String>> {
         match self {
