@@ -72,7 +72,7 @@ fn noted(mut report: DiffReport, note: String) -> Result<DiffReport, Failure> {
 }
 
 /// A state of the object; an empty one is none.
-fn state(bytes: &[u8]) -> Result<Option<Json>, json::Error> {
+fn state(bytes: &[u8]) -> Result<Option<Json<'_>>, json::Error> {
     if bytes.is_empty() { Ok(None) } else { Json::parse(bytes).map(Some) }
 }
 
