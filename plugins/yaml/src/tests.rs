@@ -1,5 +1,5 @@
 use anabranch_plugin::Value;
-use anabranch_plugin::testing::{Recorder, check_laws, diffed, merged, told};
+use anabranch_plugin::testing::{Numbers, Recorder, check_laws, diffed, merged, told};
 
 use super::*;
 
@@ -250,4 +250,53 @@ fn clean_merges_of_random_documents_lose_nothing() {
         assert!(is[0].same(&read::read(&meant).expect("YAML").documents[0]), "{told} and {meant}");
     }
     assert!(clean > 500, "{clean}");
+}
+
+#[test]
+fn hostile_objects_neither_panic() {
+    let pieces = [
+        "a: 1\n",
+        "b: 2\n",
+        "a:\n",
+        "  c: 1\n",
+        "- x\n",
+        "  - y\n",
+        "# c\n",
+        "a: &x 1\n",
+        "b: *x\n",
+        "---\n",
+        "...\n",
+        "c: |\n",
+        "  text\n",
+        "\n",
+        "{a: 1}",
+        "[1, 2]",
+        "'",
+        "\"",
+        ": ",
+        "? ",
+        "!t ",
+        "\t",
+        "é",
+        "\u{feff}",
+        "\r\n",
+        "c: [1,\n",
+        "  2]\n",
+        "<<: *x\n",
+        "%YAML 1.2\n",
+    ];
+    let mut numbers = Numbers(11);
+    for _ in 0..20_000 {
+        let mut side =
+            || (0..numbers.below(7)).map(|_| pieces[numbers.below(pieces.len())]).collect::<String>();
+        let (base, ours, theirs) = (side(), side(), side());
+        merged::<Yaml>(&base, &ours, &theirs, "{}");
+        merged::<Yaml>(
+            &base,
+            &format!("{base}{ours}"),
+            &format!("{theirs}{base}"),
+            r#"{"arrays": "position"}"#,
+        );
+        diffed::<Yaml>(&ours, &theirs, "{}");
+    }
 }
