@@ -84,7 +84,7 @@ impl Diff<'_> {
 
     fn both_names(&self, was: &Node, is: &Node) -> Option<(Vec<Name>, Vec<Name>)> {
         let is_sequence = |node: &Node| node.elements().is_some();
-        if was.anchor != is.anchor || was.tag != is.tag || is_sequence(was) != is_sequence(is) {
+        if was.tag != is.tag || is_sequence(was) != is_sequence(is) {
             return None;
         }
         Some((names_of(was, self.arrays)?, names_of(is, self.arrays)?))

@@ -9,7 +9,7 @@ mod write;
 
 use anabranch_plugin::json::{Arrays, Pointer};
 use anabranch_plugin::{
-    About, Changes, Conflicts, DiffReport, Failure, Json, Merged, ObjectPlugin, Sides, lines,
+    About, Changes, Conflicts, DiffReport, Failure, Json, Merged, ObjectPlugin, Side, Sides, lines, records,
 };
 
 use merge::{Merge, Stands};
@@ -108,13 +108,11 @@ fn written(
                     .all(|(is, meant)| meant.as_ref().is_some_and(|meant| is.same(meant)))
         })
     };
-    let mut clean = true;
-    let by_lines = lines::merge(base, our_text, their_text, &mut |clash| {
-        clean = false;
-        Ok(clash.ours.clone())
-    })?;
-    if clean && is_meant(&by_lines) {
-        return Ok(Merged::bytes(by_lines));
+    if let Some(text) = by_lines(texts)?
+        && is_meant(&text)
+        && write::keeps_comments(base, our_text, their_text, &text)
+    {
+        return Ok(Merged::bytes(text));
     }
     if let Some(text) = write::edited(our_text, their_text, &ours.documents, plan)
         && is_meant(&text)
@@ -132,18 +130,45 @@ fn written(
     {
         return Ok(Merged::bytes(their_text));
     }
-    if clean {
-        return Ok(Merged::Whole("its values merge, but its lines would say something else".into()));
-    }
-    let text = lines::merge_reporting(texts, "layout", conflicts, &|mut conflict, _| {
-        conflict.message = format!(
-            "{}, and the merged values cannot be written without losing comments or layout",
-            conflict.message
-        );
-        conflict
+    line_conflicts(texts, conflicts)
+}
+
+/// The text in which the lines are merged; `None` where both sides changed some. Changes of neighbouring lines go together,
+/// since what comes out is compared with what is meant.
+fn by_lines(texts: [&str; 3]) -> Result<Option<String>, Failure> {
+    let [base, ours, theirs] = texts.map(lines::split);
+    let mut clean = true;
+    let merged = records::merge_unkeyed(&base, &ours, &theirs, &mut |clash| {
+        clean = false;
+        Ok(clash.ours.to_vec())
     })?;
-    match read::read(&text) {
-        Ok(_) => Ok(Merged::bytes(text)),
-        Err(why) => Ok(Merged::Whole(format!("the lines that were chosen are not YAML: {why}"))),
-    }
+    Ok(clean.then(|| merged.concat()))
+}
+
+/// Asks about the lines that both sides changed, where the merged values cannot be written.
+fn line_conflicts(texts: [&str; 3], conflicts: &mut dyn Conflicts) -> Result<Merged, Failure> {
+    let [base, ours, theirs] = texts;
+    let (mut asked, mut open) = (false, false);
+    let text = lines::merge(base, ours, theirs, &mut |clash| {
+        asked = true;
+        let mut conflict = clash.conflict("layout");
+        conflict
+            .message
+            .push_str(", and the merged values cannot be written without losing comments or layout");
+        let Some(decision) = conflicts.report(conflict)? else {
+            open = true;
+            return Ok(clash.ours.clone());
+        };
+        match decision.side() {
+            Some(Side::Ours) => Ok(clash.ours.clone()),
+            Some(Side::Theirs) => Ok(clash.theirs.clone()),
+            Some(Side::Base) => Ok(clash.base.clone()),
+            None => Err(decision.unknown()),
+        }
+    })?;
+    Ok(match read::read(&text) {
+        _ if !asked => Merged::Whole("its values merge, but its lines would say something else".into()),
+        Err(why) if !open => Merged::Whole(format!("the lines that were chosen are not YAML: {why}")),
+        _ => Merged::bytes(text),
+    })
 }

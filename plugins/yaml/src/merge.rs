@@ -80,7 +80,6 @@ impl<'a> Merge<'a, '_> {
             return Ok(self.take(Side::Theirs, values, keys));
         }
         if let (Some(one), Some(other)) = (ours, theirs)
-            && one.anchor == other.anchor
             && one.tag == other.tag
             && let Some(names) = self.names(values)
         {

@@ -18,8 +18,8 @@ pub(crate) struct Stream<'t> {
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub kind: Kind,
-    /// Its name, where an alias refers to it.
-    pub anchor: Option<String>,
+    /// Whether it has a name for aliases. A name alone changes nothing that is said.
+    pub is_anchored: bool,
     pub tag: Option<String>,
     /// Where it lies in the text. A literal or folded text begins behind its indicator.
     pub start: usize,
@@ -53,7 +53,7 @@ pub(crate) enum Kind {
 impl Node {
     /// A key that stands for its entry; `None` where it is no scalar.
     pub(crate) fn key(&self) -> Option<Key> {
-        if self.anchor.is_some() || self.tag.is_some() {
+        if self.is_anchored || self.tag.is_some() {
             return None;
         }
         match &self.kind {
@@ -89,7 +89,7 @@ impl Node {
 
     /// Whether two values say the same: entries in any order, however they are written.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        if self.anchor != other.anchor || self.tag != other.tag {
+        if self.tag != other.tag {
             return false;
         }
         match (&self.kind, &other.kind) {
@@ -138,11 +138,7 @@ pub(crate) fn read(text: &str) -> Result<Stream<'_>, String> {
         let (event, span) = event.map_err(|error| error.to_string())?;
         reader.event(event, span)?;
     }
-    let Reader { mut documents, names, .. } = reader;
-    for document in &mut documents {
-        name_anchors(document, &names);
-    }
-    Ok(Stream { text, documents })
+    Ok(Stream { text, documents: reader.documents })
 }
 
 /// Where each character begins; `None` where characters are bytes.
@@ -153,8 +149,8 @@ fn bytes_of_chars(text: &str) -> Option<Vec<usize>> {
 struct Reader<'t> {
     text: &'t str,
     bytes: Option<Vec<usize>>,
-    /// Names of anchors by number, as aliases tell them.
-    names: HashMap<usize, String>,
+    /// The numbers of anchors by name, as aliases tell them.
+    names: HashMap<String, usize>,
     open: Vec<Open>,
     documents: Vec<Node>,
 }
@@ -177,10 +173,9 @@ impl Reader<'_> {
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), String> {
         let (start, end) = (self.byte(span.start.index()), self.byte(span.end.index()));
-        // The number of an anchor is kept in place of its name until all aliases are read.
         let node = |kind, anchor: usize, tag: Option<std::borrow::Cow<'_, Tag>>, style| Node {
             kind,
-            anchor: (anchor > 0).then(|| anchor.to_string()),
+            is_anchored: anchor > 0,
             tag: tag.map(|tag| format!("{}{}", tag.handle, tag.suffix)),
             start,
             end,
@@ -199,10 +194,7 @@ impl Reader<'_> {
             }
             Event::Alias(anchor) => {
                 let name = self.text.get(start..end).unwrap_or_default().trim_start_matches('*').to_owned();
-                let known = self.names.insert(anchor, name.clone());
-                if known.is_some_and(|known| known != name)
-                    || self.names.iter().any(|(other, known)| *other != anchor && *known == name)
-                {
+                if *self.names.entry(name.clone()).or_insert(anchor) != anchor {
                     return Err(format!("the anchor {name:?} stands for two values"));
                 }
                 self.value(node(Kind::Alias(name), 0, None, Style::Inline))
@@ -264,19 +256,6 @@ impl Reader<'_> {
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// Gives anchors their names, and forgets those that no alias refers to.
-fn name_anchors(node: &mut Node, names: &HashMap<usize, String>) {
-    node.anchor = node.anchor.take().and_then(|number| names.get(&number.parse::<usize>().ok()?).cloned());
-    match &mut node.kind {
-        Kind::Sequence(elements) => elements.iter_mut().for_each(|element| name_anchors(element, names)),
-        Kind::Mapping(entries) => entries.iter_mut().for_each(|(key, value)| {
-            name_anchors(key, names);
-            name_anchors(value, names);
-        }),
-        _ => {}
     }
 }
 

@@ -93,14 +93,18 @@ fn comments_behind_values_are_merged() {
 }
 
 #[test]
-fn a_comment_that_would_be_lost_is_asked_about() {
+fn comments_between_lines_are_merged() {
     let (base, ours, theirs) = ("a: 1\nb: 1\n", "a: 2\nb: 1\n", "# mind this\na: 1\nb: 2\n");
-    let line = "text-conflict {\"line\":1,\"lines\":2}: \"a: 1\\nb: 1\\n\" | \"a: 2\\nb: 1\\n\" | \"# mind this\\na: 1\\nb: 2\\n\"";
-    assert_eq!(merged::<Yaml>(base, ours, theirs, "{}"), line);
-    let decided = Recorder::default().decide("{\"line\":1,\"lines\":2}", "", "theirs", None);
+    check("{}", base, ours, theirs, "# mind this\na: 2\nb: 2\n");
+}
+
+#[test]
+fn a_comment_that_would_be_lost_is_asked_about() {
+    let (base, ours, theirs) = ("a:\n- 1\nb: 1\n", "a:\n- 1 # mind this\nb: 1\n", "a:\n- 2\nb: 1\n");
+    let line = "text-conflict {\"line\":2,\"lines\":1}: \"- 1\\n\" | \"- 1 # mind this\\n\" | \"- 2\\n\"";
+    check("{}", base, ours, theirs, line);
+    let decided = Recorder::default().decide("{\"line\":2,\"lines\":1}", "", "theirs", None);
     assert_eq!(told(decided.merge::<Yaml>([Some(base), Some(ours), Some(theirs)], "{}")), theirs);
-    // The other way round it is in its place already.
-    assert_eq!(merged::<Yaml>(base, theirs, ours, "{}"), "# mind this\na: 2\nb: 2\n");
 }
 
 #[test]
@@ -140,6 +144,9 @@ fn anchors_tags_and_documents() {
         &base.replace("!t v", "!t w"),
         "x-yaml-conflict /t: \"!t v\" | \"!u v\" | \"!t w\"",
     );
+    // Naming a value changes nothing of it.
+    let named = "base: &b\n  x: 1\nt: 1\nuse: *b\n";
+    check("{}", "base:\n  x: 1\nt: 1\n", "base:\n  x: 2\nt: 1\n", named, &named.replace("x: 1", "x: 2"));
     check("{}", "a: 1\n---\nb: 1\n", "a: 2\n---\nb: 1\n", "a: 1\n---\nb: 2\n", "a: 2\n---\nb: 2\n");
     check(
         "{}",

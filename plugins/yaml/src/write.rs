@@ -3,6 +3,7 @@
 //! What is written here is read again and compared with what was meant. So this may give up, or be wrong about unusual
 //! layouts, and nothing is lost by it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::merge::{Part, Stands, Taken};
@@ -13,12 +14,9 @@ type Edit = (Range<usize>, String);
 
 /// The text of ours in which a plan's values stand; `None` where it cannot be written by edits.
 pub(crate) fn edited(text: &str, theirs: &str, documents: &[Node], plan: &[Stands<'_>]) -> Option<String> {
-    let mut writer = Writer {
-        text,
-        theirs,
-        line_end: if text.contains("\r\n") { "\r\n" } else { "\n" },
-        edits: Vec::new(),
-    };
+    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let their_lines = theirs.lines().map(str::trim).collect();
+    let mut writer = Writer { text, their_lines, line_end, edits: Vec::new() };
     for (node, stands) in documents.iter().zip(plan) {
         writer.value(node, stands)?;
     }
@@ -27,7 +25,8 @@ pub(crate) fn edited(text: &str, theirs: &str, documents: &[Node], plan: &[Stand
 
 struct Writer<'t> {
     text: &'t str,
-    theirs: &'t str,
+    /// The lines of theirs, without the space around them.
+    their_lines: HashSet<&'t str>,
     line_end: &'static str,
     edits: Vec<Edit>,
 }
@@ -147,7 +146,7 @@ impl Writer<'_> {
         while begin > 0 {
             let above = line_start(self.text, begin - 1);
             let line = self.text.get(above..begin)?.trim();
-            if !line.starts_with('#') || self.theirs.lines().any(|theirs| theirs.trim() == line) {
+            if !line.starts_with('#') || self.their_lines.contains(line) {
                 break;
             }
             begin = above;
@@ -280,14 +279,14 @@ fn moved(text: &str, place: &Place, indent: usize, line_end: &str) -> Option<Str
 /// Whether a text has the comments that a merge of ours and theirs has to have: none is gone but those that a side removed.
 pub(crate) fn keeps_comments(base: &str, ours: &str, theirs: &str, merged: &str) -> bool {
     let [base, ours, theirs, merged] = [base, ours, theirs, merged].map(comments);
-    let kept = |side: &[&str], other: &[&str]| {
+    let kept = |side: &HashSet<&str>, other: &HashSet<&str>| {
         side.iter().all(|line| merged.contains(line) || (base.contains(line) && !other.contains(line)))
     };
     kept(&ours, &theirs) && kept(&theirs, &ours)
 }
 
 /// The comments of a text; what looks like one in a text of several lines counts as well.
-fn comments(text: &str) -> Vec<&str> {
+fn comments(text: &str) -> HashSet<&str> {
     let comment = |line: &'_ str| {
         let begin = if line.trim_start().starts_with('#') {
             line.find('#')
