@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use anabranch_plugin::json::quote;
-use anabranch_plugin::records::{self, Record};
+use anabranch_plugin::records;
 use anabranch_plugin::{Changes, Conflict, Conflicts, Decision, Failure, RowTotals, Side, Value, sequence};
 
-use crate::table::{Cell, Cells, Table, same, shown};
+use crate::table::{Cell, Cells, Key, Records, Table, same};
 use crate::{Rows, Settings, read};
 
 /// Merges three tables. The inner error says why they cannot be.
@@ -30,17 +30,17 @@ pub(crate) fn merge(
         }
     }
     let columns = columns(&tables, conflicts)?;
-    let [base, ours, theirs] = &tables;
-    let was = base.records(&columns.names);
-    let mut our_rows = ours.records(&columns.names);
-    let mut their_rows = theirs.records(&columns.names);
+    let [was, mut our_rows, mut their_rows] =
+        tables.each_mut().map(|table| table.take_records(&columns.names));
     for (rows, kept) in
         [(&mut our_rows, &columns.kept_from_ours), (&mut their_rows, &columns.kept_from_theirs)]
     {
         refill(rows, &was, &columns.names, kept);
     }
-    let merged = records::merge(&was, &our_rows, &their_rows, &mut |key, sides| {
-        RowMerge { key, columns: &columns.names, settings, conflicts }.row(sides)
+    let merged = records::merge(&was, &our_rows, &their_rows, &mut |_, sides| {
+        let row = sides.into_iter().flatten().next();
+        let shown = row.map(|row| row.shown(&columns.names, Some(key))).unwrap_or_default();
+        RowMerge { key: &shown, columns: &columns.names, settings, conflicts }.row(sides)
     })?;
     let mut notes = Vec::new();
     if merged.order_clash {
@@ -49,6 +49,7 @@ pub(crate) fn merge(
     if columns.order_clash {
         notes.push("both sides moved columns, differently: they are in the order of ours".into());
     }
+    let [_, ours, theirs] = &tables;
     let text = write(ours, theirs, &columns.names, &our_rows, &merged.records, settings);
     Ok(Ok(Rows { text, rows: merged.rows, notes }))
 }
@@ -115,24 +116,21 @@ fn kept(name: &str, dropped_by_ours: bool, conflicts: &mut dyn Conflicts) -> Res
 }
 
 /// Gives a side the cells of the base in columns that it dropped and that stand all the same.
-fn refill<'t>(
-    rows: &mut [Record<Cells<'t>>],
-    base: &[Record<Cells<'t>>],
-    columns: &[String],
-    kept: &[String],
-) {
+fn refill<'t>(rows: &mut Records<'t>, base: &Records<'t>, columns: &[String], kept: &[String]) {
     if kept.is_empty() {
         return;
     }
-    let base: HashMap<&str, &Cells<'t>> =
-        base.iter().map(|record| (record.key.as_str(), &record.value)).collect();
+    let base: HashMap<&Key<'t>, &Cells<'t>> =
+        base.iter().map(|record| (&record.key, &record.value)).collect();
     for row in rows {
-        let Some(before) = base.get(row.key.as_str()) else { continue };
-        for ((name, cell), before) in columns.iter().zip(&mut row.value.cells).zip(&before.cells) {
+        let Some(before) = base.get(&row.key) else { continue };
+        let mut cells = row.value.cells();
+        for ((name, cell), before) in columns.iter().zip(&mut cells).zip(before.cells()) {
             if kept.contains(name) {
-                cell.clone_from(before);
+                *cell = before;
             }
         }
+        row.value = Cells::Merged { cells, end: row.value.end() };
     }
 }
 
@@ -148,12 +146,14 @@ impl RowMerge<'_> {
     fn row<'t>(&mut self, sides: [Option<&Cells<'t>>; 3]) -> Result<Option<Cells<'t>>, Failure> {
         match sides {
             [Some(base), Some(ours), Some(theirs)] => {
-                let mut cells = Vec::with_capacity(ours.cells.len());
-                for (index, name) in self.columns.iter().enumerate() {
-                    let cell = |row: &Cells<'t>| row.cells.get(index).cloned().flatten();
-                    cells.push(self.cell(name, [cell(base), cell(ours), cell(theirs)])?);
+                let (bases, theirs) = (base.cells(), theirs.cells());
+                let mut cells = Vec::with_capacity(theirs.len());
+                for (((name, ours), base), theirs) in
+                    self.columns.iter().zip(ours.cells()).zip(bases).zip(theirs)
+                {
+                    cells.push(self.cell(name, [base, ours, theirs])?);
                 }
-                Ok(Some(Cells { cells, end: ours.end }))
+                Ok(Some(Cells::Merged { cells, end: ours.end() }))
             }
             _ => self.whole(sides),
         }
@@ -205,7 +205,7 @@ impl RowMerge<'_> {
                 format!("the row {key} was changed on ours and removed on theirs"),
             ),
         };
-        let value = |row: Option<&Cells<'t>>| row.map(|row| Value::Json(shown(self.columns, row)));
+        let value = |row: Option<&Cells<'t>>| row.map(|row| Value::Json(row.shown(self.columns, None)));
         let mut choices = vec![("ours", "keep the destination's"), ("theirs", "take the source's")];
         if base.is_some() {
             choices.push(("base", "go back to the merge base"));
@@ -241,15 +241,13 @@ fn write(
     ours: &Table<'_>,
     theirs: &Table<'_>,
     columns: &[String],
-    our_rows: &[Record<Cells<'_>>],
-    merged: &[Record<Cells<'_>>],
+    our_rows: &Records<'_>,
+    merged: &Records<'_>,
     settings: &Settings,
 ) -> String {
-    let delimiter = settings.delimiter.to_string();
-    let by_key: HashMap<&str, &Cells<'_>> =
-        our_rows.iter().map(|record| (record.key.as_str(), &record.value)).collect();
-    let mut lines: Vec<(String, &str)> = Vec::with_capacity(merged.len() + 1);
-    if settings.header {
+    let own: HashMap<&Key<'_>, &Cells<'_>> =
+        our_rows.iter().map(|record| (&record.key, &record.value)).collect();
+    let header = settings.header.then(|| {
         let written = |table: &Table<'_>, name: &str| {
             table.columns.iter().find(|(column, _)| column == name).map(|(_, written)| (*written).to_owned())
         };
@@ -258,20 +256,15 @@ fn write(
             written.unwrap_or_else(|| read::quoted(name, settings.delimiter))
         };
         let names: Vec<String> = columns.iter().map(name).collect();
-        lines.push((names.join(&delimiter), ours.header_end));
-    }
-    for record in merged {
-        let own = by_key.get(record.key.as_str());
-        let cell = |(index, cell): (usize, &Cell<'_>)| {
-            let as_ours = own.and_then(|own| own.cells.get(index)).filter(|own| same(own, cell));
-            as_ours.unwrap_or(cell).as_deref().unwrap_or_default().to_owned()
-        };
-        let cells: Vec<String> = record.value.cells.iter().enumerate().map(cell).collect();
-        lines.push((cells.join(&delimiter), own.map_or("", |own| own.end)));
-    }
-    lines.extend(ours.tail.iter().map(|line| (line.text.to_owned(), line.end)));
+        (Cow::Owned(names.join(&settings.delimiter.to_string())), ours.header_end)
+    });
+    let rows = merged.iter().map(|record| {
+        let own = own.get(&record.key).copied();
+        (record.value.written(own, settings.delimiter), own.map_or("", |own| own.end()))
+    });
+    let tail = ours.tail.iter().map(|line| (Cow::Borrowed(line.text), line.end));
     let Some(ends) = ours.ends else { return String::new() };
-    ends.write(lines.iter().map(|(text, end)| (text.as_str(), *end)))
+    ends.write(header.into_iter().chain(rows).chain(tail))
 }
 
 /// Compares the rows of two states by key. The outer error says why there are no keys.
@@ -287,24 +280,30 @@ pub(crate) fn diff(
         text => Table::read(text, key, settings).map_err(|why| format!("{when}, {why}")),
     };
     let (was, is) = (table(before, "before")?, table(after, "after")?);
-    Ok(emit(&was, &is, changes))
+    Ok(emit(was, is, key, changes))
 }
 
-fn emit(was: &Table<'_>, is: &Table<'_>, changes: &mut Changes<'_>) -> Result<RowTotals, Failure> {
+fn emit(
+    mut was: Table<'_>,
+    mut is: Table<'_>,
+    key: &[String],
+    changes: &mut Changes<'_>,
+) -> Result<RowTotals, Failure> {
     let names = sequence::order(&was.names(), &is.names(), &was.names()).items;
     for name in &names {
         let value = |table: &Table<'_>| table.has(name).then(|| Value::Json(quote(name)));
         if was.has(name) != is.has(name) {
-            changes.emit("column", name.as_str(), value(was), value(is))?;
+            changes.emit("column", name.as_str(), value(&was), value(&is))?;
         }
     }
     let mut rows = RowTotals { added: 0, removed: 0, modified: 0, cells: 0 };
-    let (before, after) = (was.records(&names), is.records(&names));
-    let value = |row: Option<&Cells<'_>>| row.map(|row| Value::Json(shown(&names, row)));
-    for (key, was, is) in records::pairs(&before, &after) {
+    let (before, after) = (was.take_records(&names), is.take_records(&names));
+    let value = |row: Option<&Cells<'_>>| row.map(|row| Value::Json(row.shown(&names, None)));
+    for (_, was, is) in records::pairs(&before, &after) {
         if was != is {
             records::count(&mut rows, was, is);
-            changes.emit("row", key, value(was), value(is))?;
+            let shown = is.or(was).map(|row| row.shown(&names, Some(key))).unwrap_or_default();
+            changes.emit("row", shown, value(was), value(is))?;
         }
     }
     Ok(rows)

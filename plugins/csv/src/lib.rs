@@ -45,9 +45,8 @@ impl ObjectPlugin for Csv {
             Ok(texts) => texts,
             Err(why) => return Ok(Merged::Whole(why)),
         };
-        let [base, ours, _] = texts;
-        let settings = Settings::of(options, if base.is_empty() { ours } else { base });
-        let mark = if ours.starts_with(read::MARK) { read::MARK } else { "" };
+        let settings = Settings::of(options, &texts);
+        let mark = if texts[1].starts_with(read::MARK) { read::MARK } else { "" };
         let merged = match &settings.key {
             Some(key) => keyed::merge(texts, &sides.labels, key, &settings, conflicts)?,
             None => rows(texts, &sides.labels, &settings, conflicts)?,
@@ -69,7 +68,7 @@ impl ObjectPlugin for Csv {
         let (Ok(before), Ok(after)) = (std::str::from_utf8(before), std::str::from_utf8(after)) else {
             return Ok(DiffReport { notes: vec!["it is not UTF-8".into()], ..DiffReport::default() });
         };
-        let settings = Settings::of(options, if before.is_empty() { after } else { before });
+        let settings = Settings::of(options, &[before, after]);
         let mut notes = Vec::new();
         let keyed = settings.key.as_ref().map(|key| keyed::diff(before, after, key, &settings, changes));
         let rows = match keyed {
@@ -95,14 +94,14 @@ struct Settings {
 }
 
 impl Settings {
-    /// The options, with the delimiter of `text` where they do not say one.
-    fn of(options: &Json, text: &str) -> Self {
+    /// The options, with the delimiter of the texts where they do not say one.
+    fn of(options: &Json, texts: &[&str]) -> Self {
         let names = options.get("key").and_then(Json::elements);
         let said = options.get("delimiter").and_then(Json::as_str).and_then(|text| text.chars().next());
         Self {
             key: names.map(|names| names.iter().filter_map(Json::as_str).map(Into::into).collect()),
             header: options.get("header").and_then(Json::as_bool).unwrap_or(true),
-            delimiter: said.unwrap_or_else(|| read::delimiter(text)),
+            delimiter: said.unwrap_or_else(|| read::delimiter(texts)),
         }
     }
 

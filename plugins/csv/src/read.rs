@@ -10,26 +10,33 @@ pub(crate) const MARK: &str = "\u{feff}";
 /// What may stand between cells.
 const DELIMITERS: [char; 4] = [',', '\t', ';', '|'];
 
-/// The delimiter that the first row has most of; a comma where it has none.
-pub(crate) fn delimiter(text: &str) -> char {
+/// The delimiter that the first rows have most of, together; a comma where they have none.
+pub(crate) fn delimiter(texts: &[&str]) -> char {
     let mut counts = [0_usize; DELIMITERS.len()];
+    for text in texts {
+        count(text, &mut counts);
+    }
+    // The first of those with the most, so that an answer does not hang on chance.
+    let best = DELIMITERS.iter().zip(counts).rev().max_by_key(|(_, count)| *count);
+    best.filter(|(_, count)| *count > 0).map_or(',', |(delimiter, _)| *delimiter)
+}
+
+/// Counts the delimiters in the first row of a text.
+fn count(text: &str, counts: &mut [usize; DELIMITERS.len()]) {
     let mut quoted = false;
     for char in text.chars() {
         match char {
             '"' => quoted = !quoted,
-            '\n' if !quoted => break,
+            '\n' if !quoted => return,
             _ if quoted => {}
             _ => {
-                let place = DELIMITERS.iter().zip(&mut counts).find(|(delimiter, _)| **delimiter == char);
+                let place = DELIMITERS.iter().zip(&mut *counts).find(|(delimiter, _)| **delimiter == char);
                 if let Some((_, count)) = place {
                     *count += 1;
                 }
             }
         }
     }
-    // The first of those with the most, so that an answer does not hang on chance.
-    let best = DELIMITERS.iter().zip(counts).rev().max_by_key(|(_, count)| *count);
-    best.filter(|(_, count)| *count > 0).map_or(',', |(delimiter, _)| *delimiter)
 }
 
 /// The rows of a text, without its byte order mark. A quoted cell may hold line ends.
@@ -150,7 +157,7 @@ mod tests {
         for (text, expected) in
             [("a;b,c;d\n,,,,", ';'), ("a\tb", '\t'), ("a", ','), ("\"a;b;c\",d", ','), ("a,b;c", ',')]
         {
-            assert_eq!(delimiter(text), expected, "{text}");
+            assert_eq!(delimiter(&[text]), expected, "{text}");
         }
     }
 

@@ -1,5 +1,5 @@
 use anabranch_plugin::Value;
-use anabranch_plugin::testing::{Recorder, check_laws, diffed, merged, told};
+use anabranch_plugin::testing::{Numbers, Recorder, check_hostile, check_laws, diffed, merged, told};
 
 use super::*;
 
@@ -141,4 +141,94 @@ fn the_laws_hold_for_small_tables() {
             }
         }
     }
+}
+
+#[test]
+fn hostile_objects_neither_panic_nor_break_the_laws() {
+    let pieces = [
+        "id,a\n",
+        "a,id\r\n",
+        "1,2\n",
+        "2,2\n",
+        "3,\"x\"\n",
+        "\"",
+        "\"\"",
+        ",",
+        "\n",
+        "\n",
+        "\r",
+        ";",
+        "\t",
+        "id",
+        "é",
+        "\u{feff}",
+        "1",
+        "id,a,b\n",
+        "1,2,3\n",
+    ];
+    for options in
+        ["{}", KEY, r#"{"key": ["1"], "header": false}"#, r#"{"key": ["id", "a"], "delimiter": ","}"#]
+    {
+        check_hostile::<Csv>(&pieces, options, 4_000);
+    }
+}
+
+/// Against a model: cells by key and column, each by the three-way rule.
+#[test]
+fn clean_merges_lose_nothing() {
+    let mut numbers = Numbers(3);
+    let mut clean = 0;
+    for _ in 0..3_000 {
+        // Three rows of two cells; 0 in the first: no such row.
+        let base: Vec<usize> = (0..6).map(|_| numbers.below(3)).collect();
+        let mut side = || {
+            base.iter()
+                .map(|value| if numbers.below(4) == 0 { numbers.below(3) } else { *value })
+                .collect::<Vec<_>>()
+        };
+        let (ours, theirs) = (side(), side());
+        let text = |values: &[usize], header: &str, quote: &str, end: &str| {
+            let row = |(at, cells): (usize, &[usize])| {
+                let (first, second) = if header.starts_with("id") { (0, 1) } else { (1, 0) };
+                let row = [format!("{quote}{at}{quote}"), format!("{},{}", cells[0], cells[1])];
+                (cells[0] > 0).then(|| format!("{},{}{end}", row[first], row[second]))
+            };
+            format!("{header}{end}{}", values.chunks(2).enumerate().filter_map(row).collect::<String>())
+        };
+        let told = merged::<Csv>(
+            &text(&base, "id,a,b", "", "\n"),
+            &text(&ours, "id,a,b", "\"", "\r\n"),
+            &text(&theirs, "a,b,id", "", "\n"),
+            KEY,
+        );
+        let mut expected = Vec::new();
+        let mut conflict = false;
+        for (base, (ours, theirs)) in base.chunks(2).zip(ours.chunks(2).zip(theirs.chunks(2))) {
+            let row = |cells: &[usize]| if cells[0] > 0 { cells.to_vec() } else { vec![0, 0] };
+            let (base, ours, theirs) = (row(base), row(ours), row(theirs));
+            let is_whole = base[0] == 0 || ours[0] == 0 || theirs[0] == 0;
+            if is_whole && base != ours && base != theirs && ours != theirs {
+                conflict = true;
+            }
+            for ((base, ours), theirs) in base.iter().zip(&ours).zip(&theirs) {
+                conflict |= base != ours && base != theirs && ours != theirs;
+                expected.push(if ours == base { *theirs } else { *ours });
+            }
+        }
+        if conflict {
+            assert!(told.starts_with("row-conflict") || told.starts_with("duplicate-key"), "{told}");
+            continue;
+        }
+        clean += 1;
+        // Theirs moved the columns, and rows of ours are quoted as they were.
+        let plain = |text: &str| text.replace(['"', '\r'], "");
+        assert_eq!(sorted(&plain(&told)), sorted(&text(&expected, "a,b,id", "", "\n")), "{told}");
+    }
+    assert!(clean > 500, "{clean}");
+}
+
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
 }

@@ -36,7 +36,7 @@ impl ObjectPlugin for JsonMerge {
     }
 
     fn merge(sides: &Sides, options: &Json, conflicts: &mut dyn Conflicts) -> Result<Merged, Failure> {
-        let arrays = arrays(options)?;
+        let arrays = Arrays::of(options)?;
         match sides.read("JSON", Document::read) {
             Err(why) => Ok(Merged::Whole(why)),
             Ok((base, ours, theirs)) => {
@@ -52,7 +52,7 @@ impl ObjectPlugin for JsonMerge {
         options: &Json,
         changes: &mut Changes<'_>,
     ) -> Result<DiffReport, Failure> {
-        let arrays = arrays(options)?;
+        let arrays = Arrays::of(options)?;
         let mut report = DiffReport::default();
         let (before, after) = match (state(before), state(after)) {
             (Ok(before), Ok(after)) => (before, after),
@@ -72,21 +72,8 @@ fn noted(mut report: DiffReport, note: String) -> Result<DiffReport, Failure> {
 }
 
 /// A state of the object; an empty one is none.
-fn state(bytes: &[u8]) -> Result<Option<Json>, json::Error> {
+fn state(bytes: &[u8]) -> Result<Option<Json<'_>>, json::Error> {
     if bytes.is_empty() { Ok(None) } else { Json::parse(bytes).map(Some) }
-}
-
-fn arrays(options: &Json) -> Result<Arrays, Failure> {
-    let key = options.get("key").and_then(Json::as_str);
-    match (options.get("arrays").and_then(Json::as_str), key) {
-        (Some("key") | None, Some(key)) => Ok(Arrays::Key(key.to_owned())),
-        (Some("key"), None) => Ok(Arrays::Key("id".to_owned())),
-        (Some(other), Some(_)) => {
-            Err(Failure::new("bad-options", format!("`key` says nothing with `arrays = {other:?}`")))
-        }
-        (Some("position"), None) => Ok(Arrays::Position),
-        _ => Ok(Arrays::Whole),
-    }
 }
 
 struct ByPath<'a> {

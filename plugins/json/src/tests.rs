@@ -1,5 +1,5 @@
 use anabranch_plugin::Value;
-use anabranch_plugin::testing::{Recorder, check_laws, diffed, merged, told};
+use anabranch_plugin::testing::{Numbers, Recorder, check_hostile, check_laws, diffed, merged, told};
 
 use super::*;
 
@@ -191,4 +191,82 @@ fn the_laws_hold_for_small_documents() {
             }
         }
     }
+}
+
+#[test]
+fn hostile_objects_neither_panic_nor_break_the_laws() {
+    let pieces = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"a\"",
+        "\"b\":1",
+        "{\"a\":",
+        "{\"b\":2}",
+        "1",
+        "-0.0",
+        "1e5",
+        "\"\\u00e9\"",
+        "\\",
+        "\r\n",
+        "null",
+        "\u{feff}",
+        "\"id\":",
+        "é",
+    ];
+    for options in ["{}", r#"{"arrays":"position"}"#, r#"{"key":"a"}"#] {
+        check_hostile::<JsonMerge>(&pieces, options, 4_000);
+    }
+}
+
+/// Against a model: members as a map, each by the three-way rule.
+#[test]
+fn clean_merges_lose_nothing() {
+    let mut numbers = Numbers(7);
+    let mut clean = 0;
+    for _ in 0..3_000 {
+        let base: Vec<usize> = (0..5).map(|_| numbers.below(3)).collect();
+        let mut side = || {
+            base.iter()
+                .map(|value| if numbers.below(3) == 0 { numbers.below(3) } else { *value })
+                .collect::<Vec<_>>()
+        };
+        let (ours, theirs) = (side(), side());
+        // 0: no such member. The last two are nested. Each side has a layout of its own.
+        let text = |values: &[usize], space: &str| {
+            let list = |values: &[usize], from: usize| {
+                let member = |(at, value): (usize, &usize)| {
+                    (*value > 0).then(|| format!("{space}\"m{}\":{space}{value}", at + from))
+                };
+                values.iter().enumerate().filter_map(member).collect::<Vec<_>>().join(",")
+            };
+            let (outer, inner) = (list(&values[..3], 0), list(&values[3..], 3));
+            let comma = if outer.is_empty() { "" } else { "," };
+            format!("{{{outer}{comma}{space}\"in\": {{{inner}}}{space}}}")
+        };
+        let merge = |base: usize, ours: usize, theirs: usize| match (ours == base, theirs == base) {
+            (true, _) => Some(theirs),
+            (_, true) => Some(ours),
+            _ => (ours == theirs).then_some(ours),
+        };
+        let expected: Option<Vec<usize>> = base
+            .iter()
+            .zip(ours.iter().zip(&theirs))
+            .map(|(base, (ours, theirs))| merge(*base, *ours, *theirs))
+            .collect();
+        let told = merged::<JsonMerge>(&text(&base, " "), &text(&ours, "\n\t"), &text(&theirs, ""), "{}");
+        match expected {
+            None => assert!(told.starts_with("x-json-conflict"), "{told}"),
+            Some(expected) => {
+                clean += 1;
+                let meant = text(&expected, "");
+                let is = Json::parse(told.as_bytes()).expect(&told);
+                assert!(is.same(&Json::parse(meant.as_bytes()).expect("JSON")), "{told} and {meant}");
+            }
+        }
+    }
+    assert!(clean > 500, "{clean}");
 }

@@ -7,34 +7,63 @@ use anabranch_plugin::{
     Changes, Conflict, Conflicts, Decision, Failure, Json, Merged, RowTotals, Side, Value,
 };
 
-/// A record: its line and what it says.
+/// A record as it is written. It is read when it is needed: most records are the same on all sides.
 #[derive(Clone, Debug)]
-struct Entry {
-    document: Document,
-    end: String,
+enum Entry<'t> {
+    Line(Line<'t>),
+    /// One that was merged.
+    Merged(String, &'t str),
 }
 
-impl PartialEq for Entry {
+impl Entry<'_> {
+    fn text(&self) -> &str {
+        match self {
+            Self::Line(line) => line.text,
+            Self::Merged(text, _) => text,
+        }
+    }
+
+    fn end(&self) -> &str {
+        match self {
+            Self::Line(line) => line.end,
+            Self::Merged(_, end) => end,
+        }
+    }
+
+    /// What it says. It was read before, so it can be.
+    fn document(&self) -> Result<Document<'_>, Failure> {
+        Document::read(self.text().as_bytes())
+            .map_err(|error| Failure::new("internal", format!("a record came out broken: {error}")))
+    }
+
+    fn shown(&self) -> Option<Value> {
+        self.document().ok().map(|document| Value::Json(document.root().compact()))
+    }
+}
+
+impl PartialEq for Entry<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.document.root().same(other.document.root())
+        self.text() == other.text()
+            || match (self.document(), other.document()) {
+                (Ok(one), Ok(other)) => one.root().same(other.root()),
+                _ => false,
+            }
     }
 }
 
-impl Row for Entry {
+impl Row for Entry<'_> {
     fn cells_changed(&self, other: &Self) -> u64 {
-        let is_other = |member: &&json::Member| match other.document.root().get(&member.name) {
-            Some(value) => !value.same(&member.value),
-            None => true,
-        };
-        let changed = self.members().iter().filter(is_other).count();
-        let is_new = |member: &&json::Member| self.document.root().get(&member.name).is_none();
-        (changed + other.members().iter().filter(is_new).count()) as u64
-    }
-}
-
-impl Entry {
-    fn members(&self) -> &[json::Member] {
-        self.document.root().members().unwrap_or_default()
+        let (Ok(before), Ok(after)) = (self.document(), other.document()) else { return 0 };
+        let (before, after) = (before.root(), after.root());
+        let members = |json: &Json<'_>| json.members().map_or(0, <[_]>::len);
+        let kept = before.members().unwrap_or_default().iter().map(|member| {
+            let other = after.get(&member.name);
+            (other.is_some(), other.is_some_and(|value| value.same(&member.value)))
+        });
+        let (shared, same) = kept.fold((0, 0), |(shared, same), (is_shared, is_same)| {
+            (shared + usize::from(is_shared), same + usize::from(is_same))
+        });
+        (members(before) + members(after) - shared - same) as u64
     }
 }
 
@@ -44,38 +73,42 @@ pub(crate) fn merge(
     key: &[String],
     conflicts: &mut dyn Conflicts,
 ) -> Result<Merged, Failure> {
-    let mut sides: [Vec<Record<Entry>>; 3] = Default::default();
-    for ((records, text), label) in sides.iter_mut().zip(texts).zip(labels) {
-        match read(&split(text), key) {
+    let mut sides: [Vec<Record<Entry<'_>>>; 3] = Default::default();
+    let mut ends = None;
+    for (index, ((records, text), label)) in sides.iter_mut().zip(texts).zip(labels).enumerate() {
+        let mut lines = split(text);
+        if index == 1 {
+            ends = Some(Ends::of(&lines));
+        } else {
+            // A record that is not ours' ends as ours' lines do.
+            lines.iter_mut().for_each(|line| line.end = "");
+        }
+        match read(&lines, key) {
             Ok(read) => *records = read,
             Err(why) => return Ok(Merged::Whole(format!("on {label} {why}"))),
         }
     }
-    let [base, ours, theirs] = &mut sides;
-    // A record that is not ours' ends as ours' lines do.
-    for record in base.iter_mut().chain(theirs.iter_mut()) {
-        record.value.end.clear();
-    }
-    let ends = Ends::of(&split(texts[1]));
+    let [base, ours, theirs] = &sides;
     let merged = records::merge(base, ours, theirs, &mut |key, values| record(key, values, conflicts))?;
-    let lines = merged.records.iter().map(|record| (record.value.document.text(), record.value.end.as_str()));
+    let lines = merged.records.iter().map(|record| (record.value.text(), record.value.end()));
+    let text = ends.map(|ends| ends.write(lines)).unwrap_or_default();
     let mut notes = Vec::new();
     if merged.order_clash {
         notes.push("both sides moved records, differently: they are in the order of ours".into());
     }
-    Ok(Merged::Object { bytes: ends.write(lines).into(), rows: Some(merged.rows), notes })
+    Ok(Merged::Object { bytes: text.into(), rows: Some(merged.rows), notes })
 }
 
 /// The records of an object by key. The error says which line is none.
-fn read(lines: &[Line<'_>], key: &[String]) -> Result<Vec<Record<Entry>>, String> {
+fn read<'t>(lines: &[Line<'t>], key: &[String]) -> Result<Vec<Record<Entry<'t>>>, String> {
     let mut records = Vec::with_capacity(lines.len());
     for (index, line) in lines.iter().enumerate() {
         let number = index + 1;
-        let document = Document::read(line.text.as_bytes()).map_err(|error| {
+        let record = Json::parse(line.text.as_bytes()).map_err(|error| {
             format!("line {number} is not JSON: column {}: {}", error.column, error.message)
         })?;
-        let key = key_of(document.root(), key).map_err(|why| format!("line {number} {why}"))?;
-        records.push(Record { key, value: Entry { document, end: line.end.to_owned() } });
+        let key = key_of(&record, key).map_err(|why| format!("line {number} {why}"))?;
+        records.push(Record { key, value: Entry::Line(*line) });
     }
     match records::duplicate(&records) {
         Some(key) => Err(format!("two records have the key {key}")),
@@ -84,7 +117,7 @@ fn read(lines: &[Line<'_>], key: &[String]) -> Result<Vec<Record<Entry>>, String
 }
 
 /// The key of a record as a JSON object.
-fn key_of(record: &Json, names: &[String]) -> Result<String, String> {
+fn key_of(record: &Json<'_>, names: &[String]) -> Result<String, String> {
     let mut parts = Vec::with_capacity(names.len());
     for name in names {
         match record.get(name) {
@@ -99,38 +132,39 @@ fn key_of(record: &Json, names: &[String]) -> Result<String, String> {
 }
 
 /// Merges a record that both sides changed.
-fn record(
+fn record<'t>(
     key: &str,
-    sides: [Option<&Entry>; 3],
+    sides: [Option<&Entry<'t>>; 3],
     conflicts: &mut dyn Conflicts,
-) -> Result<Option<Entry>, Failure> {
+) -> Result<Option<Entry<'t>>, Failure> {
     let [Some(base), Some(ours), Some(theirs)] = sides else { return whole(key, sides, conflicts) };
     let mut rules = Members { key, conflicts };
-    let text = json::merge(Some(&base.document), &ours.document, &theirs.document, &mut rules)?;
-    let document = Document::read(text.as_bytes())
-        .map_err(|error| Failure::new("internal", format!("the record {key} came out broken: {error}")))?;
-    Ok(Some(Entry { document, end: ours.end.clone() }))
+    let text = json::merge(Some(&base.document()?), &ours.document()?, &theirs.document()?, &mut rules)?;
+    let end = match ours {
+        Entry::Line(line) => line.end,
+        Entry::Merged(_, end) => end,
+    };
+    Ok(Some(Entry::Merged(text, end)))
 }
 
 /// The conflict about a record that one side removed, or that both added.
-fn whole(
+fn whole<'t>(
     key: &str,
-    sides: [Option<&Entry>; 3],
+    sides: [Option<&Entry<'t>>; 3],
     conflicts: &mut dyn Conflicts,
-) -> Result<Option<Entry>, Failure> {
+) -> Result<Option<Entry<'t>>, Failure> {
     let [base, ours, theirs] = sides;
     let (kind, rule, what) = match (base, ours) {
         (None, _) => ("duplicate-key", "added-on-both", "added on both sides, differently"),
         (_, None) => ("row-conflict", "removed-and-changed", "removed on ours and changed on theirs"),
         _ => ("row-conflict", "removed-and-changed", "changed on ours and removed on theirs"),
     };
-    let shown = |entry: Option<&Entry>| entry.map(|entry| Value::Json(entry.document.root().compact()));
     let mut choices = vec![("ours", "keep the destination's"), ("theirs", "take the source's")];
     if base.is_some() {
         choices.push(("base", "go back to the merge base"));
     }
     let conflict = Conflict::new(kind, key, format!("the record {key} was {what}"), rule)
-        .with_values(sides.map(shown))
+        .with_values(sides.map(|entry| entry.and_then(Entry::shown)))
         .with_choices(&choices);
     let Some(decision) = conflicts.report_row(conflict)? else { return Ok(ours.cloned()) };
     match decision.side() {
@@ -160,7 +194,14 @@ impl Rules for Members<'_> {
             _ => clash.at.to_string(),
         });
         conflict.message = format!("in the record {} {}", self.key, conflict.message);
-        self.conflicts.report_row(conflict)
+        let mut decision = self.conflicts.report_row(conflict)?;
+        // A record is one line, so a value that somebody gives is one.
+        if let Some(Decision { value: Some(Value::Json(text)), .. }) = &mut decision
+            && let Ok(json) = Json::parse(text.as_bytes())
+        {
+            *text = json.compact();
+        }
+        Ok(decision)
     }
 }
 
@@ -177,16 +218,15 @@ pub(crate) fn diff(
 }
 
 fn emit(
-    was: &[Record<Entry>],
-    is: &[Record<Entry>],
+    was: &[Record<Entry<'_>>],
+    is: &[Record<Entry<'_>>],
     changes: &mut Changes<'_>,
 ) -> Result<RowTotals, Failure> {
     let mut rows = RowTotals { added: 0, removed: 0, modified: 0, cells: 0 };
-    let shown = |entry: Option<&Entry>| entry.map(|entry| Value::Json(entry.document.root().compact()));
     for (key, was, is) in records::pairs(was, is) {
         if was != is {
             records::count(&mut rows, was, is);
-            changes.emit("row", key, shown(was), shown(is))?;
+            changes.emit("row", key.as_str(), was.and_then(Entry::shown), is.and_then(Entry::shown))?;
         }
     }
     Ok(rows)

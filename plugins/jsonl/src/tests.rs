@@ -1,4 +1,4 @@
-use anabranch_plugin::testing::{Recorder, check_laws, diffed, merged, told};
+use anabranch_plugin::testing::{Recorder, check_hostile, check_laws, diffed, merged, told};
 
 use super::*;
 
@@ -143,5 +143,28 @@ fn the_laws_hold_for_small_objects() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn hostile_objects_neither_panic_nor_break_the_laws() {
+    let pieces = [
+        "{\"id\":1}",
+        "{\"id\":2,\"a\":1}",
+        "{\"id\":1,\"a\":2}",
+        "\n",
+        "\n",
+        "\r\n",
+        "{",
+        "\"id\"",
+        "null",
+        "{\"id\":null}",
+        "\u{feff}",
+        "é",
+        " ",
+        "\r",
+    ];
+    for options in ["{}", KEY] {
+        check_hostile::<JsonLines>(&pieces, options, 4_000);
     }
 }

@@ -39,13 +39,13 @@ pub(crate) fn source(cell: &Json) -> Option<String> {
 /// A text that is written as one string or as one for each line.
 pub(crate) fn text(value: &Json) -> Option<String> {
     match value.kind() {
-        Kind::Text(text) => Some(text.clone()),
+        Kind::Text(text) => Some(text.to_string()),
         Kind::Array(parts) => parts.iter().map(Json::as_str).collect(),
         _ => None,
     }
 }
 
-fn kind(cell: &Json) -> &str {
+fn kind<'c>(cell: &'c Json<'_>) -> &'c str {
     cell.get("cell_type").and_then(Json::as_str).unwrap_or_default()
 }
 

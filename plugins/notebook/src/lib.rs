@@ -45,12 +45,6 @@ impl ObjectPlugin for Notebook {
     }
 
     fn diff(before: &[u8], after: &[u8], _: &Json, changes: &mut Changes<'_>) -> Result<DiffReport, Failure> {
-        let state = |bytes: &[u8], when: &str| match bytes {
-            [] => Ok(None),
-            bytes => {
-                read(bytes).map(Some).map_err(|why| format!("it is not a notebook of format 4 {when}: {why}"))
-            }
-        };
         match (state(before, "before"), state(after, "after")) {
             (Ok(before), Ok(after)) => diff::diff(before.as_ref(), after.as_ref(), changes),
             (Err(why), _) | (_, Err(why)) => Ok(DiffReport { notes: vec![why], ..DiffReport::default() }),
@@ -58,8 +52,18 @@ impl ObjectPlugin for Notebook {
     }
 }
 
+/// A state of a notebook; an empty one is none.
+fn state<'b>(bytes: &'b [u8], when: &str) -> Result<Option<Document<'b>>, String> {
+    match bytes {
+        [] => Ok(None),
+        bytes => {
+            read(bytes).map(Some).map_err(|why| format!("it is not a notebook of format 4 {when}: {why}"))
+        }
+    }
+}
+
 /// Reads a notebook: an object whose `cells` are objects.
-fn read(bytes: &[u8]) -> Result<Document, String> {
+fn read(bytes: &[u8]) -> Result<Document<'_>, String> {
     let document = Document::read(bytes).map_err(|error| error.to_string())?;
     let root = document.root();
     if root.get("nbformat").and_then(Json::as_u64) != Some(4) {
@@ -74,6 +78,6 @@ fn read(bytes: &[u8]) -> Result<Document, String> {
     Ok(document)
 }
 
-fn cells_of(document: &Document) -> &[Json] {
+fn cells_of<'d>(document: &'d Document<'_>) -> &'d [Json<'d>] {
     document.root().get("cells").and_then(Json::elements).unwrap_or_default()
 }

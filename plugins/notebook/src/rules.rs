@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anabranch_plugin::json::{Clash, Document, Pointer, Rules, quote};
+use anabranch_plugin::json::{Clash, Document, Member, Pointer, Rules, quote};
 use anabranch_plugin::{Conflicts, Decision, Failure, Json, Side, lines};
 
 use crate::cells::{source, text};
@@ -11,7 +11,7 @@ use crate::cells::{source, text};
 const RUN: [&str; 2] = ["outputs", "execution_count"];
 
 pub(crate) struct NotebookRules<'a> {
-    documents: [Option<&'a Document>; 3],
+    documents: [Option<&'a Document<'a>>; 3],
     names: [Vec<String>; 3],
     conflicts: &'a mut dyn Conflicts,
     /// The cell that is merged just now.
@@ -28,11 +28,11 @@ struct Current {
     by_theirs: bool,
 }
 
-type Values<'v> = [Option<&'v Json>; 3];
+type Values<'v> = [Option<&'v Json<'v>>; 3];
 
 impl<'a> NotebookRules<'a> {
     pub(crate) fn new(
-        documents: [Option<&'a Document>; 3],
+        documents: [Option<&'a Document<'a>>; 3],
         names: [Vec<String>; 3],
         conflicts: &'a mut dyn Conflicts,
     ) -> Self {
@@ -143,16 +143,19 @@ impl<'a> NotebookRules<'a> {
 }
 
 /// Whether a side did nothing with a cell but run it.
-fn only_ran(base: &Json, side: &Json) -> bool {
-    let rest = |cell: &'_ Json| {
-        let members = cell.members().unwrap_or_default().iter();
-        members.filter(|member| !RUN.contains(&member.name.as_str())).cloned().collect::<Vec<_>>()
-    };
-    let (base, side) = (rest(base), rest(side));
-    base.len() == side.len()
+fn only_ran(base: &Json<'_>, side: &Json<'_>) -> bool {
+    let rest = rest(side);
+    let base = self::rest(base);
+    base.len() == rest.len()
         && base.iter().all(|member| {
-            side.iter().any(|other| other.name == member.name && other.value.same(&member.value))
+            rest.iter().any(|other| other.name == member.name && other.value.same(&member.value))
         })
+}
+
+/// The members of a cell that running it does not change.
+fn rest<'c>(cell: &'c Json<'c>) -> Vec<&'c Member<'c>> {
+    let members = cell.members().unwrap_or_default().iter();
+    members.filter(|member| !RUN.contains(&&*member.name)).collect()
 }
 
 impl Rules for NotebookRules<'_> {

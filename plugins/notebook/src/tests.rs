@@ -1,4 +1,4 @@
-use anabranch_plugin::testing::{Recorder, check_laws, diffed, merged, told};
+use anabranch_plugin::testing::{Numbers, Recorder, check_hostile, check_laws, diffed, merged, told};
 
 use super::*;
 
@@ -177,5 +177,43 @@ fn a_diff_shows_cells() {
     assert_eq!(
         diffed::<Notebook>(&before, &after, "{}"),
         "~ x-cell {\"cell\":\"a\"}: \"x\" => \"z\"\n~ x-run {\"cell\":\"a\",\"member\":\"execution_count\"}: 1 => 2\n+ x-cell {\"cell\":\"c\"}: - => \"w\"\n- x-cell {\"cell\":\"b\"}: \"y\" => -\n1 cells added, 1 removed, 2 changes in cells"
+    );
+}
+
+#[test]
+fn hostile_objects_neither_panic_nor_break_the_laws() {
+    let cells = [
+        code("a", "x\ny", "1", "\"o\""),
+        code("b", "", "null", ""),
+        code("a", "z", "2", ""),
+        code("", "x\ny", "null", ""),
+        "{\"source\": 1}".into(),
+        "{}".into(),
+        "1".into(),
+        "{\"id\": 7, \"source\": [\"x\", 1]}".into(),
+    ];
+    let mut numbers = Numbers(5);
+    for _ in 0..4_000 {
+        let mut side = || {
+            let chosen: Vec<String> =
+                (0..numbers.below(4)).map(|_| cells[numbers.below(cells.len())].clone()).collect();
+            notebook(&chosen)
+        };
+        let (base, ours, theirs) = (side(), side(), side());
+        check_laws::<Notebook>(&base, &ours, &theirs, "{}");
+        diffed::<Notebook>(&ours, &theirs, "{}");
+    }
+    check_hostile::<Notebook>(
+        &[
+            "{\"nbformat\": 4, \"cells\": [",
+            "]}",
+            "{\"source\": \"x\"}",
+            ",",
+            "{}",
+            "\"a\"",
+            "{\"id\": \"a\"}",
+        ],
+        "{}",
+        4_000,
     );
 }

@@ -1,5 +1,7 @@
 //! JSON as it stands: member order, spelling of numbers, and where each value lies in the text.
 
+use std::borrow::Cow;
+
 mod merge;
 mod pointer;
 mod read;
@@ -11,8 +13,8 @@ pub use read::Error;
 
 /// A JSON value.
 #[derive(Clone, Debug)]
-pub struct Json {
-    kind: Kind,
+pub struct Json<'t> {
+    kind: Kind<'t>,
     /// Where it lies in the text that it was read from.
     start: usize,
     end: usize,
@@ -22,79 +24,79 @@ pub struct Json {
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum Kind<'t> {
     /// `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
     /// A number as it is spelled.
-    Number(String),
+    Number(&'t str),
     /// A string without its escapes.
-    Text(String),
+    Text(Cow<'t, str>),
     /// An array.
-    Array(Vec<Json>),
+    Array(Vec<Json<'t>>),
     /// An object: its members in order, each name once.
-    Object(Vec<Member>),
+    Object(Vec<Member<'t>>),
 }
 
 /// A member of an object.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub struct Member<'t> {
     /// Its name without escapes.
-    pub name: String,
+    pub name: Cow<'t, str>,
     /// Where the name lies in the text, with its quotes.
     start: usize,
     end: usize,
     /// Its value.
-    pub value: Json,
+    pub value: Json<'t>,
 }
 
 /// A value together with the text that it was read from.
 #[derive(Clone, Debug)]
-pub struct Document {
-    text: String,
-    root: Json,
+pub struct Document<'t> {
+    text: &'t str,
+    root: Json<'t>,
 }
 
-impl Document {
+impl<'t> Document<'t> {
     /// Reads a text that holds one JSON value. A byte order mark before it is passed over.
     ///
     /// # Errors
     ///
     /// It is not UTF-8 or not JSON, an object has a name twice, or it is nested too deep.
-    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+    pub fn read(bytes: &'t [u8]) -> Result<Self, Error> {
         let (text, root) = read::read(bytes)?;
-        Ok(Self { text: text.to_owned(), root })
+        Ok(Self { text, root })
     }
 
     /// The value.
-    pub fn root(&self) -> &Json {
+    pub fn root(&self) -> &Json<'t> {
         &self.root
     }
 
     /// The whole text.
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn text(&self) -> &'t str {
+        self.text
     }
 
     /// A value of this document as it is written.
-    pub fn spelled(&self, value: &Json) -> &str {
+    pub fn spelled(&self, value: &Json<'_>) -> &'t str {
         self.text.get(value.start..value.end).unwrap_or_default()
     }
 }
 
-impl Json {
+impl<'t> Json<'t> {
     /// Reads a text that holds one JSON value.
     ///
     /// # Errors
     ///
     /// As for [`Document::read`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+    pub fn parse(bytes: &'t [u8]) -> Result<Self, Error> {
         read::read(bytes).map(|(_, root)| root)
     }
 
     /// What it is.
-    pub fn kind(&self) -> &Kind {
+    pub fn kind(&self) -> &Kind<'t> {
         &self.kind
     }
 
@@ -104,7 +106,7 @@ impl Json {
     }
 
     /// The members of an object.
-    pub fn members(&self) -> Option<&[Member]> {
+    pub fn members(&self) -> Option<&[Member<'t>]> {
         match &self.kind {
             Kind::Object(members) => Some(members),
             _ => None,
@@ -144,14 +146,15 @@ impl Json {
     }
 
     /// Whether two values say the same: members in any order, strings however escaped, numbers as they are spelled.
-    pub fn same(&self, other: &Self) -> bool {
+    pub fn same(&self, other: &Json<'_>) -> bool {
         if self.hash != other.hash {
             return false;
         }
         match (&self.kind, &other.kind) {
             (Kind::Null, Kind::Null) => true,
             (Kind::Bool(one), Kind::Bool(other)) => one == other,
-            (Kind::Number(one), Kind::Number(other)) | (Kind::Text(one), Kind::Text(other)) => one == other,
+            (Kind::Number(one), Kind::Number(other)) => one == other,
+            (Kind::Text(one), Kind::Text(other)) => one == other,
             (Kind::Array(one), Kind::Array(other)) => {
                 one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.same(other))
             }
@@ -168,16 +171,16 @@ impl Json {
     }
 }
 
-fn same_members(one: &[Member], other: &[Member]) -> bool {
+fn same_members(one: &[Member<'_>], other: &[Member<'_>]) -> bool {
     if one.len() != other.len() {
         return false;
     }
     if one.iter().zip(other).all(|(one, other)| one.name == other.name) {
         return one.iter().zip(other).all(|(one, other)| one.value.same(&other.value));
     }
-    let other: std::collections::HashMap<&str, &Json> =
-        other.iter().map(|member| (member.name.as_str(), &member.value)).collect();
-    one.iter().all(|member| other.get(member.name.as_str()).is_some_and(|value| value.same(&member.value)))
+    let other: std::collections::HashMap<&str, &Json<'_>> =
+        other.iter().map(|member| (&*member.name, &member.value)).collect();
+    one.iter().all(|member| other.get(&*member.name).is_some_and(|value| value.same(&member.value)))
 }
 
 /// A text as a JSON string, with its quotes.

@@ -4,6 +4,7 @@ pub mod plain;
 mod unkeyed;
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 pub use unkeyed::{Clash, merge_unkeyed};
 
@@ -11,9 +12,9 @@ use crate::{Failure, RowTotals, sequence};
 
 /// A row with its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record<T> {
+pub struct Record<T, K = String> {
     /// Which row it is.
-    pub key: String,
+    pub key: K,
     /// Its content.
     pub value: T,
 }
@@ -26,9 +27,9 @@ pub trait Row: Clone + PartialEq {
 
 /// Merged rows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MergedRecords<T> {
+pub struct MergedRecords<T, K = String> {
     /// In order.
-    pub records: Vec<Record<T>>,
+    pub records: Vec<Record<T, K>>,
     /// What the merge changed in ours.
     pub rows: RowTotals,
     /// Both sides put the rows that they share into orders that differ, and ours stands.
@@ -36,9 +37,9 @@ pub struct MergedRecords<T> {
 }
 
 /// The first key that stands twice.
-pub fn duplicate<T>(records: &[Record<T>]) -> Option<&str> {
+pub fn duplicate<T, K: Eq + Hash>(records: &[Record<T, K>]) -> Option<&K> {
     let mut seen = HashSet::new();
-    records.iter().map(|record| record.key.as_str()).find(|key| !seen.insert(*key))
+    records.iter().map(|record| &record.key).find(|key| !seen.insert(*key))
 }
 
 /// Merges rows with distinct keys. `both` merges a row that both sides changed, differently (base, ours and theirs, `None`
@@ -47,35 +48,40 @@ pub fn duplicate<T>(records: &[Record<T>]) -> Option<&str> {
 /// # Errors
 ///
 /// Those of `both`.
-pub fn merge<T: Row>(
-    base: &[Record<T>],
-    ours: &[Record<T>],
-    theirs: &[Record<T>],
-    both: &mut dyn FnMut(&str, [Option<&T>; 3]) -> Result<Option<T>, Failure>,
-) -> Result<MergedRecords<T>, Failure> {
-    let keys = |records: &'_ [Record<T>]| records.iter().map(|record| record.key.clone()).collect::<Vec<_>>();
+pub fn merge<T: Row, K: Eq + Hash + Clone>(
+    base: &[Record<T, K>],
+    ours: &[Record<T, K>],
+    theirs: &[Record<T, K>],
+    both: &mut dyn FnMut(&K, [Option<&T>; 3]) -> Result<Option<T>, Failure>,
+) -> Result<MergedRecords<T, K>, Failure> {
     let order = sequence::order(&keys(base), &keys(ours), &keys(theirs));
-    let by_key = [base, ours, theirs].map(|records| {
-        records.iter().map(|record| (record.key.as_str(), &record.value)).collect::<HashMap<_, _>>()
-    });
+    let rows = [base, ours, theirs].map(by_key);
     let mut merged = MergedRecords {
         records: Vec::with_capacity(order.items.len()),
         rows: RowTotals { added: 0, removed: 0, modified: 0, cells: 0 },
         order_clash: order.clash,
     };
     for key in order.items {
-        let [base, ours, theirs] = by_key.each_ref().map(|rows| rows.get(key.as_str()).copied());
+        let [base, ours, theirs] = rows.each_ref().map(|rows| rows.get(key).copied());
         let stands = if ours == theirs || base == theirs {
             ours.cloned()
         } else if base == ours {
             theirs.cloned()
         } else {
-            both(&key, [base, ours, theirs])?
+            both(key, [base, ours, theirs])?
         };
         count(&mut merged.rows, ours, stands.as_ref());
-        merged.records.extend(stands.map(|value| Record { key, value }));
+        merged.records.extend(stands.map(|value| Record { key: key.clone(), value }));
     }
     Ok(merged)
+}
+
+fn keys<T, K>(records: &[Record<T, K>]) -> Vec<&K> {
+    records.iter().map(|record| &record.key).collect()
+}
+
+fn by_key<T, K: Eq + Hash>(records: &[Record<T, K>]) -> HashMap<&K, &T> {
+    records.iter().map(|record| (&record.key, &record.value)).collect()
 }
 
 /// Counts what happened to a row.
@@ -92,15 +98,10 @@ pub fn count<T: Row>(rows: &mut RowTotals, before: Option<&T>, after: Option<&T>
 }
 
 /// The rows of two states by key, in one order, that of `after` leading.
-pub fn pairs<'t, T>(
-    before: &'t [Record<T>],
-    after: &'t [Record<T>],
-) -> Vec<(&'t str, Option<&'t T>, Option<&'t T>)> {
-    let keys =
-        |records: &'t [Record<T>]| records.iter().map(|record| record.key.as_str()).collect::<Vec<_>>();
-    let by_key = |records: &'t [Record<T>]| {
-        records.iter().map(|record| (record.key.as_str(), &record.value)).collect::<HashMap<_, _>>()
-    };
+pub fn pairs<'t, T, K: Eq + Hash>(
+    before: &'t [Record<T, K>],
+    after: &'t [Record<T, K>],
+) -> Vec<(&'t K, Option<&'t T>, Option<&'t T>)> {
     let (was, is) = (by_key(before), by_key(after));
     let order = sequence::order(&keys(before), &keys(after), &keys(before));
     order.items.into_iter().map(|key| (key, was.get(key).copied(), is.get(key).copied())).collect()
@@ -125,7 +126,7 @@ mod tests {
     }
 
     fn merged(base: &str, ours: &str, theirs: &str) -> String {
-        let both = &mut |_: &str, [_, ours, theirs]: [Option<&u32>; 3]| Ok(ours.max(theirs).copied());
+        let both = &mut |_: &String, [_, ours, theirs]: [Option<&u32>; 3]| Ok(ours.max(theirs).copied());
         let merged = merge(&rows(base), &rows(ours), &rows(theirs), both).expect("it decides");
         let told: Vec<String> =
             merged.records.iter().map(|record| format!("{}={}", record.key, record.value)).collect();
@@ -139,6 +140,6 @@ mod tests {
         assert_eq!(merged("a=1", "a=2", "a=3"), "a=3 +0 -0 ~1/1");
         assert_eq!(merged("a=1 b=1", "b=1", "a=1 b=5"), "b=5 +0 -0 ~1/1");
         assert_eq!(merged("", "a=1 b=1", "c=1 a=1"), "c=1 a=1 b=1 +1 -0 ~0/0");
-        assert_eq!(duplicate(&rows("a=1 b=1 a=2")), Some("a"));
+        assert_eq!(duplicate(&rows("a=1 b=1 a=2")), Some(&"a".to_owned()));
     }
 }

@@ -109,7 +109,7 @@ pub fn write(merged: &ResultTree, path: &str, bytes: &[u8]) -> Result<(), Failur
 }
 
 /// The options of a call and the limit that they leave.
-fn options<P: ObjectPlugin>(text: &str) -> Result<(Json, u64), Failure> {
+fn options<P: ObjectPlugin>(text: &str) -> Result<(Json<'_>, u64), Failure> {
     let options = Json::parse(text.as_bytes())
         .map_err(|error| Failure::new("bad-options", format!("the options are not JSON: {error}")))?;
     let limit = P::about().bytes_max;

@@ -178,6 +178,47 @@ pub fn check_laws<P: ObjectPlugin>(base: &str, ours: &str, theirs: &str, options
     }
 }
 
+/// Runs a plugin on many small objects put together from `pieces`, of which most mean nothing: nothing panics, and the laws of
+/// [`check_laws`] hold. The same pieces give the same objects.
+///
+/// # Panics
+///
+/// The plugin does, or a law is broken.
+pub fn check_hostile<P: ObjectPlugin>(pieces: &[&str], options: &str, rounds: usize) {
+    let mut numbers = Numbers(1);
+    let text = |numbers: &mut Numbers| {
+        let count = numbers.below(9);
+        (0..count).filter_map(|_| pieces.get(numbers.below(pieces.len())).copied()).collect::<Vec<_>>()
+    };
+    for _ in 0..rounds {
+        let base = text(&mut numbers);
+        // Sides that share much with the base come further than those that share nothing.
+        let side = |numbers: &mut Numbers| {
+            let mut side = base.clone();
+            let at = numbers.below(side.len() + 1);
+            let gone = numbers.below(side.len() + 1 - at).min(2);
+            let came = text(numbers).into_iter().take(3);
+            side.splice(at..at + gone, came);
+            side.concat()
+        };
+        let (ours, theirs) = (side(&mut numbers), side(&mut numbers));
+        check_laws::<P>(&base.concat(), &ours, &theirs, options);
+        diffed::<P>(&ours, &theirs, options);
+    }
+}
+
+/// Numbers that look random and are the same in each run.
+#[derive(Clone, Debug)]
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    /// The next number below `end`; 0 where there is none.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap_or_default().checked_rem(end).unwrap_or_default()
+    }
+}
+
 /// A value in which the order of members says nothing.
 fn canonical(value: &Option<Value>) -> String {
     fn sorted(json: &Json) -> String {

@@ -18,6 +18,24 @@ pub enum Arrays {
 }
 
 impl Arrays {
+    /// What the options `arrays` (`whole`, `position`, `key`) and `key` say; `key` alone is enough.
+    ///
+    /// # Errors
+    ///
+    /// They contradict each other.
+    pub fn of(options: &Json<'_>) -> Result<Self, Failure> {
+        let key = options.get("key").and_then(Json::as_str);
+        match (options.get("arrays").and_then(Json::as_str), key) {
+            (Some("key") | None, Some(key)) => Ok(Self::Key(key.to_owned())),
+            (Some("key"), None) => Ok(Self::Key("id".to_owned())),
+            (Some(other), Some(_)) => {
+                Err(Failure::new("bad-options", format!("`key` says nothing with `arrays = {other:?}`")))
+            }
+            (Some("position"), None) => Ok(Self::Position),
+            _ => Ok(Self::Whole),
+        }
+    }
+
     /// Distinct names of the elements; `None` where the array has to be taken whole.
     pub fn names(&self, elements: &[Json]) -> Option<Vec<String>> {
         match self {
@@ -67,7 +85,7 @@ pub struct Clash<'a> {
     /// Where it lies: in ours, or where ours lacks it in theirs.
     pub at: &'a Pointer,
     /// Base, ours and theirs; `None` where a side lacks it.
-    pub values: [Option<&'a Json>; 3],
+    pub values: [Option<&'a Json<'a>>; 3],
 }
 
 impl Clash<'_> {
@@ -104,9 +122,9 @@ impl Clash<'_> {
 ///
 /// Those of `rules`.
 pub fn merge(
-    base: Option<&Document>,
-    ours: &Document,
-    theirs: &Document,
+    base: Option<&Document<'_>>,
+    ours: &Document<'_>,
+    theirs: &Document<'_>,
     rules: &mut dyn Rules,
 ) -> Result<String, Failure> {
     let line_end = if ours.text.contains("\r\n") { "\r\n" } else { "\n" };
@@ -137,17 +155,17 @@ struct Indents<'t> {
 }
 
 struct Merge<'a> {
-    base: Option<&'a Document>,
-    ours: &'a Document,
-    theirs: &'a Document,
+    base: Option<&'a Document<'a>>,
+    ours: &'a Document<'a>,
+    theirs: &'a Document<'a>,
     rules: &'a mut dyn Rules,
     at: Pointer,
     line_end: &'static str,
 }
 
-type Values<'a> = [Option<&'a Json>; 3];
+type Values<'a> = [Option<&'a Json<'a>>; 3];
 
-fn same(one: Option<&Json>, other: Option<&Json>) -> bool {
+fn same(one: Option<&Json<'_>>, other: Option<&Json<'_>>) -> bool {
     match (one, other) {
         (None, None) => true,
         (Some(one), Some(other)) => one.same(other),
@@ -182,7 +200,7 @@ impl<'a> Merge<'a> {
     fn only_theirs(&mut self, values: Values<'a>) -> Result<Stands, Failure> {
         let [base, ours, _] = values;
         let formatted =
-            |document: Option<&'a Document>, value: Option<&Json>| Some(document?.spelled(value?));
+            |document: Option<&'a Document<'a>>, value: Option<&Json<'a>>| Some(document?.spelled(value?));
         if formatted(self.base, base) == formatted(Some(self.ours), ours) {
             return Ok(Stands::Side(Side::Theirs));
         }
@@ -295,15 +313,15 @@ impl<'a> Merge<'a> {
     }
 }
 
-fn member_names(value: &Json) -> Vec<String> {
-    value.members().unwrap_or_default().iter().map(|member| member.name.clone()).collect()
+fn member_names(value: &Json<'_>) -> Vec<String> {
+    value.members().unwrap_or_default().iter().map(|member| member.name.to_string()).collect()
 }
 
 fn places(names: &[String]) -> HashMap<&str, usize> {
     names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect()
 }
 
-fn child(container: Option<&Json>, index: Option<usize>) -> Option<&Json> {
+fn child<'a>(container: Option<&'a Json<'a>>, index: Option<usize>) -> Option<&'a Json<'a>> {
     match &container?.kind {
         Kind::Object(members) => members.get(index?).map(|member| &member.value),
         Kind::Array(elements) => elements.get(index?),

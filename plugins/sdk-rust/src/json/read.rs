@@ -1,5 +1,6 @@
 //! Reads JSON strictly (RFC 8259), and keeps where things lie.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -7,6 +8,9 @@ use super::{Json, Kind, Member};
 
 /// How deep values may be nested.
 const DEPTH_MAX: usize = 128;
+
+/// How many names of an object are compared one by one.
+const FEW: usize = 16;
 
 /// Why a text is not taken, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +32,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// Reads the value of a text; places count from its beginning, a byte order mark included.
-pub(super) fn read(bytes: &[u8]) -> Result<(&str, Json), Error> {
+pub(super) fn read(bytes: &[u8]) -> Result<(&str, Json<'_>), Error> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
@@ -61,7 +65,7 @@ struct Reader<'t> {
     at: usize,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -78,7 +82,7 @@ impl Reader<'_> {
         taken
     }
 
-    fn value(&mut self, depth: usize) -> Result<Json, String> {
+    fn value(&mut self, depth: usize) -> Result<Json<'t>, String> {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(format!("it is nested deeper than {DEPTH_MAX}"));
         };
@@ -95,7 +99,7 @@ impl Reader<'_> {
         Ok(Json { kind, start, end: self.at, hash })
     }
 
-    fn word(&mut self) -> Result<Kind, String> {
+    fn word(&mut self) -> Result<Kind<'t>, String> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         for (word, kind) in [("null", Kind::Null), ("true", Kind::Bool(true)), ("false", Kind::Bool(false))] {
             if rest.starts_with(word) {
@@ -106,9 +110,9 @@ impl Reader<'_> {
         Err(if rest.is_empty() { "it ends where a value is due".into() } else { "a value is due".into() })
     }
 
-    fn object(&mut self, depth: usize) -> Result<Vec<Member>, String> {
+    fn object(&mut self, depth: usize) -> Result<Vec<Member<'t>>, String> {
         self.at += 1;
-        let mut members = Vec::new();
+        let mut members: Vec<Member<'t>> = Vec::new();
         let mut names = HashSet::new();
         self.space();
         if self.take(b'}') {
@@ -122,7 +126,16 @@ impl Reader<'_> {
             }
             let name = self.string()?;
             let end = self.at;
-            if !names.insert(name.clone()) {
+            // Few names are compared one by one: most objects are small, and a set for each would cost more than they do.
+            let twice = match members.len() {
+                0..FEW => members.iter().any(|member| member.name == name),
+                FEW => {
+                    names.extend(members.iter().map(|member| member.name.clone()));
+                    !names.insert(name.clone())
+                }
+                _ => !names.insert(name.clone()),
+            };
+            if twice {
                 self.at = start;
                 return Err(format!("the object has the name {name:?} twice"));
             }
@@ -134,6 +147,7 @@ impl Reader<'_> {
             members.push(Member { name, start, end, value });
             self.space();
             if self.take(b'}') {
+                members.shrink_to_fit();
                 return Ok(members);
             }
             if !self.take(b',') {
@@ -142,7 +156,7 @@ impl Reader<'_> {
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Vec<Json>, String> {
+    fn array(&mut self, depth: usize) -> Result<Vec<Json<'t>>, String> {
         self.at += 1;
         let mut elements = Vec::new();
         self.space();
@@ -153,6 +167,7 @@ impl Reader<'_> {
             elements.push(self.value(depth)?);
             self.space();
             if self.take(b']') {
+                elements.shrink_to_fit();
                 return Ok(elements);
             }
             if !self.take(b',') {
@@ -161,7 +176,7 @@ impl Reader<'_> {
         }
     }
 
-    fn number(&mut self) -> Result<String, String> {
+    fn number(&mut self) -> Result<&'t str, String> {
         let start = self.at;
         self.take(b'-');
         if !self.take(b'0') && self.digits() == 0 {
@@ -179,7 +194,7 @@ impl Reader<'_> {
         if matches!(self.peek(), Some(b'0'..=b'9')) {
             return Err("a number begins with 0".into());
         }
-        Ok(self.text.get(start..self.at).unwrap_or_default().to_owned())
+        Ok(self.text.get(start..self.at).unwrap_or_default())
     }
 
     fn digits(&mut self) -> usize {
@@ -190,15 +205,20 @@ impl Reader<'_> {
         self.at - start
     }
 
-    fn string(&mut self) -> Result<String, String> {
+    fn string(&mut self) -> Result<Cow<'t, str>, String> {
         self.at += 1;
-        let mut string = String::new();
+        let mut string = Cow::Borrowed("");
         loop {
             let start = self.at;
             while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..0x20)) {
                 self.at += 1;
             }
-            string.push_str(self.text.get(start..self.at).unwrap_or_default());
+            let piece = self.text.get(start..self.at).unwrap_or_default();
+            if string.is_empty() {
+                string = Cow::Borrowed(piece);
+            } else {
+                string.to_mut().push_str(piece);
+            }
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -206,7 +226,7 @@ impl Reader<'_> {
                 }
                 Some(b'\\') => {
                     self.at += 1;
-                    string.push(self.escape()?);
+                    string.to_mut().push(self.escape()?);
                 }
                 Some(_) => return Err("a control character stands in a string".into()),
                 None => return Err("a string has no end".into()),
@@ -262,7 +282,7 @@ impl Reader<'_> {
 }
 
 /// FNV-1a over what a value says. Members count in any order.
-fn hash(kind: &Kind) -> u64 {
+fn hash(kind: &Kind<'_>) -> u64 {
     let bytes = |tag: u8, bytes: &[u8]| {
         bytes
             .iter()

@@ -3,7 +3,7 @@
 use super::{Document, Json, Kind};
 
 /// The value in one line.
-pub(super) fn compact(value: &Json, out: &mut String) {
+pub(super) fn compact(value: &Json<'_>, out: &mut String) {
     match &value.kind {
         Kind::Null => out.push_str("null"),
         Kind::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -83,8 +83,8 @@ pub(super) struct Piece {
 
 impl<'t> Layout<'t> {
     /// The layout of an object or array of a document; empty for any other value.
-    pub(super) fn of(document: &'t Document, container: &Json) -> Self {
-        let items: Vec<(usize, usize, &Json)> = match &container.kind {
+    pub(super) fn of(document: &Document<'t>, container: &Json<'_>) -> Self {
+        let items: Vec<(usize, usize, &Json<'_>)> = match &container.kind {
             Kind::Object(members) => {
                 members.iter().map(|member| (member.start, member.end, &member.value)).collect()
             }

@@ -65,11 +65,14 @@ impl<'t> Ends<'t> {
     }
 
     /// Writes lines, each as a text and the end that it had (`""` for a new one).
-    pub fn write<'l>(&self, lines: impl IntoIterator<Item = (&'l str, &'l str)>) -> String {
+    pub fn write<'l, T: AsRef<str>>(&self, lines: impl IntoIterator<Item = (T, &'l str)>) -> String
+    where
+        't: 'l,
+    {
         let mut text = String::new();
         let mut last_end = "";
         for (line, end) in lines {
-            text.push_str(line);
+            text.push_str(line.as_ref());
             last_end = if end.is_empty() { self.line } else { end };
             text.push_str(last_end);
         }

@@ -43,7 +43,7 @@ impl ObjectPlugin for Plugin {
         let [before, after] = [before, after].map(String::from_utf8_lossy);
         for (name, was, is) in records::pairs(&settings(&before), &settings(&after)) {
             if was != is {
-                changes.emit("property", name, was.map(shown), is.map(shown))?;
+                changes.emit("property", name.as_str(), was.map(shown), is.map(shown))?;
             }
         }
         Ok(DiffReport::default())
