@@ -33,7 +33,8 @@ static ab_text key_of(const po_message *message) {
   ab_text msgid = named(AB_TEXT("msgid"), message->msgid);
   if (message->context.data == NULL) return msgid;
   ab_text context = named(AB_TEXT("msgctxt"), message->context);
-  return ab_join((ab_text[]){ab_slice(context, 0, context.length - 1), AB_TEXT(","), ab_slice(msgid, 1, msgid.length)}, 3);
+  ab_text open = ab_slice(context, 0, context.length - 1), rest = ab_slice(msgid, 1, msgid.length);
+  return ab_join((ab_text[]){open, AB_TEXT(","), rest}, 3);
 }
 
 static ab_text references_of(const po_message *message) { return message == NULL ? AB_TEXT("") : message->references; }
@@ -70,7 +71,8 @@ static bool header(merge *all, ab_text key, ab_buffer *out, ab_failure *failure)
       line = theirs_is_later ? record->theirs : record->ours;
     } else if (record->clashes) {
       ab_text message = AB_TEXT("both sides changed a field of the header");
-      if (!ab_settle(&all->decisions, record, named(AB_TEXT("header"), record->key), message, &line, failure)) return false;
+      ab_text name = named(AB_TEXT("header"), record->key);
+      if (!ab_settle(&all->decisions, record, name, message, &line, failure)) return false;
     }
     ab_append(&lines, line);
   }
@@ -142,7 +144,8 @@ bool ab_on_diff(const ab_diff_input *input, ab_diff_summary *out, ab_failure *fa
     const ab_merged *record = &records[at];
     if (ab_equal(record->ours, record->theirs)) continue;
     const po_message *any = po_find(record->ours.data == NULL ? &before : &after, record->key);
-    if (!ab_change(&changes, "x-message", key_of(any), record->theirs, record->ours, failure)) return false;
+    ab_text key = key_of(any);
+    if (!ab_change(&changes, "x-message", AB_TEXT(""), key, record->theirs, record->ours, failure)) return false;
   }
   return ab_diff_done(&changes, out, failure);
 }

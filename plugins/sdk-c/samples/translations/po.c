@@ -33,7 +33,7 @@ static ab_text string_of(ab_text lines, ab_text keyword) {
   return found ? ab_finish(&string) : AB_NONE;
 }
 
-/* The lines with wrapped strings put together, and in one way: a string that begins on a line of its own is the same. */
+/* The lines with wrapped strings put together: a string that begins on a line of its own is the same. */
 static ab_text unwrapped(ab_text lines) {
   ab_buffer whole = {0};
   size_t start = 0;
