@@ -163,9 +163,11 @@ static ab_value shown_entry(ab_snapshot side) {
   return ab_json(ab_finish(&json));
 }
 
+typedef anabranch_merge_output_option_resolution_t resolution;
+
 /* Asks with these choices. `decision->is_some` is false where nobody decided yet. */
-static bool ask(const ab_merge_input *input, anabranch_merge_output_conflict_t *conflict, const char *const choices[][2],
-                size_t count, anabranch_merge_output_option_resolution_t *decision, ab_failure *failure) {
+static bool ask(const ab_merge_input *input, anabranch_merge_output_conflict_t *conflict,
+                const char *const choices[][2], size_t count, resolution *decision, ab_failure *failure) {
   anabranch_merge_output_choice_t *offered = ab_allocate(count, sizeof *offered);
   for (size_t at = 0; at < count; at++) {
     offered[at].id = literal(choices[at][0]);
@@ -196,7 +198,7 @@ bool ab_whole_object(const ab_merge_input *input, ab_text message, const char *r
   conflict.base = shown_entry(input->base);
   conflict.ours = shown_entry(input->ours);
   conflict.theirs = shown_entry(input->theirs);
-  anabranch_merge_output_option_resolution_t decision;
+  resolution decision;
   if (!ask(input, &conflict, choices, 4, &decision, failure)) return false;
   if (!decision.is_some) return true;
   anabranch_merge_types_side_t side;
@@ -211,25 +213,53 @@ bool ab_whole_object(const ab_merge_input *input, ab_text message, const char *r
   return put(input->merged, AB_TEXT(""), decision.val.object.val, failure);
 }
 
-bool ab_merge_changes(const ab_merge_input *input, ab_text prefix, ab_each_change each, void *context,
+void ab_log(ab_text message) {
+  ab_string said = ab_string_of(message);
+  anabranch_merge_log_write(ANABRANCH_MERGE_LOG_LEVEL_INFO, &said);
+}
+
+/* Defines `name`, which calls `each` for all items of a reader. A folder may have millions of them, so pages are given
+ * back. */
+#define PAGES(name, kind, item, each_of) \
+  static bool name(anabranch_merge_snapshots_own_##kind##_t all, each_of each, void *context, ab_failure *failure) { \
+    for (;;) { \
+      anabranch_merge_snapshots_list_##item##_t page; \
+      anabranch_merge_snapshots_borrow_##kind##_t reader = anabranch_merge_snapshots_borrow_##kind(all); \
+      if (!anabranch_merge_snapshots_method_##kind##_next(reader, PAGE, &page, failure)) return false; \
+      if (page.len == 0) break; \
+      for (size_t at = 0; at < page.len; at++) { \
+        if (!each(context, &page.ptr[at], failure)) return false; \
+      } \
+      anabranch_merge_snapshots_list_##item##_free(&page); \
+    } \
+    anabranch_merge_snapshots_##kind##_drop_own(all); \
+    return true; \
+  }
+PAGES(each_entry, entries, entry, ab_each_entry)
+PAGES(each_change, changes, entry_change, ab_each_change)
+PAGES(each_merge, merges, entry_merge, ab_each_merge)
+
+bool ab_walk(ab_snapshot snapshot, ab_text prefix, ab_each_entry each, void *context, ab_failure *failure) {
+  ab_string begin = ab_string_of(prefix);
+  anabranch_merge_snapshots_borrow_snapshot_t side = anabranch_merge_snapshots_borrow_snapshot(snapshot);
+  return each_entry(anabranch_merge_snapshots_method_snapshot_walk(side, &begin), each, context, failure);
+}
+
+bool ab_compare_sides(ab_snapshot before, ab_snapshot after, ab_text prefix, ab_each_change each, void *context,
                       ab_failure *failure) {
   ab_string begin = ab_string_of(prefix);
-  anabranch_merge_snapshots_own_merges_t merges = anabranch_merge_snapshots_compare_merge(
+  anabranch_merge_snapshots_borrow_snapshot_t sides[] = {anabranch_merge_snapshots_borrow_snapshot(before),
+                                                         anabranch_merge_snapshots_borrow_snapshot(after)};
+  return each_change(anabranch_merge_snapshots_compare(sides[0], sides[1], &begin), each, context, failure);
+}
+
+bool ab_merge_changes(const ab_merge_input *input, ab_text prefix, ab_each_merge each, void *context,
+                      ab_failure *failure) {
+  ab_string begin = ab_string_of(prefix);
+  anabranch_merge_snapshots_own_merges_t all = anabranch_merge_snapshots_compare_merge(
       anabranch_merge_snapshots_borrow_snapshot(input->base), anabranch_merge_snapshots_borrow_snapshot(input->ours),
       anabranch_merge_snapshots_borrow_snapshot(input->theirs), &begin);
-  for (;;) {
-    anabranch_merge_snapshots_list_entry_merge_t page;
-    anabranch_merge_snapshots_borrow_merges_t reader = anabranch_merge_snapshots_borrow_merges(merges);
-    if (!anabranch_merge_snapshots_method_merges_next(reader, PAGE, &page, failure)) return false;
-    if (page.len == 0) break;
-    for (size_t at = 0; at < page.len; at++) {
-      if (!each(context, &page.ptr[at], failure)) return false;
-    }
-    /* A folder may have millions of entries, so this is given back. */
-    anabranch_merge_snapshots_list_entry_merge_free(&page);
-  }
-  anabranch_merge_snapshots_merges_drop_own(merges);
-  return true;
+  return each_merge(all, each, context, failure);
 }
 
 bool ab_settle(ab_decisions *decisions, const ab_merged *record, ab_text key, ab_text message, ab_text *value,
@@ -252,7 +282,7 @@ bool ab_settle(ab_decisions *decisions, const ab_merged *record, ab_text key, ab
                                                 .base = ab_show(record->base),
                                                 .ours = ab_show(record->ours),
                                                 .theirs = ab_show(record->theirs)};
-  anabranch_merge_output_option_resolution_t decision;
+  resolution decision;
   if (!ask(input, &conflict, choices, 3, &decision, failure)) return false;
   anabranch_merge_types_side_t side;
   if (!decision.is_some) {
@@ -271,37 +301,46 @@ ab_changes ab_changes_of(const ab_diff_input *input) {
   return changes;
 }
 
+/* Hands the page over, and gives its memory back. */
 static bool flush(ab_changes *changes, ab_failure *failure) {
   anabranch_merge_diffs_list_change_t page = {changes->page, changes->page_count};
   changes->page_count = 0;
   changes->page_bytes = 0;
-  /* Where only totals are wanted the sink takes nothing, and counting goes on to the end. */
-  if (page.len == 0 || changes->input->detail == EXPORTS_ANABRANCH_MERGE_DIFFER_DETAIL_TOTALS) return true;
+  if (page.len == 0) return true;
   anabranch_merge_diffs_wish_t wish;
   anabranch_merge_diffs_borrow_sink_t sink = anabranch_merge_diffs_borrow_sink(changes->input->sink);
   if (!anabranch_merge_diffs_method_sink_emit(sink, &page, &wish, failure)) return false;
   changes->wanted = wish == ANABRANCH_MERGE_TYPES_WISH_MORE;
+  for (size_t at = 0; at < page.len; at++) anabranch_merge_diffs_change_free(&page.ptr[at]);
   return true;
 }
 
-bool ab_change(ab_changes *changes, const char *what, ab_text key, ab_text before, ab_text after, ab_failure *failure) {
-  anabranch_merge_diffs_change_t *change = (anabranch_merge_diffs_change_t *)changes->page + changes->page_count;
-  memset(change, 0, sizeof *change);
-  change->kind = ANABRANCH_MERGE_TYPES_CHANGE_KIND_MODIFIED;
-  if (before.data == NULL) change->kind = ANABRANCH_MERGE_TYPES_CHANGE_KIND_ADDED;
-  if (after.data == NULL) change->kind = ANABRANCH_MERGE_TYPES_CHANGE_KIND_REMOVED;
-  change->what = literal(what);
-  change->key = ab_string_of(key);
-  /* The same again under another name. */
-  ab_value shown[] = {ab_show(before), ab_show(after)};
-  change->before.is_some = shown[0].is_some;
-  change->before.val = shown[0].val;
-  change->after.is_some = shown[1].is_some;
-  change->after.val = shown[1].val;
+/* A copy that is freed with its page. */
+static ab_text copied(ab_text text) {
+  if (text.length == 0) return text;
+  char *copy = ab_allocate(text.length, 1);
+  memcpy(copy, text.data, text.length);
+  return (ab_text){copy, text.length};
+}
+
+bool ab_change(ab_changes *changes, const char *what, ab_text path, ab_text key, ab_text before, ab_text after,
+               ab_failure *failure) {
+  anabranch_merge_diffs_change_kind_t kind = ANABRANCH_MERGE_TYPES_CHANGE_KIND_MODIFIED;
+  if (before.data == NULL) kind = ANABRANCH_MERGE_TYPES_CHANGE_KIND_ADDED;
+  if (after.data == NULL) kind = ANABRANCH_MERGE_TYPES_CHANGE_KIND_REMOVED;
   uint64_t *const counts[] = {&changes->added, &changes->removed, &changes->modified};
-  ++*counts[change->kind];
-  changes->page_count++;
-  changes->page_bytes += key.length + before.length + after.length;
+  ++*counts[kind];
+  /* Where only totals are wanted the sink takes nothing, and counting goes on to the end. */
+  if (changes->input->detail == EXPORTS_ANABRANCH_MERGE_DIFFER_DETAIL_TOTALS) return true;
+  ab_value shown[] = {ab_show(copied(before)), ab_show(copied(after))};
+  anabranch_merge_diffs_change_t *change = (anabranch_merge_diffs_change_t *)changes->page + changes->page_count++;
+  *change = (anabranch_merge_diffs_change_t){.kind = kind,
+                                             .what = ab_string_of(copied(ab_text_of(what))),
+                                             .path = ab_string_of(copied(path)),
+                                             .key = ab_string_of(copied(key)),
+                                             .before = {shown[0].is_some, shown[0].val},
+                                             .after = {shown[1].is_some, shown[1].val}};
+  changes->page_bytes += path.length + key.length + before.length + after.length;
   /* One call to the host takes 16 MiB. */
   bool full = changes->page_count == PAGE || changes->page_bytes >= READ_BYTES;
   return !full || flush(changes, failure);

@@ -40,8 +40,8 @@ ab_value ab_show(ab_text value);
 /* A value that is a JSON document. */
 ab_value ab_json(ab_text document);
 
-/* Fills `failure` and returns false, so that a plugin can `return ab_fail(...)`. `code` is one of the contract's or begins
- * with `x-`. */
+/* Fills `failure` and returns false, so that a plugin can `return ab_fail(...)`. `code` is one of the contract's or
+ * begins with `x-`. */
 bool ab_fail(ab_failure *failure, const char *code, ab_text message, ab_text path);
 
 /* A description of a plugin that merges single objects whose names fit `pattern`. What only one side changed is taken
@@ -64,15 +64,27 @@ bool ab_read_sides(const ab_merge_input *input, uint64_t limit, ab_sides *sides,
 /* Puts a new object at `path`. */
 bool ab_write_object(ab_result merged, ab_text path, ab_text content, ab_failure *failure);
 
-/* The unit, which is one object, cannot be merged within: people take one of its sides, or upload another. `rule` is how
- * the plugin's documentation names the reason. Returns what `ab_on_merge` is to return. */
+/* The unit, which is one object, cannot be merged within: people take one of its sides, or upload another. `rule` is
+ * how the plugin's documentation names the reason. Returns what `ab_on_merge` is to return. */
 bool ab_whole_object(const ab_merge_input *input, ab_text message, const char *rule, ab_failure *failure);
 
-/* Each entry that a side changed since the base, page by page: calls `each` until it returns false. An entry's texts
- * are gone when `each` returns. */
-typedef bool (*ab_each_change)(void *context, const anabranch_merge_types_entry_merge_t *change, ab_failure *failure);
-bool ab_merge_changes(const ab_merge_input *input, ab_text prefix, ab_each_change each, void *context,
+/* Page by page: `each` is called until it returns false, which ends the call with the `failure` that it filled. The
+ * texts of an entry are gone when it returns. */
+typedef bool (*ab_each_entry)(void *context, const anabranch_merge_types_entry_t *entry, ab_failure *failure);
+typedef bool (*ab_each_change)(void *context, const anabranch_merge_types_entry_change_t *change, ab_failure *failure);
+typedef bool (*ab_each_merge)(void *context, const anabranch_merge_types_entry_merge_t *merge, ab_failure *failure);
+
+/* Every object whose path begins with `prefix`, in order of path. */
+bool ab_walk(ab_snapshot snapshot, ab_text prefix, ab_each_entry each, void *context, ab_failure *failure);
+/* Every object that differs. */
+bool ab_compare_sides(ab_snapshot before, ab_snapshot after, ab_text prefix, ab_each_change each, void *context,
                       ab_failure *failure);
+/* Every object that a side changed since the base. */
+bool ab_merge_changes(const ab_merge_input *input, ab_text prefix, ab_each_merge each, void *context,
+                      ab_failure *failure);
+
+/* Says something to whoever reads the log of the merge. */
+void ab_log(ab_text message);
 
 /* How people are asked about records that clash. */
 typedef struct {
@@ -101,8 +113,10 @@ typedef struct {
 } ab_changes;
 
 ab_changes ab_changes_of(const ab_diff_input *input);
-/* One change; a value that is none is added or removed. `what` is one of the contract's or begins with `x-`. */
-bool ab_change(ab_changes *changes, const char *what, ab_text key, ab_text before, ab_text after, ab_failure *failure);
+/* One change; a value that is none is added or removed. `what` is one of the contract's or begins with `x-`, `path` is
+ * relative to the unit. All texts are copied. */
+bool ab_change(ab_changes *changes, const char *what, ab_text path, ab_text key, ab_text before, ab_text after,
+               ab_failure *failure);
 /* The end of a diff. Returns what `ab_on_diff` is to return. */
 bool ab_diff_done(ab_changes *changes, ab_diff_summary *out, ab_failure *failure);
 /* A sentence for the summary of a diff or a merge. */

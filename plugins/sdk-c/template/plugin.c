@@ -73,7 +73,7 @@ bool ab_on_diff(const ab_diff_input *input, ab_diff_summary *out, ab_failure *fa
     ab_text old = records[at].theirs.length == 0 ? AB_NONE : records[at].theirs;
     ab_text now = records[at].ours.length == 0 ? AB_NONE : records[at].ours;
     if (ab_equal(old, now)) continue;
-    if (!ab_change(&changes, "property", records[at].key, old, now, failure)) return false;
+    if (!ab_change(&changes, "property", AB_TEXT(""), records[at].key, old, now, failure)) return false;
   }
   return ab_diff_done(&changes, out, failure);
 }

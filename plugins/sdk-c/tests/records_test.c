@@ -67,7 +67,8 @@ static void texts(void) {
   CHECK(ab_equal(ab_trim(AB_TEXT(" \ta b\r\n")), AB_TEXT("a b")));
   CHECK(!ab_equal(AB_NONE, AB_TEXT("")));
   const char *valid[] = {"", "a", "\xc2\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
-  const char *wrong[] = {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xc2"};
+  const char *wrong[] = {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+                         "\xf4\x90\x80\x80", "\xc2"};
   for (size_t at = 0; at < 7; at++) {
     CHECK(ab_is_utf8(ab_text_of(valid[at])));
     CHECK(!ab_is_utf8(ab_text_of(wrong[at])));

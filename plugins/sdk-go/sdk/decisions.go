@@ -16,6 +16,8 @@ type Decisions[V any] struct {
 	Kind string
 	// Path is relative to the unit; "" is the unit itself.
 	Path string
+	// AskAlways: people are asked also where the caller of the merge said who wins.
+	AskAlways bool
 	// Show makes a value presentable.
 	Show func(value V) *Value
 	// Open: one is undecided. Then there is nothing to write: the conflicts are the answer.
@@ -39,7 +41,7 @@ func (d *Decisions[V]) Settle(record records.Record[V], question Question[V]) (*
 	}
 	values := map[string]*V{"base": record.Base, "ours": record.Ours, "theirs": record.Theirs}
 	// The caller said who wins, so nobody is asked.
-	if side, found := d.Input.Prefer.Get(); found && side != Base {
+	if side, found := d.Input.Prefer.Get(); found && side != Base && !d.AskAlways {
 		if side == Ours {
 			return record.Ours, nil
 		}
