@@ -17,6 +17,7 @@ mod machine;
 mod metrics;
 mod objects;
 mod pair;
+mod plugins;
 mod reads;
 mod report;
 mod rest;
@@ -54,7 +55,7 @@ struct Arguments {
     /// Measures two servers on this Postgres database too.
     #[arg(long, env = "ANABRANCH_TEST_POSTGRES_URL")]
     postgres: Option<String>,
-    /// Only these groups: idle, merges, shared, own, staging, bulk, s3, bare, pair.
+    /// Only these groups: idle, merges, shared, own, staging, plugins, bulk, s3, bare, pair.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds of each load that runs for a time.
@@ -177,6 +178,9 @@ async fn one_server(arguments: &Arguments, target: &Target, rows: &mut Vec<Row>)
     }
     if arguments.wants("staging") {
         add(rows, [writes::staging(target, 64, time).await?]);
+    }
+    if arguments.wants("plugins") {
+        add(rows, plugins::beside_others(target, time).await?);
     }
     if arguments.wants("bulk") {
         add(rows, bulk::build(target).await?);

@@ -91,6 +91,13 @@ impl Rest {
         self.connection.send(&Method::POST, &target, headers, body).await?.accepted().map(drop)
     }
 
+    /// Sends bytes to an address of their own.
+    pub(crate) async fn post_bytes(&mut self, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        self.connection.send(&Method::POST, &format!("/api/v1{path}"), headers, body).await
+    }
+
     pub(crate) async fn commit(&mut self, repository: &str, branch: &str) -> anyhow::Result<Commit> {
         let path = format!("/repositories/{repository}/branches/{branch}/commits");
         let answer = self.ask(Method::POST, &path, Some(json!({"message": "bench"}))).await?;

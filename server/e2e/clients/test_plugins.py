@@ -1,13 +1,16 @@
 """A merge rule of one's own: a plugin is installed, a repository names it, and merges over REST go through it."""
 
+import concurrent.futures
 import json
 import subprocess
+import time
 
 import pytest
 import requests
 
 from conftest import ACCESS_KEY, SECRET_KEY, TESTDATA, Server, binary
 
+PLUGINS = TESTDATA.parent / "plugins"
 LINES = TESTDATA / "plugins" / "contract-0.1.wasm"
 
 BASE, OURS, THEIRS = "1\n2\n3\n4\n5\n", "1 of ours\n2\n3\n4\n5\n", "1\n2\n3\n4\n5 of theirs\n"
@@ -210,6 +213,46 @@ def test_authors_check_and_test_without_a_server(tmp_path):
     (tmp_path / "cases" / "apart" / "expect.toml").write_text("verdikt = 'merged'")
     done = subprocess.run([binary(), "plugin", "test", str(LINES), cases], capture_output=True, text=True)
     assert done.returncode == 2 and "verdikt" in done.stderr
+
+
+def test_plugins_that_never_end_do_not_stop_the_others(tmp_path):
+    """On two cores, four endless merges at a time: reads, writes and merges of others go on and end before they do."""
+    server = Server(tmp_path / "data", "--plugins-seconds", "6", "--plugins-calls", "4").start()
+    try:
+        administrator = Administrator(server)
+        endless = (TESTDATA / "plugins" / "endless.wasm").read_bytes()
+        component = administrator.ask("POST", "/plugins", 201, data=endless)["component"]
+        hanging = server.repository()
+        rule = f"[plugins.hang]\ncomponent = '{component}'\n\n[[rule]]\npath = 'hang/'\nmerge = 'hang'\n"
+        hanging.branch("main").object("_anabranch/merge.toml").upload(rule)
+        changed_on_both(hanging, "hang/a", BASE, OURS, THEIRS)
+        quiet = server.repository()
+        main, dev = changed_on_both(quiet, "notes.md", BASE, OURS, THEIRS)
+
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            begun = time.monotonic()
+            attacks = [pool.submit(merge, administrator, hanging, 409) for _ in range(4)]
+            asked = 0
+            while asked < 50:
+                assert main.object("notes.md").exists()
+                main.object(f"new/{asked}.txt").upload("x")
+                asked += 1
+            main.commit("beside")
+            dev.merge_into(main)
+            assert not any(attack.done() for attack in attacks), f"{time.monotonic() - begun} s: nothing hung meanwhile"
+            for attack in attacks:
+                [conflict] = attack.result(120)["conflicts"]
+                assert conflict["kind"] == "merger-failed" and "limit seconds = 6" in conflict["message"], conflict
+        assert read(main, "notes.md") == MERGED
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("cases", sorted(PLUGINS.glob("*/cases")), ids=lambda cases: cases.parent.name)
+def test_the_cases_of_the_plugins_that_come_along(cases):
+    component = PLUGINS / "shipped" / f"{cases.parent.name}.wasm"
+    done = subprocess.run([binary(), "plugin", "test", component, cases], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # Mergers that come with the server.

@@ -31,7 +31,7 @@ macro_rules! shipped {
 }
 
 /// In the order in which their patterns are asked.
-static SHIPPED: &[Shipped] = shipped!["csv", "json", "jsonl", "notebook"];
+static SHIPPED: &[Shipped] = shipped!["csv", "json", "jsonl", "notebook", "yaml"];
 
 /// What a plugin says of itself, kept beside its component. A test compares both.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -42,7 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "iceberg-rest",
         ],
     ),
-    ("benches", &["types", "storage", "tree", "refs", "repository", "merge", "delta"]),
+    ("benches", &["types", "storage", "tree", "refs", "repository", "merge", "delta", "plugin-host"]),
     // The load generator signs its S3 requests; of a server it knows the address.
     ("load", &["auth"]),
 ];

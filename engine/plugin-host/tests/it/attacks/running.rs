@@ -9,22 +9,31 @@ use super::fixture::{Attack, LOG, attack};
 use super::{fails, reaches, town};
 use crate::support::Runtime;
 
+/// What never ends.
+const ENDLESS: &str = "(loop $again (br $again))";
+
+/// The same plugin is installed on a whole server, by tests that have no assembler. `UPDATE_EXPECT=1` writes it anew.
+#[test]
+fn the_endless_plugin_is_the_one_that_is_checked_in() {
+    let file = crate::support::testdata().join("endless.wasm");
+    let module = attack(ENDLESS).module();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&file, &module).unwrap();
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), module, "run with UPDATE_EXPECT=1");
+}
+
 #[tokio::test]
 async fn an_endless_loop_runs_out_of_fuel() {
-    let message = reaches(
-        attack("(loop $again (br $again))"),
-        Limits { fuel: 10_000_000, ..Limits::default() },
-        "fuel",
-        10_000_000,
-    )
-    .await;
+    let message =
+        reaches(attack(ENDLESS), Limits { fuel: 10_000_000, ..Limits::default() }, "fuel", 10_000_000).await;
     assert!(message.contains("; it was in on_merge"), "{message}");
 }
 
 #[tokio::test]
 async fn an_endless_loop_runs_out_of_time() {
     let limits = Limits { seconds: 1, fuel: u64::MAX, ..Limits::default() };
-    reaches(attack("(loop $again (br $again))"), limits, "seconds", 1).await;
+    reaches(attack(ENDLESS), limits, "seconds", 1).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,6 @@ use crate::cli::output::{Answer, counted};
 
 static RUST: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-rust/template");
 static RUST_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-rust/src");
-static RUST_SDK_README: &str = include_str!("../../../../../plugins/sdk-rust/README.md");
 static RUST_SDK_MANIFEST: &str = include_str!("../../../../../plugins/sdk-rust/Cargo.toml");
 static PYTHON: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-python/template");
 static PYTHON_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-python/sdk");
@@ -21,6 +20,13 @@ static C: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-c/t
 static C_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-c/sdk");
 static GO: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-go/template");
 static GO_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-go/sdk");
+static GUIDES: [&str; 5] = [
+    include_str!("../../../../../plugins/sdk-rust/README.md"),
+    include_str!("../../../../../plugins/sdk-python/README.md"),
+    include_str!("../../../../../plugins/sdk-javascript/README.md"),
+    include_str!("../../../../../plugins/sdk-c/README.md"),
+    include_str!("../../../../../plugins/sdk-go/README.md"),
+];
 static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../wit/0.1");
 
 /// The languages that there is an SDK for.
@@ -76,24 +82,25 @@ fn check_name(name: &str) -> anyhow::Result<()> {
 
 /// The files of a project, by their paths in it.
 fn files(name: &str, language: Language) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
-    let (template, sdk) = match language {
-        Language::Rust => (&RUST, &RUST_SDK),
-        Language::Python => (&PYTHON, &PYTHON_SDK),
-        Language::Javascript => (&JAVASCRIPT, &JAVASCRIPT_SDK),
-        Language::C => (&C, &C_SDK),
-        Language::Go => (&GO, &GO_SDK),
+    let [rust, python, javascript, c, go] = GUIDES;
+    let (template, sdk, guide) = match language {
+        Language::Rust => (&RUST, &RUST_SDK, rust),
+        Language::Python => (&PYTHON, &PYTHON_SDK, python),
+        Language::Javascript => (&JAVASCRIPT, &JAVASCRIPT_SDK, javascript),
+        Language::C => (&C, &C_SDK, c),
+        Language::Go => (&GO, &GO_SDK, go),
     };
     let mut files = Vec::new();
     for (path, body) in all(template) {
         files.push((path.to_owned(), filled(body, name)));
     }
+    // A project without words of its own gets those of its SDK.
+    let is_told = files.iter().any(|(path, _)| path == Path::new("README.md"));
+    files.push((if is_told { "sdk/README.md" } else { "README.md" }.into(), guide.into()));
     let below = if language == Language::Rust { "sdk/src" } else { "sdk" };
     files.extend(all(sdk).into_iter().map(|(path, body)| (Path::new(below).join(path), body.to_vec())));
     match language {
-        Language::Rust => {
-            files.push(("sdk/Cargo.toml".into(), RUST_SDK_MANIFEST.into()));
-            files.push(("sdk/README.md".into(), RUST_SDK_README.into()));
-        }
+        Language::Rust => files.push(("sdk/Cargo.toml".into(), RUST_SDK_MANIFEST.into())),
         // Their builders read the contract itself.
         Language::Python | Language::Javascript => {
             files.extend(
@@ -144,11 +151,14 @@ mod tests {
         for language in Language::value_variants() {
             let files = files("my-merge", *language).unwrap();
             let has = |path: &str| files.iter().any(|(file, _)| file == Path::new(path));
-            assert!(has("plugin.toml"), "{language:?}");
+            assert!(has("plugin.toml") && has("README.md"), "{language:?}");
             assert!(files.iter().any(|(file, _)| file.starts_with("cases")), "{language:?}");
             assert!(files.iter().any(|(file, _)| file.starts_with("sdk")), "{language:?}");
             // The SDK's own guide speaks of the gaps.
-            for (file, body) in files.into_iter().filter(|(file, _)| !file.starts_with("sdk")) {
+            for (file, body) in files
+                .into_iter()
+                .filter(|(file, _)| !file.starts_with("sdk") && file != Path::new("README.md"))
+            {
                 let text = String::from_utf8_lossy(&body);
                 assert!(!text.contains("{{name}}") && !text.contains("{{crate}}"), "{}", file.display());
                 assert!(!text.contains("{{module}}"), "{}", file.display());
