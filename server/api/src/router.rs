@@ -127,6 +127,7 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(repositories::fsck))
         .routes(routes!(branches::list, branches::create))
         .routes(routes!(branches::get, branches::delete, branches::reset))
+        .routes(routes!(branches::hard_reset))
         .routes(routes!(branches::revert))
         .routes(routes!(branches::cherry_pick))
         .routes(routes!(branches::diff))

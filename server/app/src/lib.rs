@@ -22,10 +22,11 @@ mod uploads;
 mod users;
 
 pub use anabranch_repository::{
-    BranchInfo, ChoiceAnswer, CommitInfo, ConflictFilter, Decided, DiffItem, DiffKind, DiffRequest,
-    FsckReport, Listed, LogRequest, MergeAnswer, MergeDetails, MergeSession, MergeSummary, ObjectInfo, Paged,
-    Paging, Preview, RESERVED_METADATA, RepositoryInfo, ResetScope, ResolvedRef, SessionBegun,
-    SessionConflict, Strategy, TableDiff, TableRowDiff, TableSummary, TagInfo, Verdict, WriteCondition,
+    BranchInfo, BranchMove, ChoiceAnswer, CommitInfo, ConflictFilter, Decided, DiffItem, DiffKind,
+    DiffRequest, FsckReport, Listed, LogRequest, MergeAnswer, MergeDetails, MergeSession, MergeSummary,
+    ObjectInfo, Paged, Paging, Preview, RESERVED_METADATA, RepositoryInfo, ResetScope, ResolvedRef,
+    SessionBegun, SessionConflict, Strategy, TableDiff, TableRowDiff, TableSummary, TagInfo, Verdict,
+    WriteCondition,
 };
 pub use app::{App, AppParts, AppSettings, SampleObject, ServerFacts};
 pub use body::SMALL_BYTES_MAX;

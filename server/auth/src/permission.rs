@@ -58,6 +58,8 @@ actions! {
     DeleteBranch = "branch:delete", ReadWrite;
     /// Throw uncommitted changes of a branch away.
     ResetBranch = "branch:reset", ReadWrite;
+    /// Move a branch to any other commit.
+    MoveBranch = "branch:move", ReadWrite;
     /// List tags.
     ListTags = "tag:list", ReadOnly;
     /// Read what a tag names.

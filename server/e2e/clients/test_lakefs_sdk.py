@@ -153,6 +153,15 @@ def history(call):
     call.upload_object("lake", "main", "junk", content=b"x")
     call.reset_branch("lake", "main", sdk.ResetCreation(type="reset"))
     assert call.diff_branch("lake", "main").results == []
+    head = call.get_branch("lake", "main").commit_id
+    call.upload_object("lake", "main", "junk", content=b"x")
+    with pytest.raises(sdk.ApiException) as staged:
+        call.hard_reset_branch("lake", "main", first.id)
+    assert staged.value.status == 400 and "junk" in json.loads(staged.value.body)["message"]
+    call.hard_reset_branch("lake", "main", first.id, force=True)
+    assert call.get_branch("lake", "main").commit_id == first.id and call.diff_branch("lake", "main").results == []
+    call.hard_reset_branch("lake", "main", head)
+    assert call.get_branch("lake", "main").commit_id == head
     call.upload_object("lake", "dev", "a", content=b"theirs")
     call.commit("lake", "dev", sdk.CommitCreation(message="theirs"))
     call.upload_object("lake", "main", "a", content=b"ours")

@@ -85,7 +85,7 @@ impl Operation {
         let path = path.replace("{rightref}", "main").replace("{commitId}", "main").replace("{tag}", "v1");
         let named: Vec<&str> =
             path.split('/').map(|part| if part.starts_with('{') { "somebody" } else { part }).collect();
-        let query = "path=a.txt&dest_path=b.txt&prefix=&delimiter=/&id=0123";
+        let query = "path=a.txt&dest_path=b.txt&prefix=&delimiter=/&id=0123&ref=main";
         let text = format!("{} {}?{query}\nAs: {who}\n\n{body}", self.method, named.join("/"));
         let answer = server.answer(&text).await;
         answer.lines().next().unwrap().parse().unwrap()
