@@ -102,6 +102,7 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(config::get_config))
         .routes(routes!(config::get_version))
         .routes(routes!(config::get_storage_config))
+        .routes(routes!(config::forget_statistics))
         .routes(routes!(users::current))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::get, users::delete))

@@ -82,6 +82,8 @@ def repositories(call):
     assert call.get_lake_fs_version().version == config.version_config.version
     assert call.get_storage_config() == config.storage_config
     assert call.get_current_user().user.id
+    event = sdk.StatsEvent(**{"class": "integration", "name": "put", "count": 3})
+    assert call.post_stats_events(sdk.StatsEventsList(events=[event])) is None
     creation = sdk.RepositoryCreation(name="lake", storage_namespace="local://lake")
     assert call.create_repository(creation).id == "lake"
     assert call.get_repository("lake").default_branch == "main"
