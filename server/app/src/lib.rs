@@ -14,6 +14,7 @@ mod links;
 mod merging;
 mod model;
 mod objects;
+mod parts;
 mod protection;
 mod repositories;
 mod staging;
@@ -40,6 +41,7 @@ pub use model::{
     PartInfo, PickInput, PutInput, ReadStream, SourceObject, UploadChecksum, UploadInfo, UploadInput,
     WantedPart,
 };
+pub use parts::{PartRange, part_range};
 pub use protection::ProtectionRules;
 pub use staging::{Signed, SignedAddress, StagingPlace};
 pub use transactions::TRANSACTION_LIFETIME_MS;

@@ -11,7 +11,7 @@ use anabranch_types::{IdSource, RepositoryName};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -130,6 +130,10 @@ impl Shared {
             if let Some(refusal) = verdict.take() {
                 response = written(refusal.into(), &request_id);
             }
+        }
+        if response.status() == StatusCode::OK && response.headers().contains_key(CONTENT_RANGE) {
+            // Of a HEAD; s3s says so for a GET alone.
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::try_from(&request_id) {
