@@ -86,6 +86,8 @@ actions! {
     ReadObject = "object:read", ReadOnly;
     /// Write objects: put, copy to, multipart uploads, links.
     WriteObject = "object:write", ReadWrite;
+    /// Give uploads up that are not completed: no branch changes by it.
+    AbortUpload = "upload:abort", ReadWrite;
     /// Delete objects.
     DeleteObject = "object:delete", ReadWrite;
     /// Read which branches are protected.

@@ -37,7 +37,12 @@ pub struct ProtectionRules {
 fn is_blocked(action: Action) -> bool {
     !matches!(
         action,
-        Action::Merge | Action::Revert | Action::CherryPick | Action::CreateBranch | Action::ReadBranch
+        Action::Merge
+            | Action::Revert
+            | Action::CherryPick
+            | Action::CreateBranch
+            | Action::ReadBranch
+            | Action::AbortUpload
     )
 }
 

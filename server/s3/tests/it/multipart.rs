@@ -122,6 +122,23 @@ async fn an_object_in_one_piece_is_its_own_first_part() {
 }
 
 #[tokio::test]
+async fn an_upload_is_given_up_on_a_branch_that_was_protected_meanwhile() {
+    let lake = Lake::new().await;
+    let id = begin(&lake, "main/big").await;
+    let etag = part(&lake, "main/big", &id, 1, &vec![b'a'; MIB]).await.header("etag").to_owned();
+    let rules = ["main".to_owned()];
+    lake.app.set_branch_protection(&crate::lake::admin(), "sales", &rules, None).await.expect("rules");
+    let kept = lake.stored_bytes(MIB as u64).await;
+    assert_eq!(part(&lake, "main/big", &id, 2, b"x").await.outcome(), "403 AccessDenied");
+    let done = complete(&lake, "main/big", &id, &[(1, &etag)], &[]).await;
+    assert_eq!(done.outcome(), "403 AccessDenied");
+    let given_up = lake.call("DELETE", &format!("/sales/main/big?uploadId={id}"), &[], b"").await;
+    assert_eq!(given_up.outcome(), "204", "{}", given_up.text());
+    assert!(kept >= MIB as u64 && lake.stored_bytes(MIB as u64).await == 0, "its space is free again");
+    assert!(lake.call("GET", "/sales?uploads", &[], b"").await.elements("Key").is_empty());
+}
+
+#[tokio::test]
 async fn completing_is_conditional_and_strict() {
     let lake = Lake::new().await;
     lake.put("main/a", b"there").await;
