@@ -7,6 +7,7 @@ use anabranch_auth::Principal;
 use http::{Extensions, HeaderMap};
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use tokio::sync::Notify;
 
 use crate::error::of_app;
 use crate::operations::*;
@@ -18,6 +19,8 @@ pub(crate) struct Caller {
     pub(crate) request_id: String,
     /// The algorithm of the checksum that the body is announced with.
     pub(crate) checksum: Option<ChecksumAlgorithm>,
+    /// Told when the request has come, and its operation begins; for operations that may take long.
+    pub(crate) begun: Option<Arc<Notify>>,
 }
 
 /// Where the name of the operation appears that a request turned out to be. Put into a request's extensions by whoever
@@ -81,6 +84,9 @@ impl Gateway {
         let caller = extensions
             .remove::<Caller>()
             .ok_or_else(|| s3_error!(AccessDenied, "the request was not authenticated"))?;
+        if let Some(begun) = &caller.begun {
+            begun.notify_one();
+        }
         Ok(Call {
             app: &self.app,
             region: self.region.as_deref(),
