@@ -28,8 +28,9 @@ impl Repository {
     /// history. Commits that no ref reaches afterwards stay, and are found by their ids.
     ///
     /// A branch with uncommitted changes is moved only with `discard`, which throws them away in the same step. What is
-    /// written while the call runs counts as written after it, and stays staged. A commit or merge that runs at the same
-    /// time is made before the move, or upon the new head. Moving a branch to where it is changes nothing.
+    /// written while the call runs counts as written after it and stays staged, or, with `discard`, as written before it.
+    /// A commit or merge that runs at the same time is made before the move, or upon the new head. Moving a branch to where
+    /// it is changes nothing.
     ///
     /// # Errors
     /// [`RepositoryError::NotFound`] for the branch and for the target, [`RepositoryError::Invalid`] for what is no ref

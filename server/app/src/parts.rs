@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use anabranch_types::{Attribute, Entry};
+use anabranch_types::{Attribute, Entry, ObjectPath};
 
 use crate::AppError;
+use crate::objects::check_size;
 
 /// The name of the attribute.
 const SIZES: &str = "sizes";
@@ -40,11 +41,15 @@ pub fn part_range(path: &str, entry: &Entry, number: u32) -> Result<PartRange, A
     range.map(|range| PartRange { range, count }).ok_or_else(unknown)
 }
 
-/// Makes an entry carry the sizes of its parts.
-pub(crate) fn attach(entry: &mut Entry, sizes: impl IntoIterator<Item = u64>) {
+/// Makes an entry carry the sizes of its parts, where there is room for them beside what its user attached.
+pub(crate) fn attach(path: &ObjectPath, entry: &mut Entry, sizes: impl IntoIterator<Item = u64>) {
     let text = written(sizes);
-    if text.len() <= TEXT_BYTES_MAX {
-        entry.replace_attributes(Attribute::Parts, [(SIZES.to_owned(), text)]);
+    if text.len() > TEXT_BYTES_MAX {
+        return;
+    }
+    entry.replace_attributes(Attribute::Parts, [(SIZES.to_owned(), text)]);
+    if check_size(path, entry).is_err() {
+        entry.replace_attributes(Attribute::Parts, []);
     }
 }
 
@@ -112,8 +117,17 @@ mod tests {
             content_type: String::new(),
             metadata: BTreeMap::new(),
         };
-        attach(&mut entry, sizes.iter().copied());
+        attach(&ObjectPath::new("a").unwrap(), &mut entry, sizes.iter().copied());
         entry
+    }
+
+    #[test]
+    fn what_the_user_attached_comes_first() {
+        let mut full = entry(&[]);
+        full.metadata = BTreeMap::from([("note".to_owned(), "x".repeat(7_930))]);
+        let before = full.clone();
+        attach(&ObjectPath::new("a").unwrap(), &mut full, [5, 2]);
+        assert_eq!(full, before);
     }
 
     #[test]

@@ -79,9 +79,10 @@ impl App {
         if let Some(further) = further {
             further.attach(&mut entry);
         }
-        parts::attach(&mut entry, sizes);
+        let path = ObjectPath::new(path)?;
+        parts::attach(&path, &mut entry, sizes);
         let kept = entry.address.object.clone();
-        let info = place(&repository, &target, ObjectPath::new(path)?, entry, input.condition).await?;
+        let info = place(&repository, &target, path, entry, input.condition).await?;
         self.forget(&repository, upload_id, |part| part.object != kept.as_str()).await?;
         Ok(info)
     }
