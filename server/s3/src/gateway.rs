@@ -19,7 +19,7 @@ pub(crate) struct Caller {
     pub(crate) request_id: String,
     /// The algorithm of the checksum that the body is announced with.
     pub(crate) checksum: Option<ChecksumAlgorithm>,
-    /// Told when the request has come, and its operation begins; for operations that may take long.
+    /// Told when work begins that may take long.
     pub(crate) begun: Option<Arc<Notify>>,
 }
 
@@ -56,9 +56,17 @@ pub(crate) struct Call<'a> {
     pub(crate) checksum: Option<ChecksumAlgorithm>,
     /// All headers, for what s3s does not read.
     pub(crate) headers: HeaderMap,
+    begun: Option<Arc<Notify>>,
 }
 
 impl Call<'_> {
+    /// Says that bytes are copied from here on, which may take long: see [`crate::keep_alive`].
+    pub(crate) fn begin_long_work(&self) {
+        if let Some(begun) = &self.begun {
+            begun.notify_one();
+        }
+    }
+
     /// Puts what the application answers about a key into S3's terms.
     pub(crate) fn about<'a>(&'a self, bucket: &'a str, key: &'a str) -> impl Fn(AppError) -> S3Error + 'a {
         move |error| of_app(error, &self.request_id, bucket, Some(key))
@@ -84,9 +92,6 @@ impl Gateway {
         let caller = extensions
             .remove::<Caller>()
             .ok_or_else(|| s3_error!(AccessDenied, "the request was not authenticated"))?;
-        if let Some(begun) = &caller.begun {
-            begun.notify_one();
-        }
         Ok(Call {
             app: &self.app,
             region: self.region.as_deref(),
@@ -94,6 +99,7 @@ impl Gateway {
             request_id: caller.request_id,
             checksum: caller.checksum,
             headers,
+            begun: caller.begun,
         })
     }
 }

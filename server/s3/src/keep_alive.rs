@@ -1,9 +1,9 @@
 //! Answers that take long: white space keeps their connection alive until they are there.
 //!
-//! Completing an upload copies all of its bytes, and so does making a part of an object that exists; both may take longer
-//! than a client, or what is between it and here, waits for the first byte of an answer. As S3 does, such an answer then
-//! begins with status 200 before it is known, and its body says how it ended: with the result, or with an error. Clients
-//! of S3 look for the error there, in answers to these two operations. Quick answers keep their own status.
+//! Completing an upload copies all of its bytes; so does a copy into another bucket, or into a part of an upload. This may
+//! take longer than a client, or what is between it and here, waits for the first byte of an answer. As S3 does, such an
+//! answer then begins with status 200 before it is known, and its body says how it ended: with the result, or with an
+//! error. Clients of S3 look for the error there, in answers to these operations. Quick answers keep their own status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +28,11 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Stands before the white space, where alone it may stand.
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
 
-/// Whether the answer to a request may be begun before it is known.
+/// Whether a request may turn out to be one whose answer takes long.
 pub(crate) fn may_take_long(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
-    let of_upload = uri.query().unwrap_or_default().split('&').any(|pair| pair.starts_with("uploadId="));
-    of_upload
-        && (method == Method::POST || (method == Method::PUT && headers.contains_key("x-amz-copy-source")))
+    let mut query = uri.query().unwrap_or_default().split('&');
+    let completes = *method == Method::POST && query.any(|pair| pair.starts_with("uploadId="));
+    completes || (*method == Method::PUT && headers.contains_key("x-amz-copy-source"))
 }
 
 /// The answer; or, when it is not there some seconds after `begun` was told, one that begins at once and ends with it.

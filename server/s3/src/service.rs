@@ -132,7 +132,7 @@ where
 }
 
 impl Shared {
-    /// Serves a request; `begun` is told when it has come, and its operation begins.
+    /// Serves a request; `begun` is told when work begins that may take long.
     async fn answer(
         &self,
         request: Request<WireBody>,
