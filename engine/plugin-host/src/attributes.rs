@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anabranch_merge::{
     Conflict, ConflictId, ConflictKind, ConflictValue, Decision, Resolution, ThreeWay, UnitKind,
 };
-use anabranch_types::{Attribute, Entry, split_attribute};
+use anabranch_types::{Entry, split_attribute};
 use serde_json::json;
 
 use crate::result::Carried;
@@ -44,11 +44,11 @@ pub(crate) fn apply(
         (Some(side), None) | (None, Some(side)) => of(side),
         (None, None) => of(&object),
     };
-    // Checksums are of the bytes, not of the path.
-    let checksums: Vec<_> = object
+    // These are of the bytes, not of the path.
+    let of_bytes: Vec<_> = object
         .metadata
         .iter()
-        .filter(|(name, _)| is_checksum(name))
+        .filter(|(name, _)| is_of_bytes(name))
         .map(|(n, v)| (n.clone(), v.clone()))
         .collect();
     (object.content_type, object.metadata) = merged;
@@ -57,18 +57,18 @@ pub(crate) fn apply(
         object.metadata.retain(|name, _| split_attribute(name).is_some());
         object.metadata.extend(given.metadata.clone());
     }
-    object.metadata.extend(checksums);
+    object.metadata.extend(of_bytes);
     Attributed::Entry(object)
 }
 
 type Kept = (String, BTreeMap<String, String>);
 
-fn is_checksum(name: &str) -> bool {
-    matches!(split_attribute(name), Some((Attribute::Checksum, _)))
+fn is_of_bytes(name: &str) -> bool {
+    split_attribute(name).is_some_and(|(kind, _)| kind.is_of_bytes())
 }
 
 fn of(entry: &Entry) -> Kept {
-    let metadata = entry.metadata.iter().filter(|(name, _)| !is_checksum(name));
+    let metadata = entry.metadata.iter().filter(|(name, _)| !is_of_bytes(name));
     (entry.content_type.clone(), metadata.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
@@ -86,7 +86,7 @@ fn merge(base: Option<&Entry>, ours: &Entry, theirs: &Entry, carried: &Carried) 
     let mut metadata = BTreeMap::new();
     let names: BTreeSet<&String> = ours.metadata.keys().chain(theirs.metadata.keys()).collect();
     for name in names {
-        if is_checksum(name) || (given && split_attribute(name).is_none()) {
+        if is_of_bytes(name) || (given && split_attribute(name).is_none()) {
             continue;
         }
         let value = |entry: &'_ Entry| entry.metadata.get(name).cloned();

@@ -157,11 +157,13 @@ impl<'a> Chain<'a> {
     /// Puts a merge on top. If the branch has moved since it was prepared, its result is merged into the branch as it is
     /// now, by the same mergers.
     pub(crate) async fn add_merge(&mut self, merge: &PreparedMerge) -> Result<Link, RepositoryError> {
-        if merge.incarnation != self.record.incarnation {
+        if !merge.incarnation.same_branch(self.record.incarnation) {
             // Its result says nothing of a branch that began elsewhere.
             return Err(RepositoryError::replaced_meanwhile(self.name));
         }
-        if merge.pinned && self.tip != merge.ours.id {
+        // Nor does it of a head that the branch was moved to: theirs may hold more that this one lacks.
+        let only_for_ours = merge.pinned || merge.incarnation != self.record.incarnation;
+        if only_for_ours && self.tip != merge.ours.id {
             let (from, to) = (short(&merge.ours.id), short(&self.tip));
             let moved = vec![format!("{} moved from {from} to {to}", self.name)];
             return Ok(Link::Refused(MergeAnswer::StalePreview { preview: String::new(), moved }));

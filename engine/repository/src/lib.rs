@@ -24,6 +24,7 @@ mod list;
 mod log;
 mod merge;
 mod model;
+mod move_branch;
 mod objects;
 mod outside;
 mod paging;
@@ -54,6 +55,7 @@ pub use model::{
     ResolvedRef, SessionBegun, SessionConflict, Strategy, TableSummary, TagInfo, Verdict, WriteAnswer,
     WriteCondition,
 };
+pub use move_branch::BranchMove;
 pub use objects::{ByteStream, RepositoryUpload};
 pub use outside::is_outside;
 pub use repository::Repository;

@@ -14,7 +14,7 @@ use crate::commits::StoredCommit;
 use crate::delta::{Delta, compare};
 use crate::group::{Done, Work};
 use crate::plan::{Computed, MergeResult, Plan, Planned, PreparedMerge};
-use crate::staging_view::Branch;
+use crate::staging_view::{Branch, TRIES_MAX};
 use crate::{
     MergeAnswer, MergeDetails, MergeRequest, MergeSummary, Repository, RepositoryError, Strategy,
     TableSummary, Verdict,
@@ -47,18 +47,49 @@ impl Repository {
         }
         let target = self.inner.resolve(source).await?;
         let theirs = self.inner.commit_of(&target.commit).await?;
-        let planned = self.plan_merge(source, theirs, destination, request).await?;
-        let answer = if planned.brings_nothing {
-            MergeAnswer::NoChanges { uncommitted_on_source: 0 }
-        } else {
-            self.run_plan(destination, planned.plan).await?
-        };
+        let answer = self.merge_commit(source, &theirs, destination, &request).await?;
         match (answer, target.branch) {
             (MergeAnswer::NoChanges { .. }, Some(branch)) => {
                 let uncommitted_on_source = self.uncommitted_on_source(&branch).await?;
                 Ok(MergeAnswer::NoChanges { uncommitted_on_source })
             }
             (answer, _) => Ok(answer),
+        }
+    }
+
+    /// Merges a commit, which `source` is the name of.
+    async fn merge_commit(
+        &self,
+        source: &str,
+        theirs: &Arc<StoredCommit>,
+        destination: &BranchName,
+        request: &MergeRequest,
+    ) -> Result<MergeAnswer, RepositoryError> {
+        for _ in 0..TRIES_MAX {
+            let planned = self.plan_merge(source, Arc::clone(theirs), destination, request.clone()).await?;
+            if planned.brings_nothing {
+                return Ok(MergeAnswer::NoChanges { uncommitted_on_source: 0 });
+            }
+            match self.run_plan(destination, planned.plan).await? {
+                MergeAnswer::StalePreview { .. } => self.still_in_time(destination, request.deadline_ms)?,
+                answer => return Ok(answer),
+            }
+        }
+        Err(RepositoryError::busy("branch", destination, TRIES_MAX))
+    }
+
+    /// After a merge that was pinned to no head, and is stale all the same: its branch was moved to another commit while it
+    /// ran. An error when there is no time to plan it anew.
+    pub(crate) fn still_in_time(
+        &self,
+        destination: &BranchName,
+        deadline_ms: Option<i64>,
+    ) -> Result<(), RepositoryError> {
+        match deadline_ms {
+            Some(deadline) if deadline <= self.inner.clock.now_ms() => {
+                Err(RepositoryError::deadline_passed(destination))
+            }
+            _ => Ok(()),
         }
     }
 

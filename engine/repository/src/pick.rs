@@ -9,6 +9,7 @@ use anabranch_types::BranchName;
 use crate::commits::StoredCommit;
 use crate::merge::short;
 use crate::plan::Plan;
+use crate::staging_view::TRIES_MAX;
 use crate::{MergeAnswer, PickRequest, Repository, RepositoryError};
 
 impl Repository {
@@ -81,33 +82,54 @@ impl Repository {
         base: Side,
         theirs: Side,
     ) -> Result<MergeAnswer, RepositoryError> {
+        let message = request.message.clone().unwrap_or(message);
+        for _ in 0..TRIES_MAX {
+            let plan = self.plan_pick(branch, &request, &message, [&base, &theirs]).await?;
+            match self.run_plan(branch, plan).await? {
+                MergeAnswer::StalePreview { .. } => self.still_in_time(branch, request.deadline_ms)?,
+                answer => return Ok(answer),
+            }
+        }
+        Err(RepositoryError::busy("branch", branch, TRIES_MAX))
+    }
+
+    async fn plan_pick(
+        &self,
+        branch: &BranchName,
+        request: &PickRequest,
+        message: &str,
+        [base, theirs]: [&Side; 2],
+    ) -> Result<Plan, RepositoryError> {
         let record = self.inner.load_branch(branch).await?.record;
-        let plan = Plan {
-            bases: vec![base.tree],
+        Ok(Plan {
+            bases: vec![base.tree.clone()],
             base_ids: base.id.into_iter().collect(),
             ours: self.inner.commit_of(&record.head).await?,
             incarnation: record.incarnation,
-            theirs_tree: theirs.tree,
+            theirs_tree: theirs.tree.clone(),
             theirs_id: theirs.id,
             theirs_generation: 0,
             second_parent: None,
-            labels: Labels { base: base.label, ours: branch.to_string(), theirs: theirs.label.clone() },
-            source: theirs.label,
+            labels: Labels {
+                base: base.label.clone(),
+                ours: branch.to_string(),
+                theirs: theirs.label.clone(),
+            },
+            source: theirs.label.clone(),
             mode: Mode::Mergers,
             strategy: None,
             by_rows: false,
             resolutions: Vec::new(),
             decided: Vec::new(),
             resolved: Vec::new(),
-            message: request.message.unwrap_or(message),
-            committer: request.committer.0,
-            metadata: request.metadata,
+            message: message.to_owned(),
+            committer: request.committer.0.clone(),
+            metadata: request.metadata.clone(),
             allow_empty: request.allow_empty,
             deadline_ms: request.deadline_ms,
             tokens: record.tokens(),
             pinned: false,
-        };
-        self.run_plan(branch, plan).await
+        })
     }
 }
 

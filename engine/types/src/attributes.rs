@@ -1,4 +1,4 @@
-//! What an entry carries beside its bytes and the metadata of its user: headers, tags, checksums.
+//! What an entry carries beside its bytes and the metadata of its user: headers, tags, checksums, parts.
 //!
 //! They stand in the metadata under names of their own, `KIND:NAME`, so that copies, commits and merges carry them like
 //! everything else there, and entries written before a kind was known read as ever.
@@ -13,17 +13,25 @@ pub enum Attribute {
     /// A further checksum of the bytes, in base64, by the name of its algorithm: `checksum:CRC32`. `-N` at the end says
     /// that it is one of the checksums of N parts.
     Checksum,
+    /// What is known of the parts that the bytes were uploaded in: `parts:sizes`.
+    Parts,
 }
 
 impl Attribute {
-    const ALL: [Attribute; 3] = [Attribute::Header, Attribute::Tag, Attribute::Checksum];
+    const ALL: [Attribute; 4] = [Attribute::Header, Attribute::Tag, Attribute::Checksum, Attribute::Parts];
 
     fn prefix(self) -> &'static str {
         match self {
             Attribute::Header => "http:",
             Attribute::Tag => "tag:",
             Attribute::Checksum => "checksum:",
+            Attribute::Parts => "parts:",
         }
+    }
+
+    /// Whether it says something of the bytes, and not of the path: it goes where they go, and is no change of its own.
+    pub fn is_of_bytes(self) -> bool {
+        matches!(self, Attribute::Checksum | Attribute::Parts)
     }
 
     /// The name in the metadata.

@@ -99,7 +99,7 @@ impl Entry {
     /// Whether two entries hold the same thing: size, checksum, content type, user metadata and tags.
     ///
     /// Address and time do not count, so that writing equal bytes again is no change. Neither do further checksums of
-    /// the bytes: one client sends them, the next does not.
+    /// the bytes, and the sizes of their parts: one client sends them, the next does not.
     pub fn same_content(&self, other: &Entry) -> bool {
         self.size == other.size
             && self.checksum == other.checksum
@@ -143,7 +143,7 @@ impl Entry {
 
 /// What of the metadata tells contents apart.
 fn compared(metadata: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &String)> {
-    metadata.iter().filter(|(name, _)| !matches!(split_attribute(name), Some((Attribute::Checksum, _))))
+    metadata.iter().filter(|(name, _)| !split_attribute(name).is_some_and(|(kind, _)| kind.is_of_bytes()))
 }
 
 #[cfg(test)]
@@ -167,6 +167,7 @@ mod tests {
         let plain = entry(&[("origin", "north")]);
         assert!(plain.same_content(&entry(&[("origin", "north"), ("checksum:CRC32", "AAAAAA==")])));
         assert!(entry(&[("checksum:SHA1", "x"), ("origin", "north")]).same_content(&plain));
+        assert!(entry(&[("parts:sizes", "5*2"), ("origin", "north")]).same_content(&plain));
         assert!(!plain.same_content(&entry(&[("origin", "north"), ("tag:team", "blue")])));
         assert!(!plain.same_content(&entry(&[("origin", "south")])));
         assert!(!plain.same_content(&entry(&[])));

@@ -36,6 +36,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Libraries that speak TLS ask the process what to compute with, and panic where they find two and nobody chose.
+    // This is the first call, so that it cannot fail.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

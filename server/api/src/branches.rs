@@ -1,6 +1,6 @@
-//! Branches, and what is done to one: reset, revert, cherry-pick.
+//! Branches, and what is done to one: reset, move, revert, cherry-pick.
 
-use anabranch_app::{App, ResetScope};
+use anabranch_app::{App, BranchMove, ResetScope};
 use anabranch_types::ObjectPath;
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use crate::authenticate::Caller;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, PathOf, QueryOf, flag};
-use crate::merges::{Sides, published};
+use crate::merges::{Sides, listed, published};
 use crate::page::{non_empty, page, paging};
 use crate::wire::{
     self, BranchCreation, CherryPickCreation, Commit, Diff, DiffList, Error, MergeConflict, Ref, RefList,
@@ -128,6 +128,41 @@ fn scope(creation: ResetCreation) -> Result<ResetScope, ApiError> {
         (ResetType::CommonPrefix | ResetType::Object, None) => {
             Err(ApiError::bad_request("path is missing: type 'object' or 'common_prefix' needs one"))
         }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MoveQuery {
+    /// What the branch is to point at: a branch, a tag or a commit.
+    #[serde(rename = "ref")]
+    reference: String,
+    /// Whether uncommitted changes of the branch are thrown away. Without it they are refused.
+    #[serde(default, deserialize_with = "flag")]
+    force: Option<bool>,
+}
+
+/// Moves a branch to another commit.
+///
+/// Commits that it leaves behind stay, and are found by their ids.
+#[utoipa::path(
+    put, path = "/repositories/{repository}/branches/{branch}/hard_reset", operation_id = "hardResetBranch",
+    tag = "branches", params(("repository" = String, Path), ("branch" = String, Path), MoveQuery),
+    responses((status = 204), (status = "4XX", body = Error))
+)]
+pub(crate) async fn hard_reset(
+    State(app): State<App>,
+    Caller(who): Caller,
+    PathOf((repository, branch)): PathOf<(String, String)>,
+    QueryOf(query): QueryOf<MoveQuery>,
+) -> Result<StatusCode, ApiError> {
+    let force = query.force.unwrap_or(false);
+    match app.move_branch(&who, &repository, &branch, &query.reference, force).await? {
+        BranchMove::Moved(_) => Ok(StatusCode::NO_CONTENT),
+        BranchMove::Staged { paths } => Err(ApiError::bad_request(format!(
+            "branch {branch} has uncommitted changes: {}. Commit them, reset them, or throw them away with force=true",
+            listed(&paths)
+        ))),
     }
 }
 

@@ -7,7 +7,8 @@ use http::StatusCode;
 
 use crate::authenticate::Caller;
 use crate::error::ApiError;
-use crate::wire::{Config, Error, StorageConfig, VersionConfig};
+use crate::extract::JsonBody;
+use crate::wire::{Config, Error, StatsEventsList, StorageConfig, VersionConfig};
 
 /// Answers that the server runs.
 #[utoipa::path(
@@ -55,4 +56,20 @@ pub(crate) async fn get_storage_config(
 ) -> Result<Json<StorageConfig>, ApiError> {
     app.may_read_server(&who)?;
     Ok(Json(StorageConfig::of_this_server(app.facts())))
+}
+
+/// Takes the numbers of uses that clients of lakeFS report, and forgets them.
+///
+/// Such clients report without being asked: they are not to fail for it, and nothing of it is kept or sent on.
+#[utoipa::path(
+    post, path = "/statistics", operation_id = "postStatsEvents", tag = "server", request_body = StatsEventsList,
+    responses((status = 204, description = "Taken, and forgotten."), (status = "4XX", body = Error))
+)]
+pub(crate) async fn forget_statistics(
+    State(app): State<App>,
+    Caller(who): Caller,
+    JsonBody(_): JsonBody<StatsEventsList>,
+) -> Result<StatusCode, ApiError> {
+    app.may_read_server(&who)?;
+    Ok(StatusCode::NO_CONTENT)
 }

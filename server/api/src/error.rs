@@ -102,7 +102,10 @@ pub(crate) fn status_of(error: &AppError) -> Option<StatusCode> {
         | AppError::PartTooSmall { .. }
         | AppError::Body(_) => StatusCode::BAD_REQUEST,
         AppError::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
-        AppError::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+        AppError::RangeNotSatisfiable { .. } | AppError::NoSuchPart { .. } => {
+            StatusCode::RANGE_NOT_SATISFIABLE
+        }
+        AppError::PartsUnknown { .. } => StatusCode::NOT_IMPLEMENTED,
         AppError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         AppError::Gone { .. } => StatusCode::GONE,
         AppError::Busy { .. } | AppError::Contended { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -1,7 +1,7 @@
 //! Branches and tags.
 
 use anabranch_auth::{Action, Principal};
-use anabranch_repository::{BranchInfo, Paged, Paging, TagInfo};
+use anabranch_repository::{BranchInfo, BranchMove, Paged, Paging, TagInfo};
 use anabranch_types::{BranchName, CommitId, TagName};
 
 use crate::app::branch_name;
@@ -56,6 +56,19 @@ impl App {
     pub async fn delete_branch(&self, who: &Principal, repository: &str, name: &str) -> Result<(), AppError> {
         let repository = self.open_branch(who, Action::DeleteBranch, repository, name).await?;
         Ok(repository.delete_branch(&branch_name(name)?).await?)
+    }
+
+    /// Moves a branch to the commit of `reference`; with `discard`, away from its uncommitted changes.
+    pub async fn move_branch(
+        &self,
+        who: &Principal,
+        repository: &str,
+        name: &str,
+        reference: &str,
+        discard: bool,
+    ) -> Result<BranchMove, AppError> {
+        let repository = self.open_branch(who, Action::MoveBranch, repository, name).await?;
+        Ok(repository.move_branch(&branch_name(name)?, reference, discard).await?)
     }
 
     /// Makes a tag at the commit of `reference`. With `force`, a tag of that name names it from now on, in one step.

@@ -99,6 +99,27 @@ pub enum AppError {
         /// Its size.
         size: u64,
     },
+    /// A part of an object that it does not have.
+    #[error("{path} has {parts} {}: there is no part {number}", if *parts == 1 { "part" } else { "parts" })]
+    NoSuchPart {
+        /// The path.
+        path: String,
+        /// The part.
+        number: u32,
+        /// How many it has.
+        parts: u32,
+    },
+    /// A part of an object whose parts are known by their number alone.
+    #[error(
+        "of the {parts} parts that {path} was uploaded in, the sizes were not kept: they were too many different ones, or \
+         an older server wrote it. Give a range of bytes instead of a part"
+    )]
+    PartsUnknown {
+        /// The path.
+        path: String,
+        /// How many it has.
+        parts: u32,
+    },
     /// A body or a list above the limit.
     #[error("{what} is larger than the limit of {limit}")]
     TooLarge {

@@ -14,6 +14,7 @@ mod links;
 mod merging;
 mod model;
 mod objects;
+mod parts;
 mod plugins;
 mod protection;
 mod repositories;
@@ -23,10 +24,11 @@ mod uploads;
 mod users;
 
 pub use anabranch_repository::{
-    BranchInfo, ChoiceAnswer, CommitInfo, ConflictFilter, Decided, DiffItem, DiffKind, DiffRequest,
-    FsckReport, Listed, LogRequest, MergeAnswer, MergeDetails, MergeSession, MergeSummary, ObjectInfo, Paged,
-    Paging, Preview, RESERVED_METADATA, RepositoryInfo, ResetScope, ResolvedRef, SessionBegun,
-    SessionConflict, Strategy, TableDiff, TableRowDiff, TableSummary, TagInfo, Verdict, WriteCondition,
+    BranchInfo, BranchMove, ChoiceAnswer, CommitInfo, ConflictFilter, Decided, DiffItem, DiffKind,
+    DiffRequest, FsckReport, Listed, LogRequest, MergeAnswer, MergeDetails, MergeSession, MergeSummary,
+    ObjectInfo, Paged, Paging, Preview, RESERVED_METADATA, RepositoryInfo, ResetScope, ResolvedRef,
+    SessionBegun, SessionConflict, Strategy, TableDiff, TableRowDiff, TableSummary, TagInfo, Verdict,
+    WriteCondition,
 };
 pub use app::{App, AppParts, AppSettings, SampleObject, ServerFacts};
 pub use body::SMALL_BYTES_MAX;
@@ -40,6 +42,7 @@ pub use model::{
     PartInfo, PickInput, PutInput, ReadStream, SourceObject, UploadChecksum, UploadInfo, UploadInput,
     WantedPart,
 };
+pub use parts::{PartRange, part_range};
 pub use plugins::{
     PluginClaim, PluginDescription, PluginHost, PluginInfo, PluginRecordError, PluginRefusal, PluginStore,
     PluginStoreError,

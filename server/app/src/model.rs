@@ -129,17 +129,19 @@ pub enum ByteRange {
     FromTo(u64, Option<u64>),
     /// The last so many bytes.
     Last(u64),
+    /// The bytes that came as the part of this number, the first being 1.
+    Part(u32),
 }
 
 impl ByteRange {
-    /// The half-open range within an object of `size` bytes; none if it lies outside.
+    /// The half-open range within an object of `size` bytes; none if it lies outside, or depends on more than the size.
     pub fn within(self, size: u64) -> Option<Range<u64>> {
         match self {
             ByteRange::FromTo(from, to) => {
                 let end = to.map_or(size, |to| to.saturating_add(1).min(size));
                 (from < size && from < end).then_some(from..end)
             }
-            ByteRange::Last(0) => None,
+            ByteRange::Last(0) | ByteRange::Part(_) => None,
             ByteRange::Last(count) => (size > 0).then(|| size.saturating_sub(count)..size),
         }
     }

@@ -8,6 +8,7 @@ use anabranch_types::{Attribute, BranchName, Entry, ObjectPath, split_attribute}
 use futures::StreamExt;
 
 use crate::body::{Announced, take_in};
+use crate::parts::part_range;
 use crate::{App, AppError, ByteRange, CopyInput, ListInput, ObjectAttributes, ObjectRead, PutInput};
 
 const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
@@ -59,6 +60,7 @@ impl App {
         let size = info.entry.size;
         let range = match range {
             None => 0..size,
+            Some(ByteRange::Part(number)) => part_range(path, &info.entry, number)?.range,
             Some(range) => range
                 .within(size)
                 .ok_or_else(|| AppError::RangeNotSatisfiable { path: path.to_owned(), size })?,
@@ -122,7 +124,7 @@ impl App {
             check_attributes(&path, &attributes)?;
             entry.content_type = content_type(&attributes);
             entry.metadata.retain(|name, _| {
-                matches!(split_attribute(name), Some((Attribute::Tag | Attribute::Checksum, _)))
+                split_attribute(name).is_some_and(|(kind, _)| kind == Attribute::Tag || kind.is_of_bytes())
             });
             entry.metadata.extend(attributes.metadata);
         }
@@ -291,12 +293,12 @@ pub(crate) fn check_attributes(path: &ObjectPath, attributes: &ObjectAttributes)
     Ok(())
 }
 
-/// Fails for names that stand for a header, a tag or a checksum where only names of users may stand.
+/// Fails for names that stand for what the server keeps where only names of users may stand.
 pub(crate) fn check_user_names(metadata: &BTreeMap<String, String>) -> Result<(), AppError> {
     match metadata.keys().find(|name| split_attribute(name).is_some()) {
         Some(name) => Err(AppError::Invalid {
             message: format!(
-                "the name {name:?} in the user metadata: the server keeps headers, tags and checksums under such names; \
+                "the name {name:?} in the user metadata: the server keeps headers, tags, checksums and parts under such names; \
                  take another one"
             ),
         }),

@@ -58,6 +58,8 @@ actions! {
     DeleteBranch = "branch:delete", ReadWrite;
     /// Throw uncommitted changes of a branch away.
     ResetBranch = "branch:reset", ReadWrite;
+    /// Move a branch to any other commit.
+    MoveBranch = "branch:move", ReadWrite;
     /// List tags.
     ListTags = "tag:list", ReadOnly;
     /// Read what a tag names.
@@ -84,6 +86,8 @@ actions! {
     ReadObject = "object:read", ReadOnly;
     /// Write objects: put, copy to, multipart uploads, links.
     WriteObject = "object:write", ReadWrite;
+    /// Give uploads up that are not completed: no branch changes by it.
+    AbortUpload = "upload:abort", ReadWrite;
     /// Delete objects.
     DeleteObject = "object:delete", ReadWrite;
     /// Read which branches are protected.

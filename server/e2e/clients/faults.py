@@ -3,6 +3,7 @@
 import http.client
 import http.server
 import pathlib
+import shutil
 import subprocess
 import threading
 import urllib.parse
@@ -29,6 +30,19 @@ class Postgres:
 
     def resume(self):
         self._tell("resume")
+
+    def take_tls_alone(self, certificate, key):
+        """Restarts it with a certificate; from then on it talks to nobody without TLS."""
+        self.halt()
+        data = pathlib.Path(self.environment["ANABRANCH_TEST_POSTGRES_DIR"]) / "data"
+        for name, source in [("server.crt", certificate), ("server.key", key)]:
+            shutil.copyfile(source, data / name)
+            (data / name).chmod(0o600)
+            shutil.chown(data / name, data.owner(), data.group())
+        (data / "pg_hba.conf").write_text("hostssl all all all trust\n")
+        with open(data / "postgresql.conf", "a") as settings:
+            settings.write("\nssl = on\n")
+        self.resume()
 
     def remove(self):
         self._tell("stop")

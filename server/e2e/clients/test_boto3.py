@@ -120,6 +120,24 @@ def test_an_upload_with_the_checksum_of_the_whole(s3, bucket):
     assert done["ChecksumCRC32"] == whole["ChecksumCRC32"] and done["ChecksumType"] == "FULL_OBJECT"
 
 
+def test_a_part_is_read_by_its_number(s3, bucket, tmp_path):
+    content = os.urandom(13 * MIB)
+    (tmp_path / "up").write_bytes(content)
+    config = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=6 * MIB)
+    s3.upload_file(str(tmp_path / "up"), bucket, "main/big", Config=config)
+    heads = [s3.head_object(Bucket=bucket, Key="main/big", PartNumber=number) for number in (1, 2, 3)]
+    assert [(head["PartsCount"], head["ContentLength"]) for head in heads] == [(3, 6 * MIB), (3, 6 * MIB), (3, MIB)]
+    parts = [s3.get_object(Bucket=bucket, Key="main/big", PartNumber=number) for number in (1, 2, 3)]
+    assert b"".join(part["Body"].read() for part in parts) == content
+    assert parts[1]["ContentRange"] == f"bytes {6 * MIB}-{12 * MIB - 1}/{13 * MIB}" and parts[1]["ETag"] == heads[0]["ETag"]
+    with pytest.raises(ClientError) as missing:
+        s3.get_object(Bucket=bucket, Key="main/big", PartNumber=4)
+    assert code(missing) == "InvalidPartNumber"
+    s3.put_object(Bucket=bucket, Key="main/small", Body=b"x")
+    small = s3.get_object(Bucket=bucket, Key="main/small", PartNumber=1)
+    assert small["Body"].read() == b"x" and "PartsCount" not in small
+
+
 def test_an_upload_that_is_given_up(s3, bucket):
     upload = s3.create_multipart_upload(Bucket=bucket, Key="main/a")["UploadId"]
     s3.upload_part(Bucket=bucket, Key="main/a", UploadId=upload, PartNumber=1, Body=b"x" * MIB)

@@ -83,6 +83,8 @@ def repositories(call):
     assert call.get_lake_fs_version().version == config.version_config.version
     assert call.get_storage_config() == config.storage_config
     assert call.get_current_user().user.id
+    event = sdk.StatsEvent(**{"class": "integration", "name": "put", "count": 3})
+    assert call.post_stats_events(sdk.StatsEventsList(events=[event])) is None
     creation = sdk.RepositoryCreation(name="lake", storage_namespace="local://lake")
     assert call.create_repository(creation).id == "lake"
     assert call.get_repository("lake").default_branch == "main"
@@ -154,6 +156,15 @@ def history(call):
     call.upload_object("lake", "main", "junk", content=b"x")
     call.reset_branch("lake", "main", sdk.ResetCreation(type="reset"))
     assert call.diff_branch("lake", "main").results == []
+    head = call.get_branch("lake", "main").commit_id
+    call.upload_object("lake", "main", "junk", content=b"x")
+    with pytest.raises(sdk.ApiException) as staged:
+        call.hard_reset_branch("lake", "main", first.id)
+    assert staged.value.status == 400 and "junk" in json.loads(staged.value.body)["message"]
+    call.hard_reset_branch("lake", "main", first.id, force=True)
+    assert call.get_branch("lake", "main").commit_id == first.id and call.diff_branch("lake", "main").results == []
+    call.hard_reset_branch("lake", "main", head)
+    assert call.get_branch("lake", "main").commit_id == head
     call.upload_object("lake", "dev", "a", content=b"theirs")
     call.commit("lake", "dev", sdk.CommitCreation(message="theirs"))
     call.upload_object("lake", "main", "a", content=b"ours")

@@ -24,7 +24,9 @@ def test_made_up_requests(tmp_path):
             "--config-file", str(HERE / "schemathesis.toml"), "run",
             str(HERE.parents[1] / "api/openapi.json"), "--url", f"{server.url}/api/v1",
             "--header", f"Authorization: Basic {token}", "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",
-            "--max-examples", "20", "--seed", "1", "--generation-database", "none", "--no-color", "--workers", "2",
+            "--max-examples", "20", "--seed", "1", "--generation-database", "none", "--no-color",
+            # Python 3.11 counts how deep it parses for all threads together, and fails when two parse at once.
+            "--workers", "1",
         ],
         capture_output=True, text=True, timeout=600, cwd=tmp_path,
     )

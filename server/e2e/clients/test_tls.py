@@ -1,4 +1,4 @@
-"""TLS by flag, with a certificate made for the test."""
+"""TLS by flag, and TLS to Postgres, with certificates made for the test."""
 
 import datetime
 import ipaddress
@@ -15,25 +15,37 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from conftest import ACCESS_KEY, SECRET_KEY, Server
+from faults import Postgres
 
 
-def make_certificate(folder, name):
+def signed(name, issuer=None):
+    """A certificate for 127.0.0.1 and its key: signed by the issuer, which is such a pair, or by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issued_by, issuer_key = (issuer[0].subject, issuer[1]) if issuer else (subject, key)
     now = datetime.datetime.now(datetime.timezone.utc)
     certificate = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+        x509.CertificateBuilder().subject_name(subject).issuer_name(issued_by).public_key(key.public_key())
         .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), True)
+        .sign(issuer_key, hashes.SHA256())
     )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ))
-    return folder / "cert.pem"
+    return certificate, key
+
+
+def write_pem(pair, certificate, key=None):
+    certificate.write_bytes(pair[0].public_bytes(serialization.Encoding.PEM))
+    if key:
+        key.write_bytes(pair[1].private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ))
+    return certificate
+
+
+def make_certificate(folder, name):
+    return write_pem(signed(name), folder / "cert.pem", folder / "key.pem")
 
 
 def presented(server):
@@ -88,3 +100,39 @@ def test_a_key_that_does_not_fit_is_refused_at_the_start(tmp_path):
     )
     with pytest.raises(RuntimeError, match="do not belong together"):
         server.start()
+
+
+@pytest.fixture
+def postgres():
+    postgres = Postgres()
+    yield postgres
+    postgres.remove()
+
+
+def test_postgres_is_reached_by_tls_and_must_be_who_it_says(postgres, tmp_path):
+    root = signed("root")
+    authority, other = write_pem(root, tmp_path / "root.pem"), write_pem(signed("other"), tmp_path / "other.pem")
+    write_pem(signed("database", issuer=root), tmp_path / "db.pem", tmp_path / "db.key")
+    postgres.take_tls_alone(tmp_path / "db.pem", tmp_path / "db.key")
+
+    def server(query, host="127.0.0.1"):
+        url = postgres.url.replace("@127.0.0.1:", f"@{host}:")
+        return Server(tmp_path / "data", "--refs-url", f"{url}?{query}", "--refs-wait", "2s")
+
+    trusted = server(f"sslmode=verify-full&sslrootcert={authority}").start()
+    main = trusted.repository("lake").branch("main")
+    main.object("a").upload(data=b"a", mode="wb")
+    main.commit("over TLS")
+    trusted.stop()
+    # The name in the certificate is 127.0.0.1.
+    issuer_alone = server(f"sslmode=verify-ca&sslrootcert={authority}", "localhost").start()
+    assert issuer_alone.s3().get_object(Bucket="lake", Key="main/a")["Body"].read() == b"a"
+    issuer_alone.stop()
+    for query, host, why in [
+        (f"sslmode=verify-full&sslrootcert={authority}", "localhost", "certificate"),
+        (f"sslmode=verify-full&sslrootcert={other}", "127.0.0.1", "certificate"),
+        (f"sslmode=verify-full&sslrootcert={tmp_path}/none.pem", "127.0.0.1", "none.pem"),
+        ("sslmode=disable", "127.0.0.1", "no encryption"),
+    ]:
+        with pytest.raises(RuntimeError, match=why):
+            server(query, host).start()

@@ -92,6 +92,7 @@ pub(crate) fn of_app(error: AppError, request_id: &str, bucket: &str, key: Optio
                 answer.set_headers(HeaderMap::from_iter([(http::header::CONTENT_RANGE, range)]));
             }
         }
+        AppError::NoSuchPart { .. } => answer.set_status_code(StatusCode::RANGE_NOT_SATISFIABLE),
         AppError::Gone { .. } => answer.set_status_code(StatusCode::GONE),
         _ => {}
     }
@@ -112,6 +113,8 @@ fn code_of(error: &AppError) -> S3ErrorCode {
         AppError::NothingToCommit { .. } => S3ErrorCode::InvalidRequest,
         AppError::PreconditionFailed { .. } => S3ErrorCode::PreconditionFailed,
         AppError::RangeNotSatisfiable { .. } => S3ErrorCode::InvalidRange,
+        AppError::NoSuchPart { .. } => S3ErrorCode::Custom("InvalidPartNumber".into()),
+        AppError::PartsUnknown { .. } => S3ErrorCode::NotImplemented,
         AppError::TooLarge { .. } => S3ErrorCode::EntityTooLarge,
         AppError::InvalidPart { .. } => S3ErrorCode::InvalidPart,
         AppError::PartTooSmall { .. } => S3ErrorCode::EntityTooSmall,

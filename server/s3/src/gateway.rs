@@ -7,6 +7,7 @@ use anabranch_auth::Principal;
 use http::{Extensions, HeaderMap};
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use tokio::sync::Notify;
 
 use crate::error::of_app;
 use crate::operations::*;
@@ -18,6 +19,8 @@ pub(crate) struct Caller {
     pub(crate) request_id: String,
     /// The algorithm of the checksum that the body is announced with.
     pub(crate) checksum: Option<ChecksumAlgorithm>,
+    /// Told when work begins that may take long.
+    pub(crate) begun: Option<Arc<Notify>>,
 }
 
 /// Where the name of the operation appears that a request turned out to be. Put into a request's extensions by whoever
@@ -53,9 +56,17 @@ pub(crate) struct Call<'a> {
     pub(crate) checksum: Option<ChecksumAlgorithm>,
     /// All headers, for what s3s does not read.
     pub(crate) headers: HeaderMap,
+    begun: Option<Arc<Notify>>,
 }
 
 impl Call<'_> {
+    /// Says that bytes are copied from here on, which may take long: see [`crate::keep_alive`].
+    pub(crate) fn begin_long_work(&self) {
+        if let Some(begun) = &self.begun {
+            begun.notify_one();
+        }
+    }
+
     /// Puts what the application answers about a key into S3's terms.
     pub(crate) fn about<'a>(&'a self, bucket: &'a str, key: &'a str) -> impl Fn(AppError) -> S3Error + 'a {
         move |error| of_app(error, &self.request_id, bucket, Some(key))
@@ -88,6 +99,7 @@ impl Gateway {
             request_id: caller.request_id,
             checksum: caller.checksum,
             headers,
+            begun: caller.begun,
         })
     }
 }

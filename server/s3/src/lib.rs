@@ -14,6 +14,7 @@ mod checksum;
 mod conditions;
 mod error;
 mod gateway;
+mod keep_alive;
 mod key;
 mod listing;
 mod operations;

@@ -11,7 +11,7 @@ use anabranch_types::{IdSource, RepositoryName};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -19,11 +19,13 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3Result, s3_error};
+use tokio::sync::Notify;
 
 use crate::body::{BoxError, Verdict, WireBody, announced_length, checked};
 use crate::checksum::Checksums;
 use crate::error;
 use crate::gateway::{Caller, Gateway};
+use crate::keep_alive::{kept_alive, may_take_long};
 use crate::recognise::{Domains, strip_signature};
 
 /// The body of an answer.
@@ -113,31 +115,45 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = self.shared.clone();
         let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-        async move { Ok(shared.answer(request).await) }.boxed()
+        let request_id = hex::encode_upper(shared.ids.seed64().to_be_bytes());
+        async move {
+            let response = if may_take_long(request.method(), request.uri(), request.headers()) {
+                let (begun, id) = (Arc::new(Notify::new()), request_id.clone());
+                let told = Some(Arc::clone(&begun));
+                let answer = async move { shared.answer(request, &id, told).await }.boxed();
+                kept_alive(answer, begun, request_id.clone()).await
+            } else {
+                shared.answer(request, &request_id, None).await
+            };
+            Ok(dressed(response, &request_id))
+        }
+        .boxed()
     }
 }
 
 impl Shared {
-    async fn answer(&self, request: Request<WireBody>) -> Response<ResponseBody> {
-        let request_id = hex::encode_upper(self.ids.seed64().to_be_bytes());
+    /// Serves a request; `begun` is told when work begins that may take long.
+    async fn answer(
+        &self,
+        request: Request<WireBody>,
+        request_id: &str,
+        begun: Option<Arc<Notify>>,
+    ) -> Response<ResponseBody> {
         let verdict = Verdict::default();
-        let mut response = match self.serve(request, &request_id, &verdict).await {
+        let mut response = match self.serve(request, request_id, begun, &verdict).await {
             Ok(response) => response,
-            Err(error) => written(error, &request_id),
+            Err(error) => written(error, request_id),
         };
         if response.status().is_client_error() || response.status().is_server_error() {
             // An operation only knows that its body failed; the verdict says why.
             if let Some(refusal) = verdict.take() {
-                response = written(refusal.into(), &request_id);
+                response = written(refusal.into(), request_id);
             }
         }
-        let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::try_from(&request_id) {
-            headers.insert("x-amz-request-id", id);
+        if response.status() == StatusCode::OK && response.headers().contains_key(CONTENT_RANGE) {
+            // Of a HEAD; s3s says so for a GET alone.
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
-        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-        // Whatever an object holds and however a link to it asks for it to be shown, no script of it runs as ours.
-        headers.insert(http::header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
         response
     }
 
@@ -146,6 +162,7 @@ impl Shared {
         &self,
         request: Request<WireBody>,
         request_id: &str,
+        begun: Option<Arc<Notify>>,
         verdict: &Verdict,
     ) -> S3Result<Response<ResponseBody>> {
         let (mut parts, body) = request.into_parts();
@@ -170,7 +187,7 @@ impl Shared {
         if framed {
             unframe(&mut parts.headers, length.unwrap_or_default());
         }
-        let caller = Caller { principal, request_id: request_id.to_owned(), checksum: algorithm };
+        let caller = Caller { principal, request_id: request_id.to_owned(), checksum: algorithm, begun };
         parts.extensions.insert(caller);
         let answer = self.s3s.call(Request::from_parts(parts, checked)).await;
         let response = answer.map_err(|failure| {
@@ -179,6 +196,18 @@ impl Shared {
         })?;
         Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()))
     }
+}
+
+/// The answer with what every answer says.
+fn dressed(mut response: Response<ResponseBody>, request_id: &str) -> Response<ResponseBody> {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(request_id) {
+        headers.insert("x-amz-request-id", id);
+    }
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    // Whatever an object holds and however a link to it asks for it to be shown, no script of it runs as ours.
+    headers.insert(http::header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    response
 }
 
 fn written(mut error: S3Error, request_id: &str) -> Response<ResponseBody> {

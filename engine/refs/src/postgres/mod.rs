@@ -75,6 +75,7 @@ impl PostgresStore {
         }
         let options: PgConnectOptions =
             config.url.parse().map_err(|error: sqlx::Error| wrong("reading the URL", error.into()))?;
+        check_files(&config.url).map_err(|why| wrong("reading the URL", why.into()))?;
         let name: Arc<str> = format!(
             "Postgres {}:{}/{} schema {}",
             options.get_host(),
@@ -112,6 +113,20 @@ impl PostgresStore {
     fn damaged(&self, what: String) -> RefsError {
         RefsError::Damaged { store: self.name.to_string(), what }
     }
+}
+
+/// Fails when a file that the URL names cannot be read: what a connection says about it later names no file.
+fn check_files(url: &str) -> Result<(), String> {
+    const OF_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        // The certificate itself may stand there, too; and what is escaped, the connection reads.
+        if !OF_FILES.contains(&name) || value.contains('%') || value.starts_with("-----BEGIN") {
+            continue;
+        }
+        std::fs::File::open(value).map_err(|error| format!("{name} {value} cannot be read: {error}"))?;
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for PostgresStore {

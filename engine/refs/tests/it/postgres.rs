@@ -247,6 +247,10 @@ async fn a_newer_schema_and_a_bad_configuration_are_refused_by_name() {
             "{refused:?}"
         );
     }
+    let url = format!("{}?sslmode=verify-ca&sslrootcert=/none/root.pem", config.url);
+    let missing = PostgresStore::open(&PostgresConfig { url, ..config.clone() }, clock()).await.unwrap_err();
+    let why = std::error::Error::source(&missing).map(ToString::to_string).unwrap_or_default();
+    assert!(why.starts_with("sslrootcert /none/root.pem cannot be read: "), "{missing:?}");
     let config = PostgresConfig { url: "postgres://user:secret@".to_owned() + "[", ..config };
     let refused = PostgresStore::open(&config, clock()).await.unwrap_err();
     assert!(!format!("{refused:?} {config:?}").contains("secret"));

@@ -10,9 +10,25 @@ const KIND: &str = "branch";
 const VERSION: u8 = 1;
 const FLAG_HIDDEN: u8 = 1;
 
-/// Tells a branch from an earlier one of the same name. Fresh and random.
+/// Tells a branch from an earlier one of the same name, and from itself before it was moved to a commit that need not
+/// descend from its head: the first half is fresh and random for each branch, the second for each such move.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Incarnation(pub(crate) [u8; 16]);
+
+impl Incarnation {
+    /// That of the same branch after a move.
+    pub(crate) fn moved(self, random: [u8; 16]) -> Incarnation {
+        let [branch, moved] = [self.0, random].map(u128::from_be_bytes);
+        let low = u128::from(u64::MAX);
+        Incarnation(((branch & !low) | (moved & low)).to_be_bytes())
+    }
+
+    /// Whether both are of one branch, wherever it was moved.
+    pub(crate) fn same_branch(self, other: Incarnation) -> bool {
+        let [left, right] = [self.0, other.0].map(u128::from_be_bytes);
+        left >> 64 == right >> 64
+    }
+}
 
 /// A branch: its head and its staging areas.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,6 +128,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_moved_branch_is_the_same_branch_elsewhere(from: [u8; 16], to: [u8; 16], other: [u8; 16]) {
+            let (from, other) = (Incarnation(from), Incarnation(other));
+            let moved = from.moved(to);
+            prop_assert!(moved.same_branch(from));
+            prop_assert_eq!(&moved.0[8..], &to[8..]);
+            prop_assert_eq!(other.same_branch(from), other.0[..8] == from.0[..8]);
+        }
+
         #[test]
         fn decode_undoes_encode(record in records()) {
             prop_assert_eq!(BranchRecord::decode(&record.encode()), Ok(record));

@@ -7,10 +7,10 @@ use anabranch_refs::fault::{Fault, Faulty};
 use anabranch_repository::{LogRequest, MergeAnswer, ResetScope, WriteAnswer, WriteCondition};
 use anabranch_types::Clock;
 
-use crate::lake::{Disk, branch, commit, contents, entry, merge, path, put};
+use crate::lake::{Disk, branch, commit, contents, entry, merge, paging, path, put};
 
 /// More than the scenario writes.
-const WRITES: usize = 60;
+const WRITES: usize = 80;
 
 async fn scenario(disk: &Disk) {
     let lake = disk.create().await;
@@ -28,6 +28,13 @@ async fn scenario(disk: &Disk) {
     lake.reset(&branch("main"), &ResetScope::Object(path("d"))).await.unwrap();
     put(&lake, "main", "e", 5).await;
     lake.reset(&branch("main"), &ResetScope::All).await.unwrap();
+    let old = lake.branch(&branch("dev")).await.unwrap().head;
+    put(&lake, "dev", "f", 6).await;
+    lake.move_branch(&branch("dev"), "main", true).await.unwrap();
+    assert_eq!(contents(&lake, "dev", 10).await.len(), 3);
+    lake.move_branch(&branch("dev"), &old.to_hex(), false).await.unwrap();
+    let listed = lake.list_branches(&paging(10), true).await.unwrap().results;
+    assert_eq!(listed.len(), 2);
     lake.delete_branch(&branch("dev")).await.unwrap();
     assert_eq!(contents(&lake, "main", 10).await, [("a".into(), 1), ("b".into(), 2), ("c".into(), 3)].into());
     let log = lake.log("main", &LogRequest { amount: 100, ..LogRequest::default() }).await.unwrap();

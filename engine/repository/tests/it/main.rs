@@ -17,6 +17,7 @@ mod interference;
 mod lake;
 mod lost;
 mod model;
+mod moves;
 mod namespaces;
 mod previews;
 mod sessions;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anabranch_repository::{
-    LogRequest, MergeAnswer, Repository, RepositoryError, ResetScope, Strategy as Winner,
+    BranchMove, LogRequest, MergeAnswer, Repository, RepositoryError, ResetScope, Strategy as Winner,
 };
 use proptest::prelude::*;
 use proptest::strategy::Union;
@@ -61,6 +61,7 @@ enum Step {
     Merge { from: &'static str, into: &'static str, winner: Option<bool>, squash: bool },
     Reset { on: &'static str },
     ResetObject { on: &'static str, at: &'static str },
+    Move { on: &'static str, to: &'static str, back: usize, discard: bool },
     Revert { on: &'static str, back: usize },
     CherryPick { on: &'static str, from: &'static str },
     Reopen,
@@ -192,6 +193,7 @@ impl Model {
             | Step::Commit { on }
             | Step::Reset { on }
             | Step::ResetObject { on, .. }
+            | Step::Move { on, .. }
             | Step::Revert { on, .. }
                 if missing(on, self) =>
             {
@@ -211,6 +213,18 @@ impl Model {
             }
             Step::ResetObject { on, at } => {
                 self.branches.get_mut(*on).unwrap().staged.remove(*at);
+                End::Done
+            }
+            Step::Move { to, .. } if missing(to, self) => End::Missing,
+            Step::Move { on, to, back, discard } => {
+                let Some(head) = self.first_ancestor(self.branches[*to].head, *back) else {
+                    return End::Missing;
+                };
+                let branch = self.branches.get_mut(*on).unwrap();
+                if !branch.staged.is_empty() && !discard {
+                    return End::InTheWay(branch.staged.keys().cloned().collect());
+                }
+                *branch = ModelBranch { head, staged: BTreeMap::new() };
                 End::Done
             }
             Step::Commit { on } => {
@@ -318,6 +332,12 @@ impl ReferenceStateMachine for Model {
             ),
             (1, any_branch().prop_map(|on| Step::Reset { on }).boxed()),
             (1, (any_branch(), any_path()).prop_map(|(on, at)| Step::ResetObject { on, at }).boxed()),
+            (
+                2,
+                (any_branch(), any_branch(), 0usize..4, any::<bool>())
+                    .prop_map(|(on, to, back, discard)| Step::Move { on, to, back, discard })
+                    .boxed(),
+            ),
             (2, (any_branch(), 0usize..4).prop_map(|(on, back)| Step::Revert { on, back }).boxed()),
             (2, (any_branch(), any_branch()).prop_map(|(on, from)| Step::CherryPick { on, from }).boxed()),
             (1, Just(Step::Reopen).boxed()),
@@ -392,6 +412,12 @@ impl Real {
             Step::Reset { on } => done(lake.reset(&branch(on), &ResetScope::All).await),
             Step::ResetObject { on, at } => {
                 done(lake.reset(&branch(on), &ResetScope::Object(path(at))).await)
+            }
+            Step::Move { on, to, back, discard } => {
+                match lake.move_branch(&branch(on), &format!("{to}~{back}"), *discard).await {
+                    Ok(BranchMove::Staged { paths }) => End::InTheWay(paths),
+                    answer => done(answer),
+                }
             }
             Step::Revert { on, back } => {
                 let head = self.before.branches.get(*on).map(|branch| branch.head);

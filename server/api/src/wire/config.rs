@@ -57,6 +57,24 @@ pub struct StorageConfig {
     pub pre_sign_multipart_upload: bool,
 }
 
+/// What a client of lakeFS reports of its own use.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StatsEventsList {
+    /// One for each kind of use.
+    pub events: Vec<StatsEvent>,
+}
+
+/// How often something was used.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StatsEvent {
+    /// The group of uses that it belongs to.
+    pub class: String,
+    /// What was used.
+    pub name: String,
+    /// How often.
+    pub count: i64,
+}
+
 impl Config {
     /// The facts of this server.
     pub(crate) fn of_this_server(facts: &ServerFacts) -> Self {

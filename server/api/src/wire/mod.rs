@@ -38,7 +38,7 @@ pub use branches::{
     BranchCreation, CherryPickCreation, CommitOverrides, ResetCreation, ResetType, RevertCreation,
 };
 pub use commits::{Commit, CommitCreation, CommitList};
-pub use config::{Config, StorageConfig, VersionConfig};
+pub use config::{Config, StatsEvent, StatsEventsList, StorageConfig, VersionConfig};
 pub use conflicts::{Conflict, ConflictChoice, ConflictClass, count_conflicts};
 pub use imports::{ImportCreation, ImportCreationResponse, ImportLocation, ImportStatus};
 pub use merge_sessions::{

@@ -43,6 +43,7 @@ async fn a_protected_branch_takes_merges_and_nothing_else() {
         "POST /repositories/sales/branches/main/objects/copy?dest_path=b.txt\n\n{\"src_path\": \"a.txt\"}",
         "POST /repositories/sales/branches/main/commits\n\n{\"message\": \"m\"}",
         "PUT /repositories/sales/branches/main\n\n{\"type\": \"reset\"}",
+        "PUT /repositories/sales/branches/main/hard_reset?ref=main~1&force=true",
         "DELETE /repositories/sales/branches/main",
     ] {
         assert_eq!(status(&server, request).await, "403", "{request}");

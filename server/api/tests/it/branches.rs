@@ -349,3 +349,55 @@ async fn uncommitted_changes_are_shown_and_thrown_away() {
     assert_eq!(server.read("main", "dir/b.txt").await, "beta");
     assert_eq!(server.read("main", "dir/d.txt").await, "404");
 }
+
+#[tokio::test]
+async fn a_branch_is_moved_to_another_commit() {
+    let server = Server::with_sales().await;
+    server.put("main", "c.txt", "gamma").await;
+    server.commit("main", "second").await;
+    server.put("main", "d.txt", "delta").await;
+    let hard_reset = "PUT /repositories/sales/branches/main/hard_reset";
+    server
+        .check(
+            &format!("{hard_reset}?ref=main~1"),
+            expect![[r#"
+                400
+                {
+                  "message": "branch main has uncommitted changes: d.txt. Commit them, reset them, or throw them away with force=true"
+                }
+            "#]],
+        )
+        .await;
+    assert_eq!(server.read("main", "d.txt").await, "delta");
+    for (request, expected) in
+        [("?ref=main~1&force=true", "204"), ("?ref=main", "204"), ("?ref=main~9", "404")]
+    {
+        let answer = server.answer(&format!("{hard_reset}{request}")).await;
+        assert_eq!(answer.lines().next(), Some(expected), "{request}: {answer}");
+        assert_eq!(server.read("main", "d.txt").await, "404", "{request}");
+        assert_eq!(server.read("main", "c.txt").await, "404", "{request}");
+        assert_eq!(server.read("main", "a.txt").await, "alpha", "{request}");
+    }
+    server
+        .check(
+            hard_reset,
+            expect![[r#"
+                400
+                {
+                  "message": "the query of the request cannot be read: missing field `ref`"
+                }
+            "#]],
+        )
+        .await;
+    server
+        .check(
+            "PUT /repositories/sales/branches/none/hard_reset?ref=main",
+            expect![[r#"
+                404
+                {
+                  "message": "branch none does not exist"
+                }
+            "#]],
+        )
+        .await;
+}

@@ -1,8 +1,8 @@
 //! Protected branches: what changes them is a merge.
 //!
 //! A repository has rules, each a pattern over branch names. On a branch that fits one, objects are neither written nor
-//! deleted, nothing is committed or reset, and it is not deleted; merges, reverts and cherry-picks go on. The rules are
-//! one record in the ref-store; its version is their entity tag.
+//! deleted, nothing is committed or reset, and it is neither moved to another commit nor deleted; merges, reverts and
+//! cherry-picks go on. The rules are one record in the ref-store; its version is their entity tag.
 
 mod cache;
 mod record;
@@ -37,7 +37,12 @@ pub struct ProtectionRules {
 fn is_blocked(action: Action) -> bool {
     !matches!(
         action,
-        Action::Merge | Action::Revert | Action::CherryPick | Action::CreateBranch | Action::ReadBranch
+        Action::Merge
+            | Action::Revert
+            | Action::CherryPick
+            | Action::CreateBranch
+            | Action::ReadBranch
+            | Action::AbortUpload
     )
 }
 

@@ -12,6 +12,7 @@ use super::records::{PartRecord, Read, UploadRecord, put, upload_key};
 use super::{TRIES_MAX, no_upload};
 use crate::checksum::of_parts;
 use crate::objects::{place, writable};
+use crate::parts;
 use crate::{
     App, AppError, BodyError, ChecksumKind, CompleteInput, ObjectChecksum, UploadChecksum, WantedPart,
 };
@@ -41,7 +42,8 @@ impl App {
         let stored = self.all_parts(&repository, upload_id).await?;
         let planned = upload.record.planned();
         let parts = chosen(upload_id, &input.parts, &stored, planned)?;
-        let size = parts.iter().map(|part| part.length).sum();
+        let sizes: Vec<u64> = parts.iter().map(|part| part.length).collect();
+        let size = sizes.iter().sum();
         check_size(size, input.size)?;
         check_kind(planned, input.kind)?;
         let further = object_checksum(planned, &parts, input.checksum.as_ref())?;
@@ -77,8 +79,10 @@ impl App {
         if let Some(further) = further {
             further.attach(&mut entry);
         }
+        let path = ObjectPath::new(path)?;
+        parts::attach(&path, &mut entry, sizes);
         let kept = entry.address.object.clone();
-        let info = place(&repository, &target, ObjectPath::new(path)?, entry, input.condition).await?;
+        let info = place(&repository, &target, path, entry, input.condition).await?;
         self.forget(&repository, upload_id, |part| part.object != kept.as_str()).await?;
         Ok(info)
     }

@@ -160,7 +160,7 @@ impl App {
         Ok(Paged { results, more, next })
     }
 
-    /// Gives an upload up: its parts are removed.
+    /// Gives an upload up: its parts are removed. Also on a branch that is protected: the branch does not change.
     pub async fn abort_upload(
         &self,
         who: &Principal,
@@ -169,7 +169,7 @@ impl App {
         path: &str,
         upload_id: &str,
     ) -> Result<(), AppError> {
-        let repository = self.open_branch(who, Action::WriteObject, repository, branch).await?;
+        let repository = self.open_branch(who, Action::AbortUpload, repository, branch).await?;
         let upload = self.upload(&repository, branch, path, upload_id).await?;
         self.give_up(&repository, upload_id, upload).await
     }

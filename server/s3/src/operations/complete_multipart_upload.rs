@@ -25,6 +25,7 @@ pub(crate) async fn serve(
         kind: input.checksum_type.as_ref().map(kind).transpose()?,
         size: input.mpu_object_size.map(|size| u64::try_from(size).unwrap_or(u64::MAX)),
     };
+    call.begin_long_work();
     let completed = call
         .app
         .complete_upload(&call.who, &input.bucket, target.reference, target.path, &input.upload_id, complete)

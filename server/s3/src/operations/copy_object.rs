@@ -52,6 +52,10 @@ pub(crate) async fn serve(call: &Call<'_>, mut input: CopyObjectInput) -> S3Resu
     let if_match = condition_in(call, "if-match")?;
     let if_none_match = condition_in(call, "if-none-match")?;
     let attributes = if replace { Some(given!(input).into_attributes(&input.key)?) } else { None };
+    if source.repository != input.bucket {
+        // Within a bucket no byte moves.
+        call.begin_long_work();
+    }
     let copy = CopyInput {
         source,
         attributes,

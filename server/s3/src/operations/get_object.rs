@@ -1,13 +1,14 @@
-//! GetObject: reads an object or a range of it, under conditions.
+//! GetObject: reads an object, a range or a part of it, under conditions.
 
 use anabranch_app::{AppError, ByteRange, ObjectChecksum, ObjectInfo};
-use anabranch_types::Attribute;
+use anabranch_types::{Attribute, Entry};
 use futures::TryStreamExt;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use s3s::dto::{ChecksumMode, GetObjectInput, GetObjectOutput, Range, StreamingBlob, Timestamp};
 use s3s::{Body, S3Error, S3Result, s3_error};
 
+use super::upload_part::part_number;
 use crate::attributes::of_entry;
 use crate::checksum::set_typed_checksum;
 use crate::conditions::{ReadConditions, etag, timestamp};
@@ -24,24 +25,22 @@ pub(crate) async fn serve(call: &Call<'_>, input: GetObjectInput) -> S3Result<Ge
         if_unmodified_since: input.if_unmodified_since,
     };
     let about = call.about(&input.bucket, &input.key);
-    if conditions.any() && input.range.is_some() {
+    let range = wanted(input.range, input.part_number, &input.key)?;
+    if conditions.any() && range.is_some() {
         // A condition comes before a range that may lie outside.
         let info =
             call.app.stat(&call.who, &input.bucket, target.reference, target.path).await.map_err(&about)?;
         judge(&conditions, &info, &input.key)?;
     }
-    let range = input.range.map(byte_range);
     let read = call
         .app
         .get_object(&call.who, &input.bucket, target.reference, target.path, range)
         .await
         .map_err(&about)?;
     judge(&conditions, &read.info, &input.key)?;
-    check_part_number(input.part_number, &read.info, &input.key)?;
     let entry = &read.info.entry;
     let given = of_entry(entry);
-    let content_range = range
-        .map(|_| format!("bytes {}-{}/{}", read.range.start, read.range.end.saturating_sub(1), entry.size));
+    let content_range = range.and_then(|_| content_range(&read.range, entry.size));
     let length = read.range.end.saturating_sub(read.range.start);
     let tag_count = i32::try_from(entry.attributes(Attribute::Tag).count()).ok().filter(|count| *count > 0);
     let mut output = GetObjectOutput {
@@ -59,6 +58,7 @@ pub(crate) async fn serve(call: &Call<'_>, input: GetObjectInput) -> S3Result<Ge
         e_tag: Some(etag(entry)),
         last_modified: Some(last_modified(&read.info)),
         tag_count,
+        parts_count: parts_count(range, entry),
         ..GetObjectOutput::default()
     };
     if is_enabled(input.checksum_mode.as_ref()) && length == entry.size {
@@ -122,17 +122,26 @@ pub(crate) fn refuse_version(version: Option<&str>, key: &str) -> S3Result<()> {
     }
 }
 
-/// Parts are not kept apart once an upload is completed; an object in one piece is its own first part.
-pub(crate) fn check_part_number(number: Option<i32>, info: &ObjectInfo, key: &str) -> S3Result<()> {
-    match number {
-        None => Ok(()),
-        Some(1) if info.entry.parts <= 1 => Ok(()),
-        Some(number) if info.entry.parts <= 1 => {
-            Err(s3_error!(InvalidRange, "key {key:?} has one part; there is no part {number}"))
-        }
-        Some(_) => Err(s3_error!(
-            NotImplemented,
-            "single parts of key {key:?} cannot be read; leave out partNumber and give a range"
+/// What of an object is asked for: a range, a part by its number, or all of it.
+pub(crate) fn wanted(range: Option<Range>, part: Option<i32>, key: &str) -> S3Result<Option<ByteRange>> {
+    match (range, part) {
+        (Some(_), Some(_)) => Err(s3_error!(
+            InvalidRequest,
+            "a range and a part of key {key:?} are asked for; leave one of them out"
         )),
+        (range, None) => Ok(range.map(byte_range)),
+        (None, Some(number)) => Ok(Some(ByteRange::Part(part_number(number, key)?))),
     }
+}
+
+/// The header that says where a range is; none for an empty one, which it has no words for.
+pub(crate) fn content_range(range: &std::ops::Range<u64>, size: u64) -> Option<String> {
+    let last = range.end.checked_sub(1).filter(|last| *last >= range.start)?;
+    Some(format!("bytes {}-{last}/{size}", range.start))
+}
+
+/// How many parts an object has, for who asks for one of them.
+pub(crate) fn parts_count(wanted: Option<ByteRange>, entry: &Entry) -> Option<i32> {
+    let parts = matches!(wanted, Some(ByteRange::Part(_))).then_some(entry.parts);
+    parts.filter(|parts| *parts > 0).and_then(|parts| i32::try_from(parts).ok())
 }

@@ -41,7 +41,7 @@ pub(crate) async fn serve(
                     shown
                 });
             }
-            // The parts are not kept apart, only how many there were.
+            // Single parts are shown only of objects whose parts have checksums of their own, which are not kept.
             "ObjectParts" if entry.parts > 0 => {
                 let total_parts_count = i32::try_from(entry.parts).ok();
                 output.object_parts =

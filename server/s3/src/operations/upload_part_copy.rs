@@ -28,6 +28,7 @@ pub(crate) async fn serve(call: &Call<'_>, input: UploadPartCopyInput) -> S3Resu
     };
     check_source(call, &source, &conditions).await?;
     let range = input.copy_source_range.as_deref().map(|text| byte_range(text, &input.key)).transpose()?;
+    call.begin_long_work();
     let part = call
         .app
         .put_part_copy(

@@ -55,6 +55,89 @@ async fn parts_become_one_object() {
     assert_eq!(part(&lake, "main/big", &id, 3, b"x").await.outcome(), "404 NoSuchUpload");
 }
 
+/// Status, length, range and number of parts of an answer.
+fn shown(answer: &Answer) -> String {
+    let header = |name| answer.header(name);
+    let facts = ["content-length", "content-range", "x-amz-mp-parts-count"].map(header);
+    format!("{} {}", answer.outcome(), facts.join(" | "))
+}
+
+#[tokio::test]
+async fn a_part_is_read_by_its_number() {
+    let lake = Lake::new().await;
+    let id = begin(&lake, "main/big").await;
+    let mut etags = Vec::new();
+    // Numbers may have gaps; they are counted anew from the first.
+    for (number, length) in [(2, 5 * MIB), (5, 5 * MIB), (6, 5 * MIB + 1), (9, 3)] {
+        let body = vec![b'a' + number as u8; length];
+        etags.push((number, part(&lake, "main/big", &id, number, &body).await.header("etag").to_owned()));
+    }
+    let parts: Vec<(u32, &str)> = etags.iter().map(|(number, etag)| (*number, &**etag)).collect();
+    assert_eq!(complete(&lake, "main/big", &id, &parts, &[]).await.outcome(), "200");
+    // It stays so in a commit, and in a copy.
+    lake.commit("main").await;
+    lake.call("PUT", "/sales/main/copy", &[("x-amz-copy-source", "sales/main@/big")], b"").await;
+    for (number, expected) in [
+        (1, "206 5242880 | bytes 0-5242879/15728644 | 4"),
+        (2, "206 5242880 | bytes 5242880-10485759/15728644 | 4"),
+        (3, "206 5242881 | bytes 10485760-15728640/15728644 | 4"),
+        (4, "206 3 | bytes 15728641-15728643/15728644 | 4"),
+        (5, "416 InvalidPartNumber"),
+    ] {
+        for key in ["main/big", "main@/big", "main/copy"] {
+            let target = format!("/sales/{key}?partNumber={number}");
+            let read = lake.call("GET", &target, &[], b"").await;
+            let head = lake.call("HEAD", &target, &[], b"").await;
+            if number == 5 {
+                assert_eq!((read.outcome(), head.status), (expected.into(), 416), "{key}");
+                continue;
+            }
+            assert_eq!(shown(&read), expected, "{key}");
+            assert_eq!(shown(&head), expected, "HEAD of {key}");
+            assert_eq!(read.body.len().to_string(), read.header("content-length"));
+        }
+    }
+    let last = lake.call("GET", "/sales/main/big?partNumber=4", &[("if-match", "\"x\"")], b"").await;
+    assert_eq!(last.outcome(), "412 PreconditionFailed");
+    assert_eq!(lake.call("GET", "/sales/main/big?partNumber=4", &[], b"").await.text(), "jjj");
+    let whole = lake.call("HEAD", "/sales/main/big", &[], b"").await;
+    assert_eq!(shown(&whole), "200 15728644 |  | ", "who asks for no part is told of none");
+    assert!(whole.headers.keys().all(|name| !name.as_str().contains("parts")), "{:?}", whole.headers);
+}
+
+#[tokio::test]
+async fn an_object_in_one_piece_is_its_own_first_part() {
+    let lake = Lake::new().await;
+    lake.put("main/a", b"alpha").await;
+    lake.put("main/empty", b"").await;
+    for (target, expected) in [
+        ("main/a?partNumber=1", "206 5 | bytes 0-4/5 | "),
+        ("main/empty?partNumber=1", "200 0 |  | "),
+        ("main/a?partNumber=2", "416 InvalidPartNumber"),
+    ] {
+        let read = lake.call("GET", &format!("/sales/{target}"), &[], b"").await;
+        let found = if read.status == 416 { read.outcome() } else { shown(&read) };
+        assert_eq!(found, expected, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_given_up_on_a_branch_that_was_protected_meanwhile() {
+    let lake = Lake::new().await;
+    let id = begin(&lake, "main/big").await;
+    let etag = part(&lake, "main/big", &id, 1, &vec![b'a'; MIB]).await.header("etag").to_owned();
+    let rules = ["main".to_owned()];
+    lake.app.set_branch_protection(&crate::lake::admin(), "sales", &rules, None).await.expect("rules");
+    let kept = lake.stored_bytes(MIB as u64).await;
+    assert_eq!(part(&lake, "main/big", &id, 2, b"x").await.outcome(), "403 AccessDenied");
+    let done = complete(&lake, "main/big", &id, &[(1, &etag)], &[]).await;
+    assert_eq!(done.outcome(), "403 AccessDenied");
+    let given_up = lake.call("DELETE", &format!("/sales/main/big?uploadId={id}"), &[], b"").await;
+    assert_eq!(given_up.outcome(), "204", "{}", given_up.text());
+    assert!(kept >= MIB as u64 && lake.stored_bytes(MIB as u64).await == 0, "its space is free again");
+    assert!(lake.call("GET", "/sales?uploads", &[], b"").await.elements("Key").is_empty());
+}
+
 #[tokio::test]
 async fn completing_is_conditional_and_strict() {
     let lake = Lake::new().await;
