@@ -6,7 +6,7 @@ use crate::conflict::{Choice, RowConflict, RowConflictKind};
 use crate::error::Result;
 use crate::groups::Group;
 use crate::output::{Gone, origin_of};
-use crate::plan::Plan;
+use crate::plan::{OpenRows, Plan};
 use crate::side::{PerSide, Side};
 
 impl Settler {
@@ -61,6 +61,7 @@ impl Settler {
             })
         })?;
         Ok(match choice {
+            None if plan.open_rows == OpenRows::LeftOut => 0,
             None | Some(Choice::Ours) => counts.ours,
             Some(Choice::Theirs) => counts.theirs,
             Some(Choice::Base) => counts.base,

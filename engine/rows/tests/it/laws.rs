@@ -1,8 +1,11 @@
 //! Laws that every merge keeps.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::{
-    Identity, MergeOptions, MergeReport, Origin, PerSide, RowCodec, Side, key_columns, survey_batches,
+    Choice, Identity, MergeOptions, MergeReport, OpenRows, Origin, PerSide, RowCodec, RowConflict, Side,
+    key_columns, merge_batches, survey_batches,
 };
 use proptest::prelude::*;
 
@@ -78,6 +81,47 @@ proptest! {
             expected.extend(came.filter(|(_, origin)| **origin != Origin::Ours).map(|(row, _)| row));
         }
         prop_assert_eq!(plainly(expected), result);
+    }
+
+    #[test]
+    fn what_is_left_without_open_rows_is_there_whatever_is_decided(
+        options in any_identity(),
+        cell_wise in any::<bool>(),
+        sides in any_sides(),
+        choices in prop::collection::vec(0_usize..4, 9),
+    ) {
+        let options = MergeOptions { cell_wise, open_rows: OpenRows::LeftOut, ..options };
+        let (merged, report) = merge(&options, &sides, 3);
+        let left = merged_rows(&merged);
+        let batches = PerSide::from_fn(|side| sorted(&options.identity, sides.get(side), 3));
+        let among = [Choice::Ours, Choice::Theirs, Choice::Base, Choice::Both];
+        let numbered: BTreeMap<String, usize> =
+            report.conflicts.iter().enumerate().map(|(number, conflict)| (conflict.place(), number)).collect();
+        let resolver = move |conflict: &RowConflict| {
+            let choice = among[choices[numbered[&conflict.place()] % choices.len()]].clone();
+            let fits = conflict.column.is_none() || choice != Choice::Both;
+            Some(if fits { choice } else { Choice::Theirs })
+        };
+        let (decided, decided_report) =
+            merge_batches(schema(), &options, &batches, Some(Box::new(resolver))).unwrap();
+        prop_assert_eq!(decided_report.conflict_count, 0);
+        let mut result = merged_rows(&decided);
+        for row in &left {
+            let at = result.iter().position(|other| other == row);
+            prop_assert!(at.is_some(), "{:?} depends on what is decided", row);
+            result.remove(at.unwrap());
+        }
+        // And what comes beside is of the rows in conflict.
+        let key: &[usize] = if options.identity == Identity::Bag { &[0, 1, 2] } else { &[0] };
+        let open: BTreeSet<Row> = report
+            .conflicts
+            .iter()
+            .map(|conflict| conflict.key.as_object().unwrap().values().map(|value| value.as_i64()).collect())
+            .collect();
+        for row in result {
+            let of: Row = key.iter().map(|column| row[*column]).collect();
+            prop_assert!(open.contains(&of), "{:?} is not in conflict and was left out", row);
+        }
     }
 
     #[test]
