@@ -19,8 +19,8 @@ use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
 use crate::rows::{Failed, MergedRows, RowBudget, RowMeans, States, check_options, merge_rows};
 use crate::snapshot::LiveFiles;
 use crate::validate::{
-    Places, SharedKeys, demands, is_serializable, shared_keys, stale_reads, violations, violations_of_result,
-    written,
+    Places, SharedKeys, asks, demands, is_serializable, shared_keys, stale_reads, violations,
+    violations_of_result, written,
 };
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
@@ -215,7 +215,9 @@ impl DeltaMerger {
         let Planned::Rows(wanted) = planned else { return Reached::of(input, planned, open) };
         let RowsWanted { component, findings, files, notes, live } = *wanted;
         open.extend(findings);
-        let rows = match merge_rows(input, states, &component, &self.rows).await {
+        let looked_at = asks(states, input.options, input.resolutions);
+        let looked_at = looked_at.map_err(|why| stop(input, Failed::Options(why), Vec::new(), Vec::new()))?;
+        let rows = match merge_rows(input, states, &component, looked_at, &self.rows).await {
             Ok(rows) => rows,
             Err(Failed::Conflicts(rows)) => {
                 open.extend(rows);
@@ -232,6 +234,7 @@ impl DeltaMerger {
             }
             Err(failed) => return Err(stop(input, failed, open, notes)),
         };
+        open.extend(rows.open.iter().cloned());
         let planned = plan(PlanInput { merged: Some(&rows.component), ..plan_input });
         Ok(Reached { rows: Some(rows), ..Reached::of(input, planned, open)? })
     }

@@ -2,7 +2,7 @@
 //! both sides added; rules that one side made while the other wrote rows; what `merge.toml` declares.
 //!
 //! Going by files, a check looks at rows that whoever made its rule did not see. Rows that still have to be decided are
-//! looked at once they are.
+//! looked at once they are; all others at once, so that deciding brings up nothing about rows that were not in conflict.
 
 mod files;
 mod isolation;
@@ -37,6 +37,15 @@ pub(crate) struct Checked<'a> {
     pub(crate) live: &'a LiveFiles,
     /// The columns that say which row is which, to show.
     pub(crate) keys: Vec<String>,
+}
+
+/// Whether [`violations`] looks at any row.
+///
+/// # Errors
+/// As [`declared`].
+pub(crate) fn asks(states: States<'_>, options: &Value, resolutions: &[Resolution]) -> Result<bool, String> {
+    let declared = declared(options)?;
+    Ok(!declared.unique.is_empty() || row_rules::asks(states, &declared, resolutions))
 }
 
 /// Finds what the merged table breaks, but for rows of one key that both sides added: [`shared_keys`].

@@ -1,6 +1,7 @@
 //! Rules about single rows: NOT NULL, CHECK and invariants of the table, and what `merge.toml` adds. Each is asked of the
 //! rows that whoever wrote it had not before him: one pass over these, nothing is kept.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use anabranch_merge::{Choice, ConflictKind, Resolution};
@@ -16,7 +17,7 @@ use super::options::Declared;
 use super::scan::{Columns, Places, Scan};
 use super::{Checked, violation_choices};
 use crate::plan::{Finding, RowRule, row_rules};
-use crate::rows::{Failed, source};
+use crate::rows::{Failed, States, source};
 
 /// How many rows are shown of those that break a rule.
 const SHOWN_MAX: usize = 10;
@@ -40,12 +41,6 @@ struct Demand {
     left: Vec<FileRows>,
 }
 
-impl Demand {
-    fn new(by: By, rule: RowRule, rows: Vec<FileRows>) -> Demand {
-        Demand { by, rule, rows, left: Vec::new() }
-    }
-}
-
 /// Finds the rules that rows break which the merge brings together.
 pub(super) async fn broken_rules(
     checked: &Checked<'_>,
@@ -64,6 +59,30 @@ pub(super) async fn broken_rules(
     Ok(findings)
 }
 
+/// The rules that somebody's rows may not keep.
+fn rules(states: States<'_>, declared: &Declared, resolutions: &[Resolution]) -> Vec<(By, RowRule)> {
+    let base = row_rules(&states.base.metadata);
+    let mut rules = Vec::new();
+    for (by, side) in [(By::Ours, states.ours), (By::Theirs, states.theirs)] {
+        let new = row_rules(&side.metadata).into_iter().filter(|(place, rule)| base.get(place) != Some(rule));
+        rules.extend(new.map(|(_, rule)| (by, rule)));
+    }
+    // Merged rows come whole from a side, which has checked them, unless somebody wrote one himself.
+    if resolutions.iter().any(|resolution| resolution.value.is_some()) {
+        let kept = row_rules(&states.ours.metadata)
+            .into_iter()
+            .filter(|(place, rule)| base.get(place) == Some(rule));
+        rules.extend(kept.map(|(_, rule)| (By::Table, rule)));
+    }
+    rules.extend(declared.rows.iter().map(|rule| (By::MergeToml, rule.clone())));
+    rules
+}
+
+/// Whether there is any rule that somebody's rows may not keep.
+pub(super) fn asks(states: States<'_>, declared: &Declared, resolutions: &[Resolution]) -> bool {
+    !rules(states, declared, resolutions).is_empty()
+}
+
 /// Everything that is demanded of rows which may not keep it.
 fn demands(
     checked: &Checked<'_>,
@@ -71,32 +90,21 @@ fn demands(
     declared: &Declared,
     resolutions: &[Resolution],
 ) -> Vec<Demand> {
-    let states = checked.states;
-    let base = row_rules(&states.base.metadata);
-    let mut demands = Vec::new();
-    for (by, side) in [(By::Ours, states.ours), (By::Theirs, states.theirs)] {
-        let rows = rows_beyond(checked.live, &[&side.files]);
-        let new = row_rules(&side.metadata).into_iter().filter(|(place, rule)| base.get(place) != Some(rule));
-        demands.extend(new.map(|(_, rule)| Demand::new(by, rule, rows.clone())));
-    }
-    // Merged rows come whole from a side, which has checked them, unless somebody wrote one himself.
-    if resolutions.iter().any(|resolution| resolution.value.is_some()) {
-        let written = checked.live.values().filter(|add| places.new.contains_key(&*add.key));
-        let rows: Vec<FileRows> = written.map(FileRows::all).collect();
-        let kept = row_rules(&states.ours.metadata)
-            .into_iter()
-            .filter(|(place, rule)| base.get(place) == Some(rule));
-        demands.extend(kept.map(|(_, rule)| Demand::new(By::Table, rule, rows.clone())));
-    }
-    if !declared.rows.is_empty() {
-        let rows = rows_beyond(checked.live, &[&states.ours.files]);
-        let left = rows_beyond(&states.ours.files, &[checked.live]);
-        let all = declared.rows.iter();
-        demands.extend(all.map(|rule| Demand {
-            left: left.clone(),
-            ..Demand::new(By::MergeToml, rule.clone(), rows.clone())
-        }));
-    }
+    let (states, live) = (checked.states, checked.live);
+    let written = || live.values().filter(|add| places.new.contains_key(&*add.key)).map(FileRows::all);
+    let demand = |(by, rule): (By, RowRule)| {
+        let rows = match by {
+            By::Ours | By::MergeToml => rows_beyond(live, &[&states.ours.files]),
+            By::Theirs => rows_beyond(live, &[&states.theirs.files]),
+            By::Table => written().collect(),
+        };
+        let left = match by {
+            By::MergeToml => rows_beyond(&states.ours.files, &[live]),
+            By::Ours | By::Theirs | By::Table => Vec::new(),
+        };
+        Demand { by, rule, rows, left }
+    };
+    let mut demands: Vec<Demand> = rules(states, declared, resolutions).into_iter().map(demand).collect();
     for demand in &mut demands {
         if let RowRule::NotNull(column) = &demand.rule {
             demand.rows.retain(|rows| !Bounds::of(&rows.add).has_no_null(column));
@@ -223,10 +231,24 @@ impl Broken {
             return;
         }
         self.count = self.count.saturating_add(1);
-        if self.shown.len() < SHOWN_MAX {
-            self.shown.push(row);
+        // The least, not the first: in which files they stand depends on what is decided of other rows.
+        let place = self.shown.partition_point(|shown| compare(shown, &row).is_le());
+        if place < SHOWN_MAX {
+            self.shown.insert(place, row);
+            self.shown.truncate(SHOWN_MAX);
         }
     }
+}
+
+/// The order in which rows are shown: by their columns, whole numbers by value and everything else as text.
+fn compare(left: &Value, right: &Value) -> Ordering {
+    let cells = |row: &Value| row.as_object().map(|row| row.values().cloned().collect::<Vec<_>>());
+    let (left, right) = (cells(left).unwrap_or_default(), cells(right).unwrap_or_default());
+    let pairs = left.iter().zip(&right).map(|(left, right)| match (left.as_i64(), right.as_i64()) {
+        (Some(left), Some(right)) => left.cmp(&right),
+        _ => left.to_string().cmp(&right.to_string()),
+    });
+    pairs.fold(Ordering::Equal, Ordering::then)
 }
 
 /// Shows each row for which a test does not hold.
