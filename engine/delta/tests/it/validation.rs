@@ -307,7 +307,7 @@ impl Tables {
     }
 
     async fn violations(&self, root: &str, options: serde_json::Value) -> Vec<String> {
-        let states = self.open(root).await.unwrap();
+        let states = self.open(root).await.unwrap().unwrap();
         let (root, options, resolutions) = (root, &options, &[]);
         let input = ViolationsInput { root, states, options, own_rows: true, units: self, resolutions };
         let found = DeltaMerger::new().violations(input).await.unwrap();
@@ -319,8 +319,8 @@ impl Tables {
 
 #[async_trait]
 impl UnitOpener for Tables {
-    async fn open(&self, root: &str) -> Result<UnitStates<'_>, ViewError> {
-        Ok(UnitStates { before: self.unit(root, 0), after: self.unit(root, 1) })
+    async fn open(&self, root: &str) -> Result<Option<UnitStates<'_>>, ViewError> {
+        Ok(Some(UnitStates { before: self.unit(root, 0), after: self.unit(root, 1) }))
     }
 }
 
