@@ -8,6 +8,7 @@
 mod conflicts;
 mod difference;
 pub(crate) mod files;
+pub(crate) mod mapping;
 mod options;
 pub(crate) mod partition;
 mod piece;
@@ -123,9 +124,9 @@ impl From<ViewError> for Failed {
 
 impl From<anabranch_rows::Error> for Failed {
     fn from(error: anabranch_rows::Error) -> Self {
-        use anabranch_rows::Error::{Incomparable, KeyTooCommon, Policy, Sort, UnknownColumn};
+        use anabranch_rows::Error::{Incomparable, KeyTooCommon, NoFieldIds, Policy, Sort, UnknownColumn};
         match error {
-            error @ Incomparable { .. } => Failed::Unmergeable(error.to_string()),
+            error @ (Incomparable { .. } | NoFieldIds { .. }) => Failed::Unmergeable(error.to_string()),
             error @ (UnknownColumn { .. } | Policy { .. }) => Failed::Options(error.to_string()),
             error @ KeyTooCommon { .. } => Failed::TooLarge(error.to_string()),
             Sort(source) => Failed::TooLarge(format!("sorting rows by their keys: {source}")),

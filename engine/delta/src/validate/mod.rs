@@ -4,6 +4,7 @@
 //! Going by files, a check looks at rows that whoever made its rule did not see. Rows that still have to be decided are
 //! looked at once they are; all others at once, so that deciding brings up nothing about rows that were not in conflict.
 
+mod columns;
 mod files;
 mod isolation;
 mod keys;
@@ -28,7 +29,7 @@ pub(crate) use scan::Places;
 pub(crate) use shared::{SharedKeys, shared_keys};
 
 use crate::plan::Finding;
-use crate::rows::{Failed, RowMeans, States, row_options};
+use crate::rows::{Failed, RowMeans, States, mapping, row_options};
 use crate::snapshot::LiveFiles;
 
 /// What is checked: the sides, and the files that the merge comes to as far as they are decided.
@@ -37,6 +38,12 @@ pub(crate) struct Checked<'a> {
     pub(crate) live: &'a LiveFiles,
     /// The columns that say which row is which, to show.
     pub(crate) keys: Vec<String>,
+}
+
+/// What the log calls these columns, in whichever state of the table they are.
+fn names_in_log(states: States<'_>, columns: &[String]) -> Vec<String> {
+    let States { base, ours, theirs } = states;
+    mapping::names_in_log(&[&ours.metadata, &theirs.metadata, &base.metadata], columns)
 }
 
 /// Whether [`violations`] looks at any row.

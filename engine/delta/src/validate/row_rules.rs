@@ -12,10 +12,11 @@ use arrow::datatypes::{Schema, SchemaRef};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
+use super::columns::Columns;
 use super::files::{Bounds, FileRows, rows_beyond};
 use super::options::Declared;
-use super::scan::{Columns, Places, Scan};
-use super::{Checked, violation_choices};
+use super::scan::{Places, Scan};
+use super::{Checked, names_in_log, violation_choices};
 use crate::plan::{Finding, RowRule, row_rules};
 use crate::rows::{Failed, States, source};
 
@@ -107,8 +108,11 @@ fn demands(
     let mut demands: Vec<Demand> = rules(states, declared, resolutions).into_iter().map(demand).collect();
     for demand in &mut demands {
         if let RowRule::NotNull(column) = &demand.rule {
-            demand.rows.retain(|rows| !Bounds::of(&rows.add).has_no_null(column));
-            demand.left.retain(|rows| !Bounds::of(&rows.add).has_no_null(column));
+            let in_log = names_in_log(states, std::slice::from_ref(column));
+            let may_be_null =
+                |rows: &FileRows| !in_log.iter().all(|name| Bounds::of(&rows.add).has_no_null(name));
+            demand.rows.retain(may_be_null);
+            demand.left.retain(may_be_null);
         }
     }
     demands.retain(|demand| !demand.rows.is_empty());

@@ -7,11 +7,12 @@ use anabranch_merge::ConflictKind;
 use anabranch_rows::{Identity, PerSide, key_columns};
 use serde_json::{Value, json};
 
+use super::columns::Columns;
 use super::files::{may_share, rows_beyond, rows_shared};
 use super::keys::{Group, Wanted, each_key};
-use super::scan::{Columns, Places, Scan};
+use super::scan::{Places, Scan};
 use super::shared::too_large;
-use super::{Checked, violation_choices};
+use super::{Checked, names_in_log, violation_choices};
 use crate::plan::Finding;
 use crate::rows::sorted::sorted;
 use crate::rows::{Failed, RowMeans, source};
@@ -48,8 +49,9 @@ async fn count(
     if brought.is_empty() {
         return Ok(Repeated::default());
     }
-    let (standing, _) = may_share(rows_shared(checked.live, &states.ours.files), brought.clone(), columns);
-    let (gone, _) = may_share(rows_beyond(&states.ours.files, &[checked.live]), brought.clone(), columns);
+    let in_log = names_in_log(states, columns);
+    let (standing, _) = may_share(rows_shared(checked.live, &states.ours.files), brought.clone(), &in_log);
+    let (gone, _) = may_share(rows_beyond(&states.ours.files, &[checked.live]), brought.clone(), &in_log);
     let sides = PerSide {
         base: &*states.base.metadata,
         ours: &*states.ours.metadata,

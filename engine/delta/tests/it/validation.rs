@@ -1,6 +1,7 @@
 //! What must hold of the rows that a merge brings together.
 
 mod complete;
+mod mapped;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::fixtures::{self, Merged, merge};
+use crate::fixtures::{self, Bodies, Merged, merge};
 use crate::rows::{Step, Table, apply, base_table, read, steps, unit};
 
 fn append(id: i64, name: &str) -> Step {
@@ -290,17 +291,21 @@ proptest! {
 /// Tables before a merge and after it.
 struct Tables {
     objects: Arc<MemoryObjects>,
-    states: BTreeMap<&'static str, [Table; 2]>,
+    states: BTreeMap<&'static str, [Bodies; 2]>,
 }
 
 impl Tables {
     fn new(states: impl IntoIterator<Item = (&'static str, [Table; 2])>) -> Tables {
+        Tables::of(states.into_iter().map(|(root, states)| (root, states.map(|table| table.bodies))))
+    }
+
+    fn of(states: impl IntoIterator<Item = (&'static str, [Bodies; 2])>) -> Tables {
         Tables { objects: MemoryObjects::new(), states: states.into_iter().collect() }
     }
 
     fn unit(&self, root: &str, after: usize) -> Box<dyn UnitView> {
         let mut unit = MemoryUnit::new("main", &self.objects);
-        for (path, body) in self.states.get(root).iter().flat_map(|states| &states[after].bodies) {
+        for (path, body) in self.states.get(root).iter().flat_map(|states| &states[after]) {
             unit.put(path.clone(), body.clone());
         }
         Box::new(unit)
