@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema};
 use parquet::arrow::ArrowWriter;
 
 use super::*;
-use crate::fixtures::{Bodies, case};
+use crate::fixtures::{Bodies, case, side};
 
 /// What a file calls the columns `id`, `n`, `s` and `s.x`, and whether it says their ids.
 #[derive(Clone, Copy)]
@@ -235,4 +235,21 @@ async fn what_cannot_be_found_in_files_is_unverifiable() {
     let theirs = base.on("theirs").append(&[(10, None, 0)]);
     let found = outcomes(&of(&base, &base.on("ours").constrain("id < 5"), &theirs, json!({}))).await;
     assert!(found[0][0].contains("delta.columnMapping.mode = \"lunar\" is not known here"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_spark_are_checked() {
+    for name in ["mapped-names", "mapped-ids"] {
+        let options = json!({"keys": "id", "unique": [["year", "id"]], "not-null": ["place"]});
+        let of = |theirs: &str| UnitCase {
+            options: options.clone(),
+            ..case(name, side(name, "base"), side(name, "ours"), side(name, theirs))
+        };
+        let refused = merge(&DeltaMerger::new(), &of("theirs")).await;
+        let [found] = conflicts(&refused) else { panic!("{name}: {:#?}", refused.outcome) };
+        let row = json!({"id": 20, "total": -1, "place": {"city": "Gera", "zip": 7545}});
+        assert_eq!(found.theirs, Some(json!({"rows": 1, "shown": [row]})), "{name}: {}", found.message);
+        let merged = merge(&DeltaMerger::new(), &of("later")).await;
+        assert!(matches!(merged.outcome, MergeOutcome::Merged { .. }), "{name}: {:#?}", merged.outcome);
+    }
 }
