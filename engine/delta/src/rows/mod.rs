@@ -38,6 +38,7 @@ use partition::Partitions;
 use sides::Sides;
 use write::{RowWriter, WriteFailure};
 
+use crate::action::Metadata;
 use crate::plan::{Component, Finding, MergedComponent};
 use crate::snapshot::Snapshot;
 
@@ -150,6 +151,13 @@ pub(crate) struct States<'a> {
     pub(crate) base: &'a Snapshot,
     pub(crate) ours: &'a Snapshot,
     pub(crate) theirs: &'a Snapshot,
+}
+
+impl States<'_> {
+    /// What each says of the table.
+    pub(crate) fn metadata(&self) -> PerSide<&Metadata> {
+        PerSide { base: &self.base.metadata, ours: &self.ours.metadata, theirs: &self.theirs.metadata }
+    }
 }
 
 /// Merges the rows of a component. What is written is referred to by nothing yet. Where rows are in conflict, the others are

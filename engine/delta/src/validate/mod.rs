@@ -8,12 +8,14 @@ mod columns;
 mod files;
 mod isolation;
 mod keys;
+mod known;
 mod options;
 mod references;
 mod result;
 mod row_rules;
 mod scan;
 mod shared;
+mod skew;
 mod unique;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,7 @@ pub(crate) use options::declared;
 pub(crate) use result::{demands, violations_of_result};
 pub(crate) use scan::Places;
 pub(crate) use shared::{SharedKeys, shared_keys};
+pub(crate) use skew::possible_skews;
 
 use crate::plan::Finding;
 use crate::rows::{Failed, RowMeans, States, mapping, row_options};

@@ -2,11 +2,10 @@
 //! rows that whoever wrote it had not before him: one pass over these, nothing is kept.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 
 use anabranch_merge::{Choice, ConflictKind, Resolution};
+use anabranch_rows::json;
 use anabranch_rows::predicate::{BoundPredicate, Predicate};
-use anabranch_rows::{PerSide, json};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::TryStreamExt;
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::columns::Columns;
 use super::files::{Bounds, FileRows, rows_beyond};
+use super::known::Known;
 use super::options::Declared;
 use super::scan::{Places, Scan};
 use super::{Checked, names_in_log, violation_choices};
@@ -167,11 +167,7 @@ async fn broken(
     demand: &Demand,
 ) -> Result<Option<Broken>, Failed> {
     let states = checked.states;
-    let sides = PerSide {
-        base: &*states.base.metadata,
-        ours: &*states.ours.metadata,
-        theirs: &*states.theirs.metadata,
-    };
+    let sides = states.metadata();
     let all = Columns::of(sides, |_| true).map_err(Failed::Unmergeable)?;
     let test = Test::of(&demand.rule, &all.rows).map_err(Failed::Unmergeable)?;
     let is_key = |name: &str| checked.keys.iter().any(|key| key == name);
@@ -197,36 +193,6 @@ async fn broken(
     let broken =
         answers.while_running([places.views.base, places.views.ours, places.views.theirs], work).await?;
     Ok(Some(broken).filter(|broken| broken.count > 0))
-}
-
-/// How many rows that broke a rule before are remembered, by a hash of what is shown of them.
-const KNOWN_MAX: usize = 1 << 20;
-
-/// Rows that broke the rule before the merge. Of more than are remembered, some count as if the merge brought them.
-#[derive(Default)]
-struct Known(HashMap<[u8; 16], u64>);
-
-impl Known {
-    fn hash(row: &Value) -> [u8; 16] {
-        let hash = blake3::hash(row.to_string().as_bytes());
-        hash.as_bytes().first_chunk().copied().unwrap_or_default()
-    }
-
-    fn add(&mut self, row: &Value) {
-        if self.0.len() < KNOWN_MAX {
-            let count = self.0.entry(Known::hash(row)).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-
-    /// Whether such a row was there, once for each that was.
-    fn take(&mut self, row: &Value) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        let count = self.0.get_mut(&Known::hash(row)).filter(|count| **count > 0);
-        count.map(|count| *count = count.saturating_sub(1)).is_some()
-    }
 }
 
 impl Broken {

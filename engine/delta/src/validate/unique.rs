@@ -4,7 +4,7 @@
 //! those that it gets: files that are written anew hold mostly rows that were there.
 
 use anabranch_merge::ConflictKind;
-use anabranch_rows::{Identity, PerSide, key_columns};
+use anabranch_rows::{Identity, key_columns};
 use serde_json::{Value, json};
 
 use super::columns::Columns;
@@ -52,12 +52,7 @@ async fn count(
     let in_log = names_in_log(states, columns);
     let (standing, _) = may_share(rows_shared(checked.live, &states.ours.files), brought.clone(), &in_log);
     let (gone, _) = may_share(rows_beyond(&states.ours.files, &[checked.live]), brought.clone(), &in_log);
-    let sides = PerSide {
-        base: &*states.base.metadata,
-        ours: &*states.ours.metadata,
-        theirs: &*states.theirs.metadata,
-    };
-    let read = Columns::of(sides, |name| columns.iter().any(|column| column == name));
+    let read = Columns::of(states.metadata(), |name| columns.iter().any(|column| column == name));
     let read = read.map_err(Failed::Unmergeable)?;
     let key = key_columns(&read.rows, &Identity::Key(columns.to_vec()), &[])?;
     let (files, answers) = source::files();

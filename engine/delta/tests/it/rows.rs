@@ -33,6 +33,8 @@ pub(crate) struct Table {
     branch: &'static str,
     properties: serde_json::Map<String, serde_json::Value>,
     required: Vec<&'static str>,
+    /// By which condition the next commit finds its rows, if it says so.
+    predicate: Option<&'static str>,
 }
 
 fn parquet(rows: &Rows) -> Vec<u8> {
@@ -60,7 +62,8 @@ impl Table {
     pub(crate) fn with_properties(rows: &[Rows], properties: serde_json::Value) -> Table {
         let serde_json::Value::Object(properties) = properties else { panic!("properties are an object") };
         let (bodies, files, required) = (Bodies::new(), BTreeMap::new(), Vec::new());
-        let mut table = Table { bodies, version: 0, files, branch: "base", properties, required };
+        let (branch, predicate) = ("base", None);
+        let mut table = Table { bodies, version: 0, files, branch, properties, required, predicate };
         let mut actions =
             vec![json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 4}}), table.description()];
         for rows in rows {
@@ -107,6 +110,8 @@ impl Table {
         let mut info = json!({"timestamp": self.version, "operation": operation});
         if operation == "WRITE" {
             info["operationParameters"] = json!({"mode": "Append"});
+        } else if let Some(predicate) = self.predicate.take() {
+            info["operationParameters"] = json!({"predicate": predicate});
         }
         actions.insert(0, json!({"commitInfo": info}));
         let text: String = actions.iter().map(|action| format!("{action}\n")).collect();
@@ -160,6 +165,10 @@ impl Table {
             Step::Number(ids, n) => self.change("UPDATE", ids, |rows| {
                 rows.iter_mut().filter(|(id, _)| ids.contains(id)).for_each(|(_, cells)| cells.1 = *n);
             }),
+            Step::Where(predicate, step) => {
+                self.predicate = Some(predicate);
+                self.run(step);
+            }
             Step::Delete(ids) => self.change("DELETE", ids, |rows| rows.retain(|id, _| !ids.contains(id))),
             Step::Constrain(condition) => {
                 self.properties.insert("delta.constraints.rule".into(), json!(condition));
@@ -180,6 +189,8 @@ pub(crate) enum Step {
     Rename(BTreeSet<i64>, String),
     Number(BTreeSet<i64>, Option<i64>),
     Delete(BTreeSet<i64>),
+    /// The step, which says how it found its rows.
+    Where(&'static str, Box<Step>),
     Constrain(&'static str),
     Require(&'static str),
     Optimize,

@@ -2,6 +2,7 @@
 
 mod complete;
 mod mapped;
+mod skew;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
