@@ -250,3 +250,19 @@ def test_what_a_decision_brings_is_decided_on_the_command_line(server, repositor
         run("session", "choose", name, session, left["conflict_id"][:8], "accept")
     run("session", "complete", name, session)
     assert amounts(server, repository) == {1: 700, 2: 200, 3: 5}
+
+
+def test_a_note_says_where_write_skew_may_have_happened(server, repository):
+    main, dev = start(server, repository, 'keys = ["id"]')
+    append(server, repository, "main", ORDERS, orders(10, amount=90))
+    main.commit("a large order")
+    table(server, repository, "dev").update(predicate="amount > 50 OR id = 1", updates={"customer": "2"})
+    dev.commit("large orders go to customer 2")
+    preview = json.loads(server.run("merge", repository.id, "dev", "main", "--preview", "--json").stdout)
+    [orders_table] = [one for one in preview["summary"]["tables"] if one["root"] == ORDERS]
+    [note] = orders_table["notes"]
+    assert note.startswith("possible-write-skew: theirs' version 1 (UPDATE) went by the rows where amount > 50 OR id = 1")
+    assert "ours wrote 1 such row" in note
+    assert note in server.run("merge", repository.id, "dev", "main", "--preview", "--markdown").stdout.replace("\\", "")
+    dev.merge_into(main)
+    assert "possible-write-skew" in server.run("explain", repository.id, "main").stdout
