@@ -17,7 +17,7 @@ use super::known::Known;
 use super::options::Declared;
 use super::scan::{Places, Scan};
 use super::{Checked, names_in_log, violation_choices};
-use crate::plan::{Finding, RowRule, row_rules};
+use crate::plan::{Finding, RowRule, new_row_rules, row_rules};
 use crate::rows::{Failed, States, source};
 
 /// How many rows are shown of those that break a rule.
@@ -62,14 +62,14 @@ pub(super) async fn broken_rules(
 
 /// The rules that somebody's rows may not keep.
 fn rules(states: States<'_>, declared: &Declared, resolutions: &[Resolution]) -> Vec<(By, RowRule)> {
-    let base = row_rules(&states.base.metadata);
     let mut rules = Vec::new();
     for (by, side) in [(By::Ours, states.ours), (By::Theirs, states.theirs)] {
-        let new = row_rules(&side.metadata).into_iter().filter(|(place, rule)| base.get(place) != Some(rule));
-        rules.extend(new.map(|(_, rule)| (by, rule)));
+        let new = new_row_rules(&states.base.metadata, &side.metadata);
+        rules.extend(new.into_iter().map(|rule| (by, rule)));
     }
     // Merged rows come whole from a side, which has checked them, unless somebody wrote one himself.
     if resolutions.iter().any(|resolution| resolution.value.is_some()) {
+        let base = row_rules(&states.base.metadata);
         let kept = row_rules(&states.ours.metadata)
             .into_iter()
             .filter(|(place, rule)| base.get(place) == Some(rule));

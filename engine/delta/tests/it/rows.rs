@@ -33,6 +33,7 @@ pub(crate) struct Table {
     branch: &'static str,
     properties: serde_json::Map<String, serde_json::Value>,
     required: Vec<&'static str>,
+    generated: BTreeMap<&'static str, &'static str>,
     /// By which condition the next commit finds its rows, if it says so.
     predicate: Option<&'static str>,
 }
@@ -48,8 +49,13 @@ fn parquet(rows: &Rows) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-fn schema(required: &[&str]) -> String {
-    let field = |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": !required.contains(&name), "metadata": {}});
+fn schema(required: &[&str], generated: &BTreeMap<&str, &str>) -> String {
+    let field = |name: &str, kind: &str| {
+        let expression = generated.get(name);
+        let metadata =
+            expression.map_or(json!({}), |expression| json!({"delta.generationExpression": expression}));
+        json!({"name": name, "type": kind, "nullable": !required.contains(&name), "metadata": metadata})
+    };
     json!({"type": "struct", "fields": [field("id", "long"), field("name", "string"), field("n", "long")]})
         .to_string()
 }
@@ -62,8 +68,9 @@ impl Table {
     pub(crate) fn with_properties(rows: &[Rows], properties: serde_json::Value) -> Table {
         let serde_json::Value::Object(properties) = properties else { panic!("properties are an object") };
         let (bodies, files, required) = (Bodies::new(), BTreeMap::new(), Vec::new());
-        let (branch, predicate) = ("base", None);
-        let mut table = Table { bodies, version: 0, files, branch, properties, required, predicate };
+        let (branch, generated, predicate) = ("base", BTreeMap::new(), None);
+        let mut table =
+            Table { bodies, version: 0, files, branch, properties, required, generated, predicate };
         let mut actions =
             vec![json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 4}}), table.description()];
         for rows in rows {
@@ -75,8 +82,13 @@ impl Table {
 
     fn description(&self) -> serde_json::Value {
         json!({"metaData": {"id": "t", "format": {"provider": "parquet", "options": {}},
-            "schemaString": schema(&self.required), "partitionColumns": [], "configuration": self.properties,
+            "schemaString": schema(&self.required, &self.generated), "partitionColumns": [], "configuration": self.properties,
             "createdTime": 0}})
+    }
+
+    pub(crate) fn forget_generated(&mut self) {
+        self.generated.clear();
+        self.commit("REPLACE COLUMNS", vec![self.description()]);
     }
 
     pub(crate) fn fork(&self, branch: &'static str) -> Table {
@@ -178,6 +190,10 @@ impl Table {
                 self.required.push(column);
                 self.commit("CHANGE COLUMN", vec![self.description()]);
             }
+            Step::Generate(column, expression) => {
+                self.generated.insert(column, expression);
+                self.commit("REPLACE COLUMNS", vec![self.description()]);
+            }
             Step::Optimize => self.rewrite("OPTIMIZE", self.files.keys().cloned().collect(), false, |_| ()),
         }
     }
@@ -193,6 +209,7 @@ pub(crate) enum Step {
     Where(&'static str, Box<Step>),
     Constrain(&'static str),
     Require(&'static str),
+    Generate(&'static str, &'static str),
     Optimize,
 }
 

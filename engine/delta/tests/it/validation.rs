@@ -1,6 +1,7 @@
 //! What must hold of the rows that a merge brings together.
 
 mod complete;
+mod generated;
 mod mapped;
 mod skew;
 
