@@ -39,6 +39,7 @@ pub use diff::{
 };
 pub use error::{Error, GroupLimit, Result};
 pub use feed::{CHANGE_TYPE, CHANGED_COLUMNS, ChangeFeed};
+pub use groups::Copies;
 pub use merge::{RowMerge, RowSurvey, Step, merge_batches, survey_batches};
 pub use output::{Gone, MergedBatch, Origin};
 pub use plan::{Identity, MergeOptions, OpenRows, Policy, key_columns};

@@ -29,7 +29,7 @@ use anabranch_merge::{MergeEdit, MergeInput, RowTotals, ViewError};
 use anabranch_rows::scan::{FILE_COLUMN, POSITION_COLUMN, SortMeter, survey};
 use anabranch_rows::schema::{MergedSchema, reconcile};
 use anabranch_rows::{
-    BagSurvey, Identity, MergeOptions, MergeReport, OpenRows, PerSide, RowSurvey, key_columns,
+    BagSurvey, Copies, Identity, MergeOptions, MergeReport, OpenRows, PerSide, RowSurvey, key_columns,
 };
 
 pub(crate) use difference::{diff_rows, stream_rows};
@@ -210,10 +210,11 @@ async fn run(
         Identity::Bag => {
             // The sums that the rule needs are of all rows, and so is the one piece.
             let mut pieces = sides.whole(means);
-            let mut counted = BagSurvey::default();
+            let mut counted = (BagSurvey::default(), Copies::default());
             for piece in &mut pieces {
+                let options = walk::within(means, options.clone());
                 let rows = RowSurvey::new(sides.schema().clone(), &options)?;
-                counted = counted.plus(survey(rows, &mut piece.sorted().await?).await?);
+                counted = survey(rows, &mut piece.sorted().await?).await?;
             }
             (pieces, Some(counted))
         }

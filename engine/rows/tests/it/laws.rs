@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::{
-    Choice, Identity, MergeOptions, MergeReport, OpenRows, Origin, PerSide, RowCodec, RowConflict, Side,
-    key_columns, merge_batches, survey_batches,
+    Choice, Identity, MergeOptions, MergeReport, OpenRows, Origin, PerSide, Resolver, RowCodec, RowConflict,
+    Side, key_columns, merge_batches, survey_batches,
 };
 use proptest::prelude::*;
 
 use crate::support::{
-    Row, any_identity, any_rows, any_sides, by_key, merge, merged_rows, rows, schema, sorted,
+    Row, any_identity, any_rows, any_sides, bag, by_key, merge, merged_rows, rows, schema, sorted,
 };
 
 fn plainly(mut rows: Vec<Row>) -> Vec<Row> {
@@ -125,6 +125,39 @@ proptest! {
     }
 
     #[test]
+    fn copies_that_come_part_by_part_are_merged_as_those_that_are_held(
+        sides in any_sides(),
+        copies in prop::collection::vec(1_usize..9, 9),
+        held in 1_usize..4,
+        choice in prop::sample::select(vec![Choice::Ours, Choice::Theirs, Choice::Base, Choice::Both]),
+        decides in any::<bool>(),
+    ) {
+        // Each row as often as its value says.
+        let many = |rows: &Vec<Row>| -> Vec<Row> {
+            let times = |row: &Row| copies[row.iter().flatten().sum::<i64>() as usize % copies.len()];
+            rows.iter().flat_map(|row| std::iter::repeat_n(row.clone(), times(row))).collect()
+        };
+        let sides = PerSide { base: many(&sides.base), ours: many(&sides.ours), theirs: many(&sides.theirs) };
+        let batches = PerSide::from_fn(|side| sorted(&Identity::Bag, sides.get(side), 2));
+        let run = |options: &MergeOptions| {
+            let choice = choice.clone();
+            let resolver: Resolver = Box::new(move |_| Some(choice.clone()));
+            let (merged, report) =
+                merge_batches(schema(), options, &batches, Some(resolver).filter(|_| decides)).unwrap();
+            let mut gone: Vec<Row> = merged.iter().flat_map(|batch| rows(&batch.gone)).collect();
+            gone.sort();
+            let mut origins: Vec<(Row, Origin)> =
+                merged.iter().flat_map(|batch| rows(&batch.rows).into_iter().zip(batch.origins.clone())).collect();
+            origins.sort_by_key(|(row, origin)| (row.clone(), *origin as u8));
+            (merged_rows(&merged), gone, origins, report)
+        };
+        let in_parts = MergeOptions { group_rows_max: held, batch_rows: 3, ..bag() };
+        prop_assert_eq!(run(&in_parts), run(&bag()));
+        let by_bytes = MergeOptions { group_bytes_max: 1, ..bag() };
+        prop_assert_eq!(run(&by_bytes), run(&bag()));
+    }
+
+    #[test]
     fn merging_theirs_once_more_changes_nothing(sides in any_sides()) {
         let options = by_key();
         let (merged, report) = merge(&options, &sides, 3);
@@ -158,7 +191,7 @@ proptest! {
         let in_range = |range: &KeyRange| MergeOptions { range: range.clone(), ..options.clone() };
         let survey = ranges
             .iter()
-            .map(|range| survey_batches(schema(), &in_range(range), &batches).unwrap())
+            .map(|range| survey_batches(schema(), &in_range(range), &batches).unwrap().0)
             .fold(anabranch_rows::BagSurvey::default(), anabranch_rows::BagSurvey::plus);
         let mut result = Vec::new();
         let mut report = MergeReport::default();
