@@ -19,8 +19,8 @@ use crate::read::{Log, ReadError, SnapshotCache, read_commits, read_log};
 use crate::rows::{Failed, MergedRows, RowBudget, RowMeans, States, check_options, merge_rows};
 use crate::snapshot::LiveFiles;
 use crate::validate::{
-    Places, SharedKeys, demands, is_serializable, shared_keys, stale_reads, violations, violations_of_result,
-    written,
+    Places, SharedKeys, asks, demands, is_serializable, possible_skews, shared_keys, stale_reads, violations,
+    violations_of_result, written,
 };
 use crate::verify::{Verdict, Verifier};
 use crate::write::{link_objects, write_commits};
@@ -159,7 +159,7 @@ impl DeltaMerger {
             merged: None,
         };
         let states = States { base: &base.snapshot, ours: &ours.snapshot, theirs: &theirs.snapshot };
-        let stale = stale(input, &plan_input, states).await?;
+        let (stale, skews) = isolation(input, &plan_input, states).await?;
         let mut reached = self.plan_with_rows(input, plan_input, states).await?;
         let violations = self.check(input, states, &reached).await?;
         reached.findings.extend(stale);
@@ -168,6 +168,7 @@ impl DeltaMerger {
             Reached { plan: Some(plan), rows, findings, .. } if findings.is_empty() => (plan, rows),
             Reached { plan, findings, mut notes, .. } => {
                 notes.extend(plan.into_iter().flat_map(|plan| plan.notes));
+                notes.extend(skews);
                 return Err(Stop::Conflicts { findings, notes });
             }
         };
@@ -187,6 +188,7 @@ impl DeltaMerger {
         edits.sort_by(|left, right| left.path().cmp(right.path()));
         let verification = self.verify(input, &ours, &plan, &merged, &edits).await?;
         let mut report = MergeReport { bytes_written, verification, ..report_of(plan) };
+        report.notes.extend(skews);
         if let Some((totals, notes)) = row_report {
             report.how = "rows".into();
             report.rows = Some(totals);
@@ -215,7 +217,9 @@ impl DeltaMerger {
         let Planned::Rows(wanted) = planned else { return Reached::of(input, planned, open) };
         let RowsWanted { component, findings, files, notes, live } = *wanted;
         open.extend(findings);
-        let rows = match merge_rows(input, states, &component, &self.rows).await {
+        let looked_at = asks(states, input.options, input.resolutions);
+        let looked_at = looked_at.map_err(|why| stop(input, Failed::Options(why), Vec::new(), Vec::new()))?;
+        let rows = match merge_rows(input, states, &component, looked_at, &self.rows).await {
             Ok(rows) => rows,
             Err(Failed::Conflicts(rows)) => {
                 open.extend(rows);
@@ -232,6 +236,7 @@ impl DeltaMerger {
             }
             Err(failed) => return Err(stop(input, failed, open, notes)),
         };
+        open.extend(rows.open.iter().cloned());
         let planned = plan(PlanInput { merged: Some(&rows.component), ..plan_input });
         Ok(Reached { rows: Some(rows), ..Reached::of(input, planned, open)? })
     }
@@ -348,19 +353,20 @@ impl Reached {
     }
 }
 
-/// What a stricter isolation than the usual one refuses.
-async fn stale(
+/// What a stricter isolation than the usual one refuses, or what it would have refused.
+async fn isolation(
     input: &MergeInput<'_>,
     plan_input: &PlanInput<'_>,
     states: States<'_>,
-) -> Result<Vec<Finding>, Stop> {
+) -> Result<(Vec<Finding>, Vec<String>), Stop> {
     let failed = |failed| stop(input, failed, Vec::new(), Vec::new());
-    if !is_serializable(input.options).map_err(Failed::Options).map_err(failed)? {
-        return Ok(Vec::new());
-    }
+    let is_serializable = is_serializable(input.options).map_err(Failed::Options).map_err(failed)?;
     let ours = reads(states.base, states.ours, &plan_input.ours_history);
     let theirs = reads(states.base, states.theirs, &plan_input.theirs_history);
-    stale_reads(input, states, [ours, theirs]).await.map_err(failed)
+    if is_serializable {
+        return Ok((stale_reads(input, states, [ours, theirs]).await.map_err(failed)?, Vec::new()));
+    }
+    Ok((Vec::new(), possible_skews(input, states, &[ours, theirs]).await.map_err(failed)?))
 }
 
 /// How a merge ends whose rows could not be read or merged, beside what was `found` already.

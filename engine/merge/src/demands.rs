@@ -32,8 +32,8 @@ pub struct UnitStates<'a> {
 /// Opens the units of a repository. A unit that does not exist is empty.
 #[async_trait]
 pub trait UnitOpener: Send + Sync {
-    /// The unit at a root, without a `/` at the end.
-    async fn open(&self, root: &str) -> Result<UnitStates<'_>, ViewError>;
+    /// The unit at a root, without a `/` at the end; none where it is in conflict, so that nobody knows what it will hold.
+    async fn open(&self, root: &str) -> Result<Option<UnitStates<'_>>, ViewError>;
 }
 
 /// What a merger gets to find violations.

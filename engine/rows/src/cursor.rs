@@ -98,13 +98,14 @@ impl Cursor {
     }
 
     /// Moves the next rows with the key of `key` into `rows`, as far as the batch goes, and answers how many there
-    /// were. `counting` keeps only the last one.
+    /// were. `counting` keeps only the last one; otherwise there are at most so many.
     pub(crate) fn collect(
         &mut self,
         plan: &Plan,
         key: &RowRef,
         rows: &mut Vec<RowRef>,
         counting: bool,
+        most: usize,
     ) -> Result<u64> {
         let mut collected = 0;
         while let Some(batch) = &self.batch
@@ -114,8 +115,8 @@ impl Cursor {
                 Ordering::Equal => {
                     if counting {
                         rows.clear();
-                    } else if rows.len() >= plan.group_rows_max {
-                        return Err(too_common(self.side, plan, key, GroupLimit::Rows(plan.group_rows_max)));
+                    } else if rows.len() >= most {
+                        return Err(too_common(self.side, plan, key, GroupLimit::Rows(most)));
                     }
                     rows.push(RowRef { batch: batch.clone(), row: self.row });
                     collected += 1;

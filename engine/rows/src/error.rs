@@ -71,6 +71,12 @@ pub enum Error {
         #[source]
         source: parquet::errors::ParquetError,
     },
+    /// A table finds its columns by field ids, and a file of it has none.
+    #[error("{file} has no field ids, and the table finds its columns by them")]
+    NoFieldIds {
+        /// The file, as its source names it.
+        file: String,
+    },
     /// Sorting failed: neither memory nor the disk behind it sufficed, or the input failed.
     #[error("sorting rows by their keys")]
     Sort(#[source] Box<datafusion_common::DataFusionError>),

@@ -39,8 +39,9 @@ pub use diff::{
 };
 pub use error::{Error, GroupLimit, Result};
 pub use feed::{CHANGE_TYPE, CHANGED_COLUMNS, ChangeFeed};
+pub use groups::Copies;
 pub use merge::{RowMerge, RowSurvey, Step, merge_batches, survey_batches};
 pub use output::{Gone, MergedBatch, Origin};
-pub use plan::{Identity, MergeOptions, Policy, key_columns};
+pub use plan::{Identity, MergeOptions, OpenRows, Policy, key_columns};
 pub use side::{PerSide, Side};
 pub use totals::{MergeReport, RowDelta};

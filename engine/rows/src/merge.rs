@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use crate::bag::BagSurvey;
 use crate::conflict::Resolver;
 use crate::error::{Error, Result};
-use crate::groups::{Groups, Next};
+use crate::groups::{Copies, Groups, Next};
 use crate::output::MergedBatch;
 use crate::plan::{Identity, MergeOptions, Mode, Plan};
 use crate::settle::Settler;
@@ -33,6 +33,8 @@ pub struct RowMerge {
     plan: Plan,
     groups: Groups,
     settler: Settler,
+    /// How many copies of the row under work are still taken from each side, where they come part by part.
+    copying: Option<PerSide<u64>>,
 }
 
 impl RowMerge {
@@ -50,7 +52,18 @@ impl RowMerge {
         if plan.mode == Mode::Bag && survey.is_none() {
             return Err(Error::Misuse("rows without identity are surveyed before they are merged"));
         }
-        Ok(RowMerge { plan, groups: Groups::new(), settler: Settler::new(survey.unwrap_or_default()) })
+        let settler = Settler::new(survey.unwrap_or_default());
+        Ok(RowMerge { plan, groups: Groups::new(), settler, copying: None })
+    }
+
+    /// Takes rows without identity of which there are very many copies part by part: those that a survey of the same rows, of
+    /// this range alone, found.
+    #[must_use]
+    pub fn with_copies(mut self, copies: Copies) -> RowMerge {
+        if self.plan.mode == Mode::Bag {
+            self.groups = self.groups.with_copies(copies);
+        }
+        self
     }
 
     /// Asks this resolver about each conflict before it counts as one.
@@ -81,11 +94,28 @@ impl RowMerge {
             }
             match self.groups.next(&self.plan)? {
                 Next::Wants(side) => return Ok(Step::Wants(side)),
+                Next::Part => self.settle_part()?,
+                Next::Group if self.groups.in_parts().is_some() => {
+                    self.settle_part()?;
+                    self.copying = None;
+                }
                 Next::Group => self.settler.settle(&self.plan, self.groups.group())?,
                 Next::End if self.settler.output.is_empty() => return Ok(Step::Done),
                 Next::End => return Ok(Step::Batch(self.settler.output.flush(&self.plan)?)),
             }
         }
+    }
+
+    /// Settles those copies of a row that are at hand. What becomes of all was decided with the first of them.
+    fn settle_part(&mut self) -> Result<()> {
+        let Some(counts) = self.groups.in_parts() else { return Ok(()) };
+        let group = self.groups.group();
+        let left = match &mut self.copying {
+            Some(left) => left,
+            None => self.copying.insert(self.settler.share_out(&self.plan, group, counts)?),
+        };
+        self.settler.copy(group, left);
+        Ok(())
     }
 
     /// The numbers and the conflicts, after [`Step::Done`].
@@ -133,15 +163,16 @@ impl RowSurvey {
         loop {
             match self.groups.next(&self.plan)? {
                 Next::Wants(side) => return Ok(Some(side)),
+                Next::Part => {}
                 Next::Group => self.survey.add(self.groups.group().counts()),
                 Next::End => return Ok(None),
             }
         }
     }
 
-    /// What was counted.
-    pub fn finish(self) -> BagSurvey {
-        self.survey
+    /// What was counted, and of which rows there are very many copies.
+    pub fn finish(self) -> (BagSurvey, Copies) {
+        (self.survey, self.groups.into_copies())
     }
 }
 
@@ -154,7 +185,7 @@ pub fn survey_batches(
     schema: SchemaRef,
     options: &MergeOptions,
     sides: &PerSide<Vec<RecordBatch>>,
-) -> Result<BagSurvey> {
+) -> Result<(BagSurvey, Copies)> {
     let mut survey = RowSurvey::new(schema, options)?;
     let mut batches = PerSide::from_fn(|side| sides.get(side).iter());
     while let Some(side) = survey.step()? {
@@ -178,7 +209,8 @@ pub fn merge_batches(
         Identity::Bag => Some(survey_batches(schema.clone(), options, sides)?),
         Identity::Key(_) | Identity::RowId(_) => None,
     };
-    let mut merge = RowMerge::new(schema, options, survey)?;
+    let (survey, copies) = survey.unzip();
+    let mut merge = RowMerge::new(schema, options, survey)?.with_copies(copies.unwrap_or_default());
     if let Some(resolver) = resolver {
         merge = merge.with_resolver(resolver);
     }

@@ -86,6 +86,16 @@ const GROUP_ROWS_MAX: usize = 1_000_000;
 /// And how many bytes the batches have that they are in.
 pub(crate) const GROUP_BYTES_MAX: usize = 256 << 20;
 
+/// What the result has in the place of rows in conflict that nobody has decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OpenRows {
+    /// Ours' rows.
+    #[default]
+    Ours,
+    /// Nothing. What is left is in the result whatever is decided about them.
+    LeftOut,
+}
+
 /// How a merge of rows is to run. The defaults suit rows with keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MergeOptions {
@@ -100,6 +110,8 @@ pub struct MergeOptions {
     pub carried: Vec<String>,
     /// How many conflicts are kept; further ones are only counted.
     pub conflicts_max: usize,
+    /// What stands for rows that nobody has decided.
+    pub open_rows: OpenRows,
     /// How many rows a batch of the result has at most.
     pub batch_rows: usize,
     /// Only keys within this range are merged.
@@ -119,6 +131,7 @@ impl MergeOptions {
             policies: BTreeMap::new(),
             carried: Vec::new(),
             conflicts_max: 1_000,
+            open_rows: OpenRows::default(),
             batch_rows: 8_192,
             range: KeyRange::all(),
             group_rows_max: GROUP_ROWS_MAX,
@@ -141,6 +154,7 @@ pub(crate) struct Plan {
     pub(crate) policies: BTreeMap<usize, ColumnPolicy>,
     pub(crate) cell_wise: bool,
     pub(crate) conflicts_max: usize,
+    pub(crate) open_rows: OpenRows,
     pub(crate) batch_rows: usize,
     pub(crate) range: KeyRange,
     pub(crate) group_rows_max: usize,
@@ -194,6 +208,7 @@ impl Plan {
             policies: policies(&schema, options)?,
             cell_wise: options.cell_wise,
             conflicts_max: options.conflicts_max,
+            open_rows: options.open_rows,
             batch_rows: options.batch_rows.max(1),
             range: options.range.clone(),
             group_rows_max: options.group_rows_max,

@@ -39,8 +39,8 @@ pub struct MergeReport {
     pub from_ours: RowDelta,
     /// The result against the base.
     pub from_base: RowDelta,
-    /// Conflicts nobody has decided, in the order of their keys, as far as they are kept. If there is one, the
-    /// rows of the result are ours' there, and are good for a preview only.
+    /// Conflicts nobody has decided, in the order of their keys, as far as they are kept. If there is one, the result
+    /// has there what [`crate::OpenRows`] says, and is good to be looked at only.
     pub conflicts: Vec<RowConflict>,
     /// How many such conflicts there are, kept or not.
     pub conflict_count: u64,

@@ -326,3 +326,19 @@ def test_random_programs_against_a_model(server, repository, tmp_path, seed):
     else:
         assert not conflicts
         assert read(server, repository, tmp_path) == merged
+
+
+def test_a_million_equal_rows_are_merged_without_keys(server, repository):
+    """Each branch makes one more copy of another row."""
+    count = 1_100_000
+    data = pa.table({"id": pa.array([1] * count + [2, 3, 4], pa.int64()), "note": ["n"] * (count + 3)})
+    append(server, repository, "main", data)
+    main = repository.branch("main")
+    main.commit("many")
+    dev = repository.branch("dev").create("main")
+    for branch, one in ((main, 2), (dev, 3)):
+        table(server, repository, branch.id).update(predicate=f"id = {one}", updates={"id": "1"})
+        branch.commit(f"one more on {branch.id}")
+    dev.merge_into(main)
+    merged = table(server, repository, "main").to_pyarrow_table()["id"].value_counts().to_pylist()
+    assert {one["values"]: one["counts"] for one in merged} == {1: count + 2, 4: 1}

@@ -177,3 +177,92 @@ def test_serializable_tables_refuse_what_was_read_and_written(server, repository
     [found] = refused(dev, main)
     assert (found["kind"], found["class"]) == ("read-append", "conflict")
     assert "id >= 3" in found["message"]
+
+
+def disputed(server, repository):
+    """Both branches changed order 1, of which main's and dev's forms are right or wrong; dev's order 2 is wrong for certain."""
+    main, dev = start(server, repository, 'keys = ["id"]\ncheck = { small = "amount < 100" }')
+    table(server, repository, "main").update(predicate="id = 1", updates={"amount": "7"})
+    main.commit("order 1 on main")
+    table(server, repository, "dev").update(predicate="id = 1", updates={"amount": "700"})
+    table(server, repository, "dev").update(predicate="id = 2", updates={"amount": "200"})
+    dev.commit("orders 1 and 2 on dev")
+    return main, dev
+
+
+def amounts(server, repository):
+    return {row[0]: row[2] for row in delta_rs(server, repository, "main", ORDERS, COLUMNS)}
+
+
+def test_a_row_in_conflict_hides_no_violation(server, repository):
+    main, dev = disputed(server, repository)
+    found = refused(dev, main)
+    assert [one["kind"] for one in found] == ["constraint-violation", "row-conflict"]
+    assert found[0]["theirs"] == {"rows": 1, "shown": [{"id": 2, "amount": 200}]}
+    # Decided at once: the destination's row breaks nothing more.
+    accept(server, repository, [(found[0]["conflict_id"], "accept"), (found[1]["conflict_id"], "ours")])
+    assert amounts(server, repository) == {1: 7, 2: 200, 3: 5}
+
+
+def test_what_a_decision_brings_is_decided_over_rest(server, repository):
+    main, dev = disputed(server, repository)
+    found = {one["kind"]: one["conflict_id"] for one in refused(dev, main)}
+    ask = requests.Session()
+    ask.auth = (ACCESS_KEY, SECRET_KEY)
+    base = f"{server.url}/api/v1/repositories/{repository.id}"
+    session = ask.post(f"{base}/refs/dev/merge/main/session", timeout=30).json()["session"]["id"]
+    session = f"{base}/branches/main/merge_sessions/{session}"
+    choices = f"{session}/conflicts"
+    assert ask.put(f"{choices}/{found['row-conflict']}", json={"choice": "theirs"}, timeout=30).status_code == 200
+    # Of the rule, another row than before breaks it now.
+    [now] = ask.get(f"{session}/outcome", timeout=30).json()["conflicts"]
+    assert now["theirs"] == {"rows": 2, "shown": [{"id": 1, "amount": 700}, {"id": 2, "amount": 200}]}
+    assert now["conflict_id"] != found["constraint-violation"]
+    assert ask.put(f"{choices}/{found['constraint-violation']}", json={"choice": "accept"}, timeout=30).status_code == 200
+    left = ask.post(f"{session}/complete", json={}, timeout=60)
+    assert left.status_code == 409 and [one["conflict_id"] for one in left.json()["conflicts"]] == [now["conflict_id"]]
+    assert ask.put(f"{choices}/{now['conflict_id']}", json={"choice": "accept"}, timeout=30).status_code == 200
+    done = ask.post(f"{session}/complete", json={}, timeout=60)
+    assert done.status_code == 200, done.text
+    assert amounts(server, repository) == {1: 700, 2: 200, 3: 5}
+
+
+@pytest.mark.parametrize("named", ["all", "table", "id"])
+def test_what_a_decision_brings_is_decided_on_the_command_line(server, repository, named):
+    disputed(server, repository)
+
+    def run(*arguments, code=0):
+        done = server.run(*arguments)
+        assert done.returncode == code, f"{arguments}: {done.returncode} {done.stdout}{done.stderr}"
+        return done.stdout
+
+    name = repository.id
+    session = json.loads(run("merge", name, "dev", "main", "--session", "--json"))["session"]["id"][:8]
+    run("session", "choose-all", name, session, "theirs", "--kind", "row-conflict")
+    run("session", "choose-all", name, session, "accept", "--kind", "constraint-violation")
+    assert "VIOLATION" in run("session", "complete", name, session, code=1)
+    if named == "all":
+        assert "chose accept for 1" in run("session", "choose-all", name, session, "accept")
+    elif named == "table":
+        run("session", "choose", name, session, ORDERS, "accept")
+    else:
+        [left] = json.loads(run("session", "outcome", name, session, "--json", code=1))["conflicts"]
+        run("session", "choose", name, session, left["conflict_id"][:8], "accept")
+    run("session", "complete", name, session)
+    assert amounts(server, repository) == {1: 700, 2: 200, 3: 5}
+
+
+def test_a_note_says_where_write_skew_may_have_happened(server, repository):
+    main, dev = start(server, repository, 'keys = ["id"]')
+    append(server, repository, "main", ORDERS, orders(10, amount=90))
+    main.commit("a large order")
+    table(server, repository, "dev").update(predicate="amount > 50 OR id = 1", updates={"customer": "2"})
+    dev.commit("large orders go to customer 2")
+    preview = json.loads(server.run("merge", repository.id, "dev", "main", "--preview", "--json").stdout)
+    [orders_table] = [one for one in preview["summary"]["tables"] if one["root"] == ORDERS]
+    [note] = orders_table["notes"]
+    assert note.startswith("possible-write-skew: theirs' version 1 (UPDATE) went by the rows where amount > 50 OR id = 1")
+    assert "ours wrote 1 such row" in note
+    assert note in server.run("merge", repository.id, "dev", "main", "--preview", "--markdown").stdout.replace("\\", "")
+    dev.merge_into(main)
+    assert "possible-write-skew" in server.run("explain", repository.id, "main").stdout

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anabranch_merge::ConflictKind;
 use serde_json::{Value, json};
 
-use super::demands::CONSTRAINTS;
+use super::demands::{CONSTRAINTS, is_evaluated};
 use super::features::property_value;
 use super::finding::Finding;
 use super::schema::{self, ColumnChange};
@@ -271,6 +271,7 @@ fn demand_of_column(change: &ColumnChange, other: Touch) -> Option<(ConflictKind
         ColumnChange::AddedPlain(_) | ColumnChange::Relaxed(_) => None,
         // Rows are checked for these.
         ColumnChange::Required(_) | ColumnChange::Guarded(_) => None,
+        ColumnChange::Generated(_, expression) if is_evaluated(column, expression) => None,
         _ if !other.adds_files => None,
         ColumnChange::AddedSpecial(_) => Some((
             ConflictKind::ColumnConflict,
@@ -283,6 +284,13 @@ fn demand_of_column(change: &ColumnChange, other: Touch) -> Option<(ConflictKind
         ColumnChange::Retyped(_) => Some((
             ConflictKind::TypeConflict,
             format!("changed the type of column {column}, and the other side wrote rows of the old type"),
+        )),
+        ColumnChange::Generated(_, expression) => Some((
+            ConflictKind::ColumnConflict,
+            format!(
+                "made {column} a generated column by {expression}, which cannot be evaluated here, and the other side wrote \
+                 rows without it"
+            ),
         )),
         ColumnChange::Altered(_) => Some((
             ConflictKind::ColumnConflict,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use anabranch_merge::{ConflictKind, RowTotals};
 
 pub use contested::{Component, MergedComponent};
-pub(crate) use demands::{RowRule, row_rules};
+pub(crate) use demands::{RowRule, new_row_rules, row_rules};
 pub use finding::Finding;
 pub use history::{ChangedFiles, History, changed_files, same_live};
 pub(crate) use reads::{Read, Reads, reads};

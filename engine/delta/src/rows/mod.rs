@@ -8,6 +8,7 @@
 mod conflicts;
 mod difference;
 pub(crate) mod files;
+pub(crate) mod mapping;
 mod options;
 pub(crate) mod partition;
 mod piece;
@@ -27,7 +28,9 @@ use std::sync::Arc;
 use anabranch_merge::{MergeEdit, MergeInput, RowTotals, ViewError};
 use anabranch_rows::scan::{FILE_COLUMN, POSITION_COLUMN, SortMeter, survey};
 use anabranch_rows::schema::{MergedSchema, reconcile};
-use anabranch_rows::{BagSurvey, Identity, MergeOptions, MergeReport, PerSide, RowSurvey, key_columns};
+use anabranch_rows::{
+    BagSurvey, Copies, Identity, MergeOptions, MergeReport, OpenRows, PerSide, RowSurvey, key_columns,
+};
 
 pub(crate) use difference::{diff_rows, stream_rows};
 pub(crate) use options::{check_options, row_options};
@@ -35,6 +38,7 @@ use partition::Partitions;
 use sides::Sides;
 use write::{RowWriter, WriteFailure};
 
+use crate::action::Metadata;
 use crate::plan::{Component, Finding, MergedComponent};
 use crate::snapshot::Snapshot;
 
@@ -92,12 +96,14 @@ pub(crate) struct MergedRows {
     pub(crate) totals: RowTotals,
     pub(crate) bytes_written: u64,
     pub(crate) notes: Vec<String>,
+    /// Conflicts that nobody has decided: the merged rows are then all but theirs, good to be looked at only.
+    pub(crate) open: Vec<Finding>,
 }
 
 /// Why rows were not merged.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// Rows are in conflict, or a file cannot be read: all findings.
+    /// Rows are in conflict, and nobody looks at the others; or a file cannot be read: all findings.
     Conflicts(Vec<Finding>),
     /// Tables like this one are not merged by rows: why.
     Unmergeable(String),
@@ -119,9 +125,9 @@ impl From<ViewError> for Failed {
 
 impl From<anabranch_rows::Error> for Failed {
     fn from(error: anabranch_rows::Error) -> Self {
-        use anabranch_rows::Error::{Incomparable, KeyTooCommon, Policy, Sort, UnknownColumn};
+        use anabranch_rows::Error::{Incomparable, KeyTooCommon, NoFieldIds, Policy, Sort, UnknownColumn};
         match error {
-            error @ Incomparable { .. } => Failed::Unmergeable(error.to_string()),
+            error @ (Incomparable { .. } | NoFieldIds { .. }) => Failed::Unmergeable(error.to_string()),
             error @ (UnknownColumn { .. } | Policy { .. }) => Failed::Options(error.to_string()),
             error @ KeyTooCommon { .. } => Failed::TooLarge(error.to_string()),
             Sort(source) => Failed::TooLarge(format!("sorting rows by their keys: {source}")),
@@ -147,11 +153,20 @@ pub(crate) struct States<'a> {
     pub(crate) theirs: &'a Snapshot,
 }
 
-/// Merges the rows of a component. What is written is referred to by nothing yet.
+impl States<'_> {
+    /// What each says of the table.
+    pub(crate) fn metadata(&self) -> PerSide<&Metadata> {
+        PerSide { base: &self.base.metadata, ours: &self.ours.metadata, theirs: &self.theirs.metadata }
+    }
+}
+
+/// Merges the rows of a component. What is written is referred to by nothing yet. Where rows are in conflict, the others are
+/// written only if they are `looked_at`.
 pub(crate) async fn merge_rows(
     input: &MergeInput<'_>,
     states: States<'_>,
     component: &Component,
+    looked_at: bool,
     means: &RowMeans,
 ) -> Result<MergedRows, Failed> {
     let States { base, ours, theirs } = states;
@@ -160,6 +175,10 @@ pub(crate) async fn merge_rows(
     }
     let mut options = row_options(input.options).map_err(Failed::Options)?;
     options.cell_wise &= [base, ours, theirs].iter().all(|side| !schema::has_row_rules(&side.metadata));
+    // Without keys it is not known which rows are new forms of a row in conflict, and a side is taken whole: then no other row
+    // is in the result whatever is decided.
+    let is_left_out = looked_at && options.identity != Identity::Bag;
+    options.open_rows = if is_left_out { OpenRows::LeftOut } else { OpenRows::Ours };
     options.carried = vec![FILE_COLUMN.to_owned(), POSITION_COLUMN.to_owned()];
     let arrow = |side: &Snapshot| schema::arrow_schema(&side.metadata).map_err(Failed::Unmergeable);
     let schemas = PerSide { base: arrow(base)?, ours: arrow(ours)?, theirs: arrow(theirs)? };
@@ -191,10 +210,11 @@ async fn run(
         Identity::Bag => {
             // The sums that the rule needs are of all rows, and so is the one piece.
             let mut pieces = sides.whole(means);
-            let mut counted = BagSurvey::default();
+            let mut counted = (BagSurvey::default(), Copies::default());
             for piece in &mut pieces {
+                let options = walk::within(means, options.clone());
                 let rows = RowSurvey::new(sides.schema().clone(), &options)?;
-                counted = counted.plus(survey(rows, &mut piece.sorted().await?).await?);
+                counted = survey(rows, &mut piece.sorted().await?).await?;
             }
             (pieces, Some(counted))
         }
@@ -203,8 +223,9 @@ async fn run(
     let walks = walk::Walks { input, options: &options, means, counted };
     let (surveyed, report) = walks.survey(pieces).await?;
     pieces = surveyed.pieces;
-    if report.conflict_count > 0 {
-        return Err(Failed::Conflicts(findings(report, &options.identity)));
+    let open = findings(&report, &options.identity);
+    if !open.is_empty() && options.open_rows == OpenRows::Ours {
+        return Err(Failed::Conflicts(open));
     }
     let rewritten = Arc::new(surveyed.rewritten);
     let partitions = sides.partitions().clone();
@@ -227,17 +248,18 @@ async fn run(
         totals: totals(&report),
         bytes_written: written.bytes,
         notes: notes(&report),
+        open,
     })
 }
 
 /// The conflicts of a merge.
-fn findings(report: MergeReport, identity: &Identity) -> Vec<Finding> {
+fn findings(report: &MergeReport, identity: &Identity) -> Vec<Finding> {
     let further = report.conflict_count.saturating_sub(report.conflicts.len() as u64);
     let finding = match identity {
         Identity::Bag => conflicts::finding_of_bag,
         Identity::Key(_) | Identity::RowId(_) => conflicts::finding,
     };
-    let mut findings: Vec<Finding> = report.conflicts.into_iter().map(finding).collect();
+    let mut findings: Vec<Finding> = report.conflicts.iter().cloned().map(finding).collect();
     if further > 0 {
         findings.push(conflicts::further(further));
     }

@@ -28,6 +28,8 @@ pub(crate) struct Spelling {
 pub(crate) struct Partitions {
     /// The places of the partition columns among the rows' columns.
     columns: Vec<usize>,
+    /// What the log calls them.
+    in_log: Vec<String>,
     schema: SchemaRef,
     codec: RowCodec,
     spellings: HashMap<Vec<u8>, Spelling>,
@@ -44,7 +46,13 @@ impl Partitions {
             .collect::<Result<_, _>>()?;
         let schema = Arc::new(rows.project(&columns).map_err(|error| error.to_string())?);
         let codec = RowCodec::new(&schema).map_err(|error| error.to_string())?;
-        Ok(Partitions { columns, schema, codec, spellings: HashMap::new() })
+        Ok(Partitions { columns, in_log: names.to_vec(), schema, codec, spellings: HashMap::new() })
+    }
+
+    /// The same where the log has other names for the partition columns.
+    #[must_use]
+    pub(crate) fn spelled(self, in_log: &[String]) -> Partitions {
+        Partitions { in_log: in_log.to_vec(), ..self }
     }
 
     /// The places of the partition columns.
@@ -56,9 +64,9 @@ impl Partitions {
     pub(crate) fn values_of(&mut self, add: &Add) -> Result<Vec<ArrayRef>, String> {
         let spelled = add.partition().ok_or_else(|| format!("{} has no partition values", add.key))?;
         let mut values = Vec::with_capacity(self.columns.len());
-        for field in self.schema.fields() {
+        for (field, name) in self.schema.fields().iter().zip(&self.in_log) {
             let text = spelled
-                .get(field.name())
+                .get(name)
                 .ok_or_else(|| format!("{} has no value for partition column {}", add.key, field.name()))?;
             let text: ArrayRef = Arc::new(StringArray::from(vec![text.as_deref()]));
             let value = cast_with_options(&text, field.data_type(), &CAST);

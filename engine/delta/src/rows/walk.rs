@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anabranch_merge::MergeInput;
 use anabranch_rows::scan::{FILE_COLUMN, RowStream, merge_next};
 use anabranch_rows::{
-    BagSurvey, Identity, MergeOptions, MergeReport, MergedBatch, Origin, PerSide, RowMerge,
+    BagSurvey, Copies, Identity, MergeOptions, MergeReport, MergedBatch, Origin, PerSide, RowMerge,
 };
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{BatchCoalescer, filter_record_batch};
@@ -32,8 +32,13 @@ pub(super) struct Walks<'a, 'b> {
     pub(super) input: &'a MergeInput<'b>,
     pub(super) options: &'a MergeOptions,
     pub(super) means: &'a RowMeans,
-    /// Of rows without identity: the sums over all of them.
-    pub(super) counted: Option<BagSurvey>,
+    /// Of rows without identity: the sums over all of them, and of which there are very many copies.
+    pub(super) counted: Option<(BagSurvey, Copies)>,
+}
+
+/// The options of a merge that uses no more than these means.
+pub(super) fn within(means: &RowMeans, options: MergeOptions) -> MergeOptions {
+    MergeOptions { group_bytes_max: means.budget.memory_bytes / PARTS_FOR_A_KEY, ..options }
 }
 
 /// What the first walk found.
@@ -98,12 +103,11 @@ impl Walks<'_, '_> {
     }
 
     fn merge(&self, piece: &Piece) -> Result<RowMerge, Failed> {
-        let options = MergeOptions {
-            range: piece.range.clone(),
-            group_bytes_max: self.means.budget.memory_bytes / PARTS_FOR_A_KEY,
-            ..self.options.clone()
-        };
-        let merge = RowMerge::new(piece.placed.clone(), &options, self.counted)?;
+        let options = MergeOptions { range: piece.range.clone(), ..self.options.clone() };
+        let options = within(self.means, options);
+        let (survey, copies) = self.counted.clone().unzip();
+        let merge = RowMerge::new(piece.placed.clone(), &options, survey)?;
+        let merge = merge.with_copies(copies.unwrap_or_default());
         let resolver = conflicts::resolver(self.input.root, self.input.resolutions, self.input.prefer);
         Ok(match resolver.filter(|_| options.identity != Identity::Bag) {
             Some(resolver) => merge.with_resolver(resolver),

@@ -104,6 +104,13 @@ impl Bounds {
         self.statistics.null_count.get(column).and_then(Value::as_i64) == Some(0)
     }
 
+    /// The least and the greatest value of a column of whole numbers, where they are known.
+    pub(crate) fn whole_numbers(&self, column: &str) -> Option<(i64, i64)> {
+        let statistics = &self.statistics;
+        let bound = |of: &BTreeMap<String, Value>| of.get(column).and_then(Value::as_i64);
+        Some((bound(&statistics.min_values)?, bound(&statistics.max_values)?))
+    }
+
     /// Whether both files may hold rows that are equal in all of these columns.
     pub(crate) fn may_share(&self, other: &Bounds, columns: &[String]) -> bool {
         columns.iter().all(|column| self.may_share_value(other, column))

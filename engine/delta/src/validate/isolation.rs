@@ -7,8 +7,9 @@ use anabranch_rows::predicate::Predicate;
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
+use super::columns::Columns;
 use super::files::{FileRows, rows_beyond};
-use super::scan::{Columns, Places, Scan};
+use super::scan::{Places, Scan};
 use crate::plan::{Finding, Read, Reads};
 use crate::rows::{Failed, States, source};
 

@@ -2,17 +2,20 @@
 //! both sides added; rules that one side made while the other wrote rows; what `merge.toml` declares.
 //!
 //! Going by files, a check looks at rows that whoever made its rule did not see. Rows that still have to be decided are
-//! looked at once they are.
+//! looked at once they are; all others at once, so that deciding brings up nothing about rows that were not in conflict.
 
+mod columns;
 mod files;
 mod isolation;
 mod keys;
+mod known;
 mod options;
 mod references;
 mod result;
 mod row_rules;
 mod scan;
 mod shared;
+mod skew;
 mod unique;
 
 use std::collections::BTreeMap;
@@ -26,9 +29,10 @@ pub(crate) use options::declared;
 pub(crate) use result::{demands, violations_of_result};
 pub(crate) use scan::Places;
 pub(crate) use shared::{SharedKeys, shared_keys};
+pub(crate) use skew::possible_skews;
 
 use crate::plan::Finding;
-use crate::rows::{Failed, RowMeans, States, row_options};
+use crate::rows::{Failed, RowMeans, States, mapping, row_options};
 use crate::snapshot::LiveFiles;
 
 /// What is checked: the sides, and the files that the merge comes to as far as they are decided.
@@ -37,6 +41,21 @@ pub(crate) struct Checked<'a> {
     pub(crate) live: &'a LiveFiles,
     /// The columns that say which row is which, to show.
     pub(crate) keys: Vec<String>,
+}
+
+/// What the log calls these columns, in whichever state of the table they are.
+fn names_in_log(states: States<'_>, columns: &[String]) -> Vec<String> {
+    let States { base, ours, theirs } = states;
+    mapping::names_in_log(&[&ours.metadata, &theirs.metadata, &base.metadata], columns)
+}
+
+/// Whether [`violations`] looks at any row.
+///
+/// # Errors
+/// As [`declared`].
+pub(crate) fn asks(states: States<'_>, options: &Value, resolutions: &[Resolution]) -> Result<bool, String> {
+    let declared = declared(options)?;
+    Ok(!declared.unique.is_empty() || row_rules::asks(states, &declared, resolutions))
 }
 
 /// Finds what the merged table breaks, but for rows of one key that both sides added: [`shared_keys`].

@@ -10,12 +10,15 @@ use anabranch_rows::PerSide;
 use futures::stream::StreamExt;
 use serde_json::{Value, json};
 
+use super::columns::Columns;
 use super::files::{FileRows, may_share_as, rows_beyond, rows_shared};
 use super::keys::{Group, Wanted, each_key};
 use super::options::Reference;
-use super::scan::{Columns, Places, Scan};
+use super::scan::{Places, Scan};
 use super::shared::too_large;
+use crate::action::Metadata;
 use crate::plan::Finding;
+use crate::rows::mapping::names_in_log;
 use crate::rows::sorted::sorted;
 use crate::rows::{Failed, RowMeans, source};
 use crate::snapshot::{LiveFiles, Snapshot};
@@ -130,7 +133,12 @@ async fn find(
 
 fn parts(reference: &Reference, table: &Versions<'_>, other: &Versions<'_>) -> Parts {
     let ([before, after], [other_before, other_after]) = (table.files(), other.files());
-    let (columns, to) = (&reference.columns, &reference.to);
+    let in_log = |table: &Versions<'_>, columns: &[String]| {
+        let states: Vec<&Metadata> =
+            [table.after, table.before].into_iter().flatten().map(|state| &*state.metadata).collect();
+        names_in_log(&states, columns)
+    };
+    let (columns, to) = (&in_log(table, &reference.columns), &in_log(other, &reference.to));
     let brought = rows_beyond(&after, &[&before]);
     let (left, _) = may_share_as(rows_beyond(&before, &[&after]), brought.clone(), columns, columns);
     let gone = rows_beyond(&other_before, &[&other_after]);

@@ -66,7 +66,7 @@ async fn find(
         views: [&*input.states.before, &*input.states.after],
     };
     for reference in &declared.references {
-        let states = input.units.open(&reference.table).await?;
+        let Some(states) = input.units.open(&reference.table).await? else { continue };
         let (before, after) = read(&states, snapshots).await?;
         let other = Versions {
             before: before.as_deref(),

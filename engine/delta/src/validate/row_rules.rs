@@ -1,22 +1,24 @@
 //! Rules about single rows: NOT NULL, CHECK and invariants of the table, and what `merge.toml` adds. Each is asked of the
 //! rows that whoever wrote it had not before him: one pass over these, nothing is kept.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
 
 use anabranch_merge::{Choice, ConflictKind, Resolution};
+use anabranch_rows::json;
 use anabranch_rows::predicate::{BoundPredicate, Predicate};
-use anabranch_rows::{PerSide, json};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
+use super::columns::Columns;
 use super::files::{Bounds, FileRows, rows_beyond};
+use super::known::Known;
 use super::options::Declared;
-use super::scan::{Columns, Places, Scan};
-use super::{Checked, violation_choices};
-use crate::plan::{Finding, RowRule, row_rules};
-use crate::rows::{Failed, source};
+use super::scan::{Places, Scan};
+use super::{Checked, names_in_log, violation_choices};
+use crate::plan::{Finding, RowRule, new_row_rules, row_rules};
+use crate::rows::{Failed, States, source};
 
 /// How many rows are shown of those that break a rule.
 const SHOWN_MAX: usize = 10;
@@ -40,12 +42,6 @@ struct Demand {
     left: Vec<FileRows>,
 }
 
-impl Demand {
-    fn new(by: By, rule: RowRule, rows: Vec<FileRows>) -> Demand {
-        Demand { by, rule, rows, left: Vec::new() }
-    }
-}
-
 /// Finds the rules that rows break which the merge brings together.
 pub(super) async fn broken_rules(
     checked: &Checked<'_>,
@@ -64,6 +60,30 @@ pub(super) async fn broken_rules(
     Ok(findings)
 }
 
+/// The rules that somebody's rows may not keep.
+fn rules(states: States<'_>, declared: &Declared, resolutions: &[Resolution]) -> Vec<(By, RowRule)> {
+    let mut rules = Vec::new();
+    for (by, side) in [(By::Ours, states.ours), (By::Theirs, states.theirs)] {
+        let new = new_row_rules(&states.base.metadata, &side.metadata);
+        rules.extend(new.into_iter().map(|rule| (by, rule)));
+    }
+    // Merged rows come whole from a side, which has checked them, unless somebody wrote one himself.
+    if resolutions.iter().any(|resolution| resolution.value.is_some()) {
+        let base = row_rules(&states.base.metadata);
+        let kept = row_rules(&states.ours.metadata)
+            .into_iter()
+            .filter(|(place, rule)| base.get(place) == Some(rule));
+        rules.extend(kept.map(|(_, rule)| (By::Table, rule)));
+    }
+    rules.extend(declared.rows.iter().map(|rule| (By::MergeToml, rule.clone())));
+    rules
+}
+
+/// Whether there is any rule that somebody's rows may not keep.
+pub(super) fn asks(states: States<'_>, declared: &Declared, resolutions: &[Resolution]) -> bool {
+    !rules(states, declared, resolutions).is_empty()
+}
+
 /// Everything that is demanded of rows which may not keep it.
 fn demands(
     checked: &Checked<'_>,
@@ -71,36 +91,28 @@ fn demands(
     declared: &Declared,
     resolutions: &[Resolution],
 ) -> Vec<Demand> {
-    let states = checked.states;
-    let base = row_rules(&states.base.metadata);
-    let mut demands = Vec::new();
-    for (by, side) in [(By::Ours, states.ours), (By::Theirs, states.theirs)] {
-        let rows = rows_beyond(checked.live, &[&side.files]);
-        let new = row_rules(&side.metadata).into_iter().filter(|(place, rule)| base.get(place) != Some(rule));
-        demands.extend(new.map(|(_, rule)| Demand::new(by, rule, rows.clone())));
-    }
-    // Merged rows come whole from a side, which has checked them, unless somebody wrote one himself.
-    if resolutions.iter().any(|resolution| resolution.value.is_some()) {
-        let written = checked.live.values().filter(|add| places.new.contains_key(&*add.key));
-        let rows: Vec<FileRows> = written.map(FileRows::all).collect();
-        let kept = row_rules(&states.ours.metadata)
-            .into_iter()
-            .filter(|(place, rule)| base.get(place) == Some(rule));
-        demands.extend(kept.map(|(_, rule)| Demand::new(By::Table, rule, rows.clone())));
-    }
-    if !declared.rows.is_empty() {
-        let rows = rows_beyond(checked.live, &[&states.ours.files]);
-        let left = rows_beyond(&states.ours.files, &[checked.live]);
-        let all = declared.rows.iter();
-        demands.extend(all.map(|rule| Demand {
-            left: left.clone(),
-            ..Demand::new(By::MergeToml, rule.clone(), rows.clone())
-        }));
-    }
+    let (states, live) = (checked.states, checked.live);
+    let written = || live.values().filter(|add| places.new.contains_key(&*add.key)).map(FileRows::all);
+    let demand = |(by, rule): (By, RowRule)| {
+        let rows = match by {
+            By::Ours | By::MergeToml => rows_beyond(live, &[&states.ours.files]),
+            By::Theirs => rows_beyond(live, &[&states.theirs.files]),
+            By::Table => written().collect(),
+        };
+        let left = match by {
+            By::MergeToml => rows_beyond(&states.ours.files, &[live]),
+            By::Ours | By::Theirs | By::Table => Vec::new(),
+        };
+        Demand { by, rule, rows, left }
+    };
+    let mut demands: Vec<Demand> = rules(states, declared, resolutions).into_iter().map(demand).collect();
     for demand in &mut demands {
         if let RowRule::NotNull(column) = &demand.rule {
-            demand.rows.retain(|rows| !Bounds::of(&rows.add).has_no_null(column));
-            demand.left.retain(|rows| !Bounds::of(&rows.add).has_no_null(column));
+            let in_log = names_in_log(states, std::slice::from_ref(column));
+            let may_be_null =
+                |rows: &FileRows| !in_log.iter().all(|name| Bounds::of(&rows.add).has_no_null(name));
+            demand.rows.retain(may_be_null);
+            demand.left.retain(may_be_null);
         }
     }
     demands.retain(|demand| !demand.rows.is_empty());
@@ -155,11 +167,7 @@ async fn broken(
     demand: &Demand,
 ) -> Result<Option<Broken>, Failed> {
     let states = checked.states;
-    let sides = PerSide {
-        base: &*states.base.metadata,
-        ours: &*states.ours.metadata,
-        theirs: &*states.theirs.metadata,
-    };
+    let sides = states.metadata();
     let all = Columns::of(sides, |_| true).map_err(Failed::Unmergeable)?;
     let test = Test::of(&demand.rule, &all.rows).map_err(Failed::Unmergeable)?;
     let is_key = |name: &str| checked.keys.iter().any(|key| key == name);
@@ -187,46 +195,30 @@ async fn broken(
     Ok(Some(broken).filter(|broken| broken.count > 0))
 }
 
-/// How many rows that broke a rule before are remembered, by a hash of what is shown of them.
-const KNOWN_MAX: usize = 1 << 20;
-
-/// Rows that broke the rule before the merge. Of more than are remembered, some count as if the merge brought them.
-#[derive(Default)]
-struct Known(HashMap<[u8; 16], u64>);
-
-impl Known {
-    fn hash(row: &Value) -> [u8; 16] {
-        let hash = blake3::hash(row.to_string().as_bytes());
-        hash.as_bytes().first_chunk().copied().unwrap_or_default()
-    }
-
-    fn add(&mut self, row: &Value) {
-        if self.0.len() < KNOWN_MAX {
-            let count = self.0.entry(Known::hash(row)).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-
-    /// Whether such a row was there, once for each that was.
-    fn take(&mut self, row: &Value) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        let count = self.0.get_mut(&Known::hash(row)).filter(|count| **count > 0);
-        count.map(|count| *count = count.saturating_sub(1)).is_some()
-    }
-}
-
 impl Broken {
     fn add(&mut self, row: Value, known: &mut Known) {
         if known.take(&row) {
             return;
         }
         self.count = self.count.saturating_add(1);
-        if self.shown.len() < SHOWN_MAX {
-            self.shown.push(row);
+        // The least, not the first: in which files they stand depends on what is decided of other rows.
+        let place = self.shown.partition_point(|shown| compare(shown, &row).is_le());
+        if place < SHOWN_MAX {
+            self.shown.insert(place, row);
+            self.shown.truncate(SHOWN_MAX);
         }
     }
+}
+
+/// The order in which rows are shown: by their columns, whole numbers by value and everything else as text.
+fn compare(left: &Value, right: &Value) -> Ordering {
+    let cells = |row: &Value| row.as_object().map(|row| row.values().cloned().collect::<Vec<_>>());
+    let (left, right) = (cells(left).unwrap_or_default(), cells(right).unwrap_or_default());
+    let pairs = left.iter().zip(&right).map(|(left, right)| match (left.as_i64(), right.as_i64()) {
+        (Some(left), Some(right)) => left.cmp(&right),
+        _ => left.to_string().cmp(&right.to_string()),
+    });
+    pairs.fold(Ordering::Equal, Ordering::then)
 }
 
 /// Shows each row for which a test does not hold.

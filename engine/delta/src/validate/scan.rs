@@ -6,20 +6,20 @@ use std::sync::Arc;
 use anabranch_merge::{ConflictKind, UnitView};
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::scan::{self, FileScan, RowMask, RowStream};
-use anabranch_rows::schema::{FIELD_ID, Projection, SchemaFinding, reconcile};
 use anabranch_rows::{PerSide, Side};
 use anabranch_types::Entry;
 use arrow::array::ArrayRef;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use roaring::RoaringTreemap;
 
+use super::columns::Columns;
 use super::files::FileRows;
-use crate::action::{Add, DataPath, Metadata};
+use crate::action::{Add, DataPath};
 use crate::plan::Finding;
 use crate::rows::files::{BATCH_ROWS, read_files};
 use crate::rows::partition::Partitions;
 use crate::rows::vector::deleted_rows;
-use crate::rows::{Failed, schema, source};
+use crate::rows::{Failed, source};
 
 /// Where the files of a merge are.
 #[derive(Clone, Copy)]
@@ -28,94 +28,6 @@ pub(crate) struct Places<'a> {
     pub(crate) views: PerSide<&'a dyn UnitView>,
     /// Objects that the merge wrote, by path.
     pub(crate) new: &'a BTreeMap<String, Entry>,
-}
-
-/// The columns that a check reads, and how they are read from any file of the table.
-pub(crate) struct Columns {
-    /// The schema of the rows.
-    pub(crate) rows: SchemaRef,
-    projection: Projection,
-    partition_columns: Vec<String>,
-}
-
-impl Columns {
-    /// The columns of the merged table for which `wanted` says so.
-    ///
-    /// # Errors
-    /// Why they cannot be read.
-    pub(crate) fn of(sides: PerSide<&Metadata>, wanted: impl Fn(&str) -> bool) -> Result<Columns, String> {
-        if Side::ALL.into_iter().any(|side| maps_columns(sides.get(side))) {
-            return Err("the table maps its columns to other names".into());
-        }
-        let of = |side: Side| -> Result<Schema, String> {
-            let all = schema::arrow_schema(sides.get(side))?;
-            Ok(Schema::new(
-                all.fields().iter().filter(|field| wanted(field.name())).cloned().collect::<Vec<_>>(),
-            ))
-        };
-        let (base, ours, theirs) = (of(Side::Base)?, of(Side::Ours)?, of(Side::Theirs)?);
-        let joined = |findings: Vec<SchemaFinding>| shown_all(&findings);
-        let merged = reconcile(PerSide { base: &base, ours: &ours, theirs: &theirs }).map_err(joined)?;
-        // Files of every side, and those that the merge wrote: each is read by the names of its own columns.
-        let rows = &merged.rows;
-        let any = reconcile(PerSide { base: rows, ours: rows, theirs: rows }).map_err(joined)?;
-        let in_rows = |name: &&String| rows.index_of(name).is_ok();
-        let partition_columns = sides.ours.partition_columns.iter().filter(in_rows).cloned().collect();
-        Ok(Columns { rows: any.rows, projection: any.projections.ours, partition_columns })
-    }
-}
-
-impl Columns {
-    /// Columns of two tables that hold the same values, perhaps under other names and of a narrower type.
-    ///
-    /// # Errors
-    /// Why they cannot be compared.
-    pub(crate) fn paired(
-        [left, right]: [&Metadata; 2],
-        [left_names, right_names]: [&[String]; 2],
-    ) -> Result<[Columns; 2], String> {
-        let left_schema = numbered(left, left_names)?;
-        let right_schema = numbered(right, right_names)?;
-        // The wider type stands on the later side.
-        let one = reconcile(PerSide { base: &left_schema, ours: &left_schema, theirs: &right_schema });
-        let joined = one.map(|joined| (joined.rows, joined.projections.ours, joined.projections.theirs));
-        let joined = joined.or_else(|_| {
-            let other = reconcile(PerSide { base: &right_schema, ours: &right_schema, theirs: &left_schema });
-            other.map(|joined| (joined.rows, joined.projections.theirs, joined.projections.ours))
-        });
-        let (rows, left_read, right_read) = joined.map_err(|findings| shown_all(&findings))?;
-        let of = |metadata: &Metadata, names: &[String], projection: Projection| {
-            let partition_columns: Vec<String> =
-                names.iter().filter(|name| metadata.partition_columns.contains(name)).cloned().collect();
-            match partition_columns.iter().find(|name| rows.index_of(name).is_err()) {
-                Some(name) => Err(format!("the partition column {name} has another name in the other table")),
-                None => Ok(Columns { rows: rows.clone(), projection, partition_columns }),
-            }
-        };
-        Ok([of(left, left_names, left_read)?, of(right, right_names, right_read)?])
-    }
-}
-
-fn maps_columns(metadata: &Metadata) -> bool {
-    metadata.configuration.get("delta.columnMapping.mode").is_some_and(|mode| mode != "none")
-}
-
-/// Some columns of a table, each with its place among them as its id.
-fn numbered(metadata: &Metadata, names: &[String]) -> Result<Schema, String> {
-    if maps_columns(metadata) {
-        return Err("the table maps its columns to other names".into());
-    }
-    let all = schema::arrow_schema(metadata)?;
-    let field = |(place, name): (usize, &String)| {
-        let field = all.field_with_name(name).map_err(|_| format!("there is no column {name}"))?;
-        Ok(field.clone().with_metadata([(FIELD_ID.to_owned(), place.to_string())].into()))
-    };
-    Ok(Schema::new(names.iter().enumerate().map(field).collect::<Result<Vec<_>, String>>()?))
-}
-
-fn shown_all(findings: &[SchemaFinding]) -> String {
-    let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    all.join("; ")
 }
 
 /// Files that are being read.
@@ -137,8 +49,8 @@ impl<'a> Scan<'a> {
         files: &'a source::Files,
         columns: &'a Columns,
     ) -> Result<Scan<'a>, Failed> {
-        let partitions =
-            Partitions::new(&columns.rows, &columns.partition_columns).map_err(Failed::Unmergeable)?;
+        let partitions = Partitions::new(&columns.rows, &columns.partition.names);
+        let partitions = partitions.map_err(Failed::Unmergeable)?.spelled(&columns.partition.in_log);
         Ok(Scan { places, files, columns, partitions, opened: Vec::new(), names: Vec::new(), first: 0 })
     }
 

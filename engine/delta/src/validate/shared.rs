@@ -7,10 +7,11 @@ use anabranch_merge::{ConflictKind, MergeInput};
 use anabranch_rows::{Identity, PerSide, key_columns};
 use serde_json::{Value, json};
 
+use super::columns::Columns;
 use super::files::{FileRows, may_share, rows_beyond};
 use super::keys::{Group, Wanted, each_key};
-use super::scan::{Columns, Places, Scan};
-use super::{declared, violation_choices};
+use super::scan::{Places, Scan};
+use super::{declared, names_in_log, violation_choices};
 use crate::plan::{Finding, Planned};
 use crate::rows::sorted::{Unsorted, sorted};
 use crate::rows::{Failed, RowMeans, States, row_options, source};
@@ -69,7 +70,8 @@ pub(crate) async fn shared_keys(
     let sides = PerSide { base: &*base.metadata, ours: &*ours.metadata, theirs: &*theirs.metadata };
     let columns =
         Columns::of(sides, |name| keys.iter().any(|key| key == name)).map_err(Failed::Unmergeable)?;
-    let [our_rows, their_rows] = not_merged_yet(our_rows, their_rows, &undecided, &keys);
+    let in_log = names_in_log(states, &keys);
+    let [our_rows, their_rows] = not_merged_yet(our_rows, their_rows, &undecided, &in_log);
     if our_rows.is_empty() || their_rows.is_empty() {
         return Ok(SharedKeys::default());
     }

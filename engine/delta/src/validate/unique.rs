@@ -3,17 +3,16 @@
 //! A key that ours already has more than once is not the merge's doing. So rows that ours loses are counted against
 //! those that it gets: files that are written anew hold mostly rows that were there.
 
-use std::sync::Arc;
-
 use anabranch_merge::ConflictKind;
-use anabranch_rows::{Identity, PerSide, key_columns};
+use anabranch_rows::{Identity, key_columns};
 use serde_json::{Value, json};
 
+use super::columns::Columns;
 use super::files::{may_share, rows_beyond, rows_shared};
 use super::keys::{Group, Wanted, each_key};
-use super::scan::{Columns, Places, Scan};
+use super::scan::{Places, Scan};
 use super::shared::too_large;
-use super::{Checked, violation_choices};
+use super::{Checked, names_in_log, violation_choices};
 use crate::plan::Finding;
 use crate::rows::sorted::sorted;
 use crate::rows::{Failed, RowMeans, source};
@@ -50,14 +49,10 @@ async fn count(
     if brought.is_empty() {
         return Ok(Repeated::default());
     }
-    let (standing, _) = may_share(rows_shared(checked.live, &states.ours.files), brought.clone(), columns);
-    let (gone, _) = may_share(rows_beyond(&states.ours.files, &[checked.live]), brought.clone(), columns);
-    let sides = PerSide {
-        base: &*states.base.metadata,
-        ours: &*states.ours.metadata,
-        theirs: &*states.theirs.metadata,
-    };
-    let read = Columns::of(sides, |name| columns.iter().any(|column| column == name));
+    let in_log = names_in_log(states, columns);
+    let (standing, _) = may_share(rows_shared(checked.live, &states.ours.files), brought.clone(), &in_log);
+    let (gone, _) = may_share(rows_beyond(&states.ours.files, &[checked.live]), brought.clone(), &in_log);
+    let read = Columns::of(states.metadata(), |name| columns.iter().any(|column| column == name));
     let read = read.map_err(Failed::Unmergeable)?;
     let key = key_columns(&read.rows, &Identity::Key(columns.to_vec()), &[])?;
     let (files, answers) = source::files();
@@ -66,11 +61,11 @@ async fn count(
         for rows in brought.iter().chain(&standing).chain(&gone) {
             scan.open(rows).await?;
         }
-        let (schema, names) = (scan.schema(), scan.names());
+        let schema = scan.schema();
         let rows = sorted(scan.rows(&key), &schema, &key, means, 1).await.map_err(too_large)?;
         let parts = Parts { brought: brought.len(), standing: standing.len() };
         let mut repeated = Repeated::default();
-        each_key(rows, &schema, &key, Wanted::Repeated, |group| repeated.take(group, &names, parts)).await?;
+        each_key(rows, &schema, &key, Wanted::Repeated, |group| repeated.take(group, parts)).await?;
         Ok(repeated)
     };
     answers.while_running([places.views.base, places.views.ours, places.views.theirs], work).await
@@ -101,30 +96,26 @@ struct Repeated {
     shown: Vec<RepeatedKey>,
 }
 
-/// A key, and the files that hold its rows: those of ours, and those that come.
+/// A key, and how many rows it has: nothing that depends on which files a merge writes anew, because what is said of a
+/// violation has to be the same once rows in conflict are decided.
 struct RepeatedKey {
     key: Value,
-    ours: Vec<Arc<str>>,
-    theirs: Vec<Arc<str>>,
+    ours: u64,
+    merged: u64,
 }
 
 impl Repeated {
-    fn take(&mut self, group: Group, names: &[Arc<str>], parts: Parts) {
+    fn take(&mut self, group: Group, parts: Parts) {
         let brought = group.count(|file| parts.is_brought(file));
         let standing = group.count(|file| parts.is_standing(file));
         let gone = group.count(|_| true).saturating_sub(brought).saturating_sub(standing);
-        if group.has_null || brought.saturating_add(standing) < 2 || brought <= gone {
+        let (ours, merged) = (standing.saturating_add(gone), standing.saturating_add(brought));
+        if group.has_null || merged < 2 || brought <= gone {
             return;
         }
         self.count = self.count.saturating_add(1);
         if self.shown.len() < SHOWN_MAX {
-            let of = |is: &dyn Fn(i64) -> bool| -> Vec<Arc<str>> {
-                let files = group.files().into_iter().filter(|file| is(*file));
-                files.filter_map(|file| names.get(usize::try_from(file).ok()?).cloned()).collect()
-            };
-            let ours = of(&|file| parts.is_standing(file));
-            let theirs = of(&|file| parts.is_brought(file));
-            self.shown.push(RepeatedKey { key: group.key, ours, theirs });
+            self.shown.push(RepeatedKey { key: group.key, ours, merged });
         }
     }
 
@@ -134,10 +125,10 @@ impl Repeated {
             Finding::table(ConflictKind::DuplicateKey, "unique", message).choices(violation_choices())
         };
         let further = self.count.saturating_sub(self.shown.len() as u64);
-        let files = |files: Vec<Arc<str>>| Some(json!({ "files": files }));
-        let one = |RepeatedKey { key, ours, theirs }: RepeatedKey| {
+        let one = |RepeatedKey { key, ours, merged }: RepeatedKey| {
             let message = format!("more than one row is equal in {name}, which merge.toml declares unique");
-            finding(message).key(key).values(None, files(ours), files(theirs))
+            let (ours, merged) = (json!({ "rows": ours }), json!({ "merged_rows": merged }));
+            finding(message).key(key).values(None, Some(ours), Some(merged))
         };
         let mut findings: Vec<Finding> = self.shown.into_iter().map(one).collect();
         if further > 0 {

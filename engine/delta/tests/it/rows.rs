@@ -33,6 +33,9 @@ pub(crate) struct Table {
     branch: &'static str,
     properties: serde_json::Map<String, serde_json::Value>,
     required: Vec<&'static str>,
+    generated: BTreeMap<&'static str, &'static str>,
+    /// By which condition the next commit finds its rows, if it says so.
+    predicate: Option<&'static str>,
 }
 
 fn parquet(rows: &Rows) -> Vec<u8> {
@@ -46,8 +49,13 @@ fn parquet(rows: &Rows) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-fn schema(required: &[&str]) -> String {
-    let field = |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": !required.contains(&name), "metadata": {}});
+fn schema(required: &[&str], generated: &BTreeMap<&str, &str>) -> String {
+    let field = |name: &str, kind: &str| {
+        let expression = generated.get(name);
+        let metadata =
+            expression.map_or(json!({}), |expression| json!({"delta.generationExpression": expression}));
+        json!({"name": name, "type": kind, "nullable": !required.contains(&name), "metadata": metadata})
+    };
     json!({"type": "struct", "fields": [field("id", "long"), field("name", "string"), field("n", "long")]})
         .to_string()
 }
@@ -60,7 +68,9 @@ impl Table {
     pub(crate) fn with_properties(rows: &[Rows], properties: serde_json::Value) -> Table {
         let serde_json::Value::Object(properties) = properties else { panic!("properties are an object") };
         let (bodies, files, required) = (Bodies::new(), BTreeMap::new(), Vec::new());
-        let mut table = Table { bodies, version: 0, files, branch: "base", properties, required };
+        let (branch, generated, predicate) = ("base", BTreeMap::new(), None);
+        let mut table =
+            Table { bodies, version: 0, files, branch, properties, required, generated, predicate };
         let mut actions =
             vec![json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 4}}), table.description()];
         for rows in rows {
@@ -72,8 +82,13 @@ impl Table {
 
     fn description(&self) -> serde_json::Value {
         json!({"metaData": {"id": "t", "format": {"provider": "parquet", "options": {}},
-            "schemaString": schema(&self.required), "partitionColumns": [], "configuration": self.properties,
+            "schemaString": schema(&self.required, &self.generated), "partitionColumns": [], "configuration": self.properties,
             "createdTime": 0}})
+    }
+
+    pub(crate) fn forget_generated(&mut self) {
+        self.generated.clear();
+        self.commit("REPLACE COLUMNS", vec![self.description()]);
     }
 
     pub(crate) fn fork(&self, branch: &'static str) -> Table {
@@ -107,6 +122,8 @@ impl Table {
         let mut info = json!({"timestamp": self.version, "operation": operation});
         if operation == "WRITE" {
             info["operationParameters"] = json!({"mode": "Append"});
+        } else if let Some(predicate) = self.predicate.take() {
+            info["operationParameters"] = json!({"predicate": predicate});
         }
         actions.insert(0, json!({"commitInfo": info}));
         let text: String = actions.iter().map(|action| format!("{action}\n")).collect();
@@ -160,6 +177,10 @@ impl Table {
             Step::Number(ids, n) => self.change("UPDATE", ids, |rows| {
                 rows.iter_mut().filter(|(id, _)| ids.contains(id)).for_each(|(_, cells)| cells.1 = *n);
             }),
+            Step::Where(predicate, step) => {
+                self.predicate = Some(predicate);
+                self.run(step);
+            }
             Step::Delete(ids) => self.change("DELETE", ids, |rows| rows.retain(|id, _| !ids.contains(id))),
             Step::Constrain(condition) => {
                 self.properties.insert("delta.constraints.rule".into(), json!(condition));
@@ -168,6 +189,10 @@ impl Table {
             Step::Require(column) => {
                 self.required.push(column);
                 self.commit("CHANGE COLUMN", vec![self.description()]);
+            }
+            Step::Generate(column, expression) => {
+                self.generated.insert(column, expression);
+                self.commit("REPLACE COLUMNS", vec![self.description()]);
             }
             Step::Optimize => self.rewrite("OPTIMIZE", self.files.keys().cloned().collect(), false, |_| ()),
         }
@@ -180,8 +205,11 @@ pub(crate) enum Step {
     Rename(BTreeSet<i64>, String),
     Number(BTreeSet<i64>, Option<i64>),
     Delete(BTreeSet<i64>),
+    /// The step, which says how it found its rows.
+    Where(&'static str, Box<Step>),
     Constrain(&'static str),
     Require(&'static str),
+    Generate(&'static str, &'static str),
     Optimize,
 }
 

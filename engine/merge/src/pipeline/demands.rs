@@ -35,11 +35,13 @@ pub(super) async fn check(
     let asked = asked(session, input, &mut finder, &after, &places).await?;
     let decisions: BTreeMap<&str, UnitDecision> =
         outcome.report().units.iter().map(|unit| (unit.root.as_str(), unit.decision)).collect();
-    let opener = Opener { session, input, after: &after };
+    let open = outcome.report().units.iter().filter(|unit| unit.decision == UnitDecision::Conflicts);
+    let open: BTreeSet<&str> = open.map(|unit| unit.root.as_str()).collect();
+    let opener = Opener { session, input, after: &after, open };
     let mut found = Vec::new();
     for unit in asked {
         let decision = decisions.get(unit.root.folder.as_str());
-        if decision == Some(&UnitDecision::Conflicts) {
+        if opener.open.contains(unit.root.folder.as_str()) {
             continue;
         }
         let own_rows = unit.changed && decision != Some(&UnitDecision::Merged);
@@ -184,6 +186,8 @@ struct Opener<'a> {
     session: &'a Session,
     input: &'a PipelineInput<'a>,
     after: &'a Tree,
+    /// The units that are in conflict.
+    open: BTreeSet<&'a str>,
 }
 
 impl Opener<'_> {
@@ -200,8 +204,8 @@ impl Opener<'_> {
 
 #[async_trait]
 impl UnitOpener for Opener<'_> {
-    async fn open(&self, root: &str) -> Result<UnitStates<'_>, ViewError> {
-        Ok(self.states(root))
+    async fn open(&self, root: &str) -> Result<Option<UnitStates<'_>>, ViewError> {
+        Ok(Some(root).filter(|root| !self.open.contains(root)).map(|root| self.states(root)))
     }
 }
 

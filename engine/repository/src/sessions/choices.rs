@@ -1,6 +1,6 @@
 //! What people choose in a merge session. Each choice is a record of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anabranch_merge::{Conflict, ConflictId, OBJECT_CHOICE, Resolution};
 use anabranch_refs::{EDITS_MAX, Edit, Expect, Operation, ScanRange, VALUE_BYTES_MAX};
@@ -128,7 +128,8 @@ impl Repository {
     }
 
     /// Makes one choice for every conflict that the filter lets through and nobody has decided (with `replace`: also where
-    /// somebody has). Answers for how many it was made; conflicts that lack the choice are left alone.
+    /// somebody has). Answers for how many it was made; conflicts that lack the choice are left alone. Once all conflicts are
+    /// decided, those count too that only the decisions bring.
     ///
     /// # Errors
     /// [`RepositoryError::NotFound`] for the session; [`RepositoryError::Invalid`] for a choice that needs an object of its own.
@@ -146,7 +147,13 @@ impl Repository {
         let open = self.open_session(session).await?;
         let before = self.choices_of(session).await?;
         let mut edits = Vec::new();
-        for (id, conflict) in with_ids(open.details.conflicts) {
+        let mut conflicts = with_ids(open.details.conflicts);
+        if conflicts.iter().all(|(id, _)| before.contains_key(id)) {
+            let left = with_ids(self.session_outcome(session).await?.conflicts);
+            let listed: BTreeSet<ConflictId> = conflicts.iter().map(|(id, _)| id.clone()).collect();
+            conflicts.extend(left.into_iter().filter(|(id, _)| !listed.contains(id)));
+        }
+        for (id, conflict) in conflicts {
             let decided = before.get(&id);
             let wanted = matches(filter, &conflict, decided) && (decided.is_none() || chosen.replace);
             if !wanted || check_choice(&conflict, &chosen).is_err() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anabranch_merge::{Conflict, ConflictId, PipelineOutcome};
+use anabranch_merge::{ACCEPT_CHOICE, Conflict, ConflictId, PipelineOutcome};
 
 use super::Open;
 use crate::plan::Computed;
@@ -117,13 +117,14 @@ fn decide(
             plan.resolved.push(conflict.clone());
         }
     }
-    // What only the decided rows of a table break has no place among its conflicts, but is decided like them.
+    // What only the decided rows break has no place among the conflicts, but is decided like them: in the same table, or in
+    // one that refers to it.
     let ids: BTreeSet<ConflictId> = details.conflicts.iter().map(Conflict::id).collect();
     let tables: BTreeSet<&str> =
         details.conflicts.iter().filter_map(|conflict| conflict.table.as_deref()).collect();
     for (id, choice) in choices.iter().filter(|(id, _)| !ids.contains(*id)) {
         let decided = choice.decided(id);
-        if tables.contains(decided.path.as_str()) {
+        if tables.contains(decided.path.as_str()) || decided.choice == ACCEPT_CHOICE {
             plan.resolutions.push(choice.resolution(id)?);
             plan.decided.push(decided);
         }

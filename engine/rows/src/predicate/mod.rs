@@ -4,6 +4,7 @@
 //! else is refused with a reason, never guessed: division, casts and conversions between kinds of values, functions but
 //! `length`, text in double quotes, instants written as text.
 
+mod bounds;
 mod evaluate;
 mod operand;
 mod syntax;

@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use crate::bag::BagSurvey;
 use crate::diff::{DiffRow, DiffStep, RowDiff, Version};
 use crate::error::Result;
+use crate::groups::Copies;
 use crate::merge::{RowMerge, RowSurvey, Step};
 use crate::output::MergedBatch;
 use crate::side::PerSide;
@@ -37,7 +38,7 @@ where
 /// # Errors
 ///
 /// The survey's, and those of the streams.
-pub async fn survey<S>(mut survey: RowSurvey, sides: &mut PerSide<S>) -> Result<BagSurvey>
+pub async fn survey<S>(mut survey: RowSurvey, sides: &mut PerSide<S>) -> Result<(BagSurvey, Copies)>
 where
     S: Stream<Item = Result<RecordBatch>> + Unpin,
 {

@@ -101,8 +101,12 @@ async fn row_group(
     let reading = failed(&scan.source, "reading a row group");
     let arrow =
         ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()).map_err(&reading)?;
-    let columns = scan.projection.columns().iter();
-    let roots: Vec<usize> = columns.filter_map(|name| arrow.schema().index_of(name).ok()).collect();
+    if scan.projection.lacks_ids(arrow.schema()) {
+        return Err(Error::NoFieldIds { file: scan.source.name().to_owned() });
+    }
+    let columns = arrow.schema().fields().iter().enumerate();
+    let roots: Vec<usize> =
+        columns.filter(|(_, field)| scan.projection.reads(field)).map(|(index, _)| index).collect();
     let mask = ProjectionMask::roots(arrow.parquet_schema(), roots);
     let batch_rows = batch_rows(scan.batch_rows, metadata.row_groups().get(index));
     let reader = Reader { source: scan.source.clone(), metadata: Some(metadata) };

@@ -8,12 +8,12 @@ use arrow::array::{
     RecordBatchOptions, StructArray, new_null_array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
 
-use super::join_path;
 use super::types::{ITEM, KEY, VALUE, parts};
+use super::{FIELD_ID, join_path};
 use crate::error::{During, Result};
 
 const CAST: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
@@ -26,6 +26,8 @@ pub struct Projection {
     names: BTreeMap<String, String>,
     /// The columns of the side that are read.
     columns: Vec<String>,
+    /// Whether the names on the side are field ids.
+    by_id: bool,
     rows: Option<SchemaRef>,
 }
 
@@ -33,17 +35,51 @@ impl Projection {
     pub(super) fn new(names: &BTreeMap<String, String>, side: &Schema, rows: SchemaRef) -> Projection {
         let read = rows.fields().iter().filter_map(|field| names.get(&join_path("", field.name())));
         let columns = read.filter(|name| side.index_of(name).is_ok()).cloned().collect();
-        Projection { names: names.clone(), columns, rows: Some(rows) }
+        Projection { names: names.clone(), columns, by_id: false, rows: Some(rows) }
     }
 
-    /// The columns of the side that the result needs: a reader may leave out all others.
-    pub fn columns(&self) -> &[String] {
-        &self.columns
+    /// The same for a side whose columns are found by their field ids, nested ones included, whatever they are called: the
+    /// names that this projection has for the side are the ids.
+    #[must_use]
+    pub fn by_field_id(self) -> Projection {
+        Projection { by_id: true, ..self }
     }
 
-    /// The name on the side of a column of the result; none, if the side lacks it.
+    /// The same for a side that calls its columns, not those within them, otherwise.
+    #[must_use]
+    pub fn renamed(self, name_of: impl Fn(&str) -> String) -> Projection {
+        let top = |path: &str| !path.replace("..", "").contains('.');
+        let names = self.names.iter();
+        let names =
+            names.map(|(path, name)| (path.clone(), if top(path) { name_of(name) } else { name.clone() }));
+        let columns = self.columns.iter().map(|name| name_of(name)).collect();
+        Projection { names: names.collect(), columns, ..self }
+    }
+
+    /// Whether the result needs a column of the side: a reader may leave out all others.
+    pub fn reads(&self, column: &Field) -> bool {
+        self.columns.iter().any(|name| self.is(column, name))
+    }
+
+    /// Whether the side cannot be read because its columns are found by ids and none has one.
+    pub fn lacks_ids(&self, side: &Schema) -> bool {
+        self.by_id && !side.fields().iter().any(|field| field.metadata().contains_key(FIELD_ID))
+    }
+
+    /// The name on the side of a column of the result; none, if the side lacks it or the name is not known.
     pub fn source_of(&self, column: &str) -> Option<&str> {
-        self.names.get(&join_path("", column)).map(String::as_str)
+        self.names.get(&join_path("", column)).map(String::as_str).filter(|_| !self.by_id)
+    }
+
+    fn is(&self, field: &Field, name: &str) -> bool {
+        match self.by_id {
+            true => field.metadata().get(FIELD_ID).is_some_and(|id| id == name),
+            false => field.name() == name,
+        }
+    }
+
+    fn find(&self, fields: &Fields, name: &str) -> Option<usize> {
+        fields.iter().position(|field| self.is(field, name))
     }
 
     /// Brings a batch of the side into the merged schema. The batch may lack columns, and have them in any order.
@@ -54,7 +90,7 @@ impl Projection {
     pub fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let Some(rows) = &self.rows else { return Ok(batch.clone()) };
         let schema = batch.schema();
-        let find = |name: &str| schema.index_of(name).ok().map(|index| batch.column(index).clone());
+        let find = |name: &str| batch.columns().get(self.find(schema.fields(), name)?).cloned();
         let columns = self.fields("", rows.fields(), batch.num_rows(), find);
         let columns = columns.during("bringing rows into the merged schema")?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -93,8 +129,8 @@ impl Projection {
         match (array.data_type(), to) {
             (Struct(_), Struct(fields)) => {
                 let from = array.as_struct();
-                let columns =
-                    self.fields(path, fields, array.len(), |name| from.column_by_name(name).cloned())?;
+                let find = |name: &str| from.columns().get(self.find(from.fields(), name)?).cloned();
+                let columns = self.fields(path, fields, array.len(), find)?;
                 let nulls = from.nulls().cloned();
                 Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), columns, nulls, array.len())?))
             }

@@ -6,12 +6,24 @@ use crate::conflict::{Choice, RowConflict, RowConflictKind};
 use crate::error::Result;
 use crate::groups::Group;
 use crate::output::{Gone, origin_of};
-use crate::plan::Plan;
+use crate::plan::{OpenRows, Plan};
 use crate::side::{PerSide, Side};
 
 impl Settler {
     pub(super) fn settle_copies(&mut self, plan: &Plan, group: &Group) -> Result<()> {
-        let counts = group.counts();
+        let mut left = self.share_out(plan, group, group.counts())?;
+        self.copy(group, &mut left);
+        Ok(())
+    }
+
+    /// Decides how many copies of a row the result takes from each side, of so many that there are, and counts them. Copies are
+    /// equal in every column that is compared; ours' own are kept first.
+    pub(crate) fn share_out(
+        &mut self,
+        plan: &Plan,
+        group: &Group,
+        counts: PerSide<u64>,
+    ) -> Result<PerSide<u64>> {
         let count = match decide_bag(&self.survey, counts) {
             BagVerdict::Count(count) => count,
             BagVerdict::Conflict(why) => self.copies_conflict(plan, group, counts, why)?,
@@ -23,18 +35,24 @@ impl Settler {
             delta.added += count.saturating_sub(before);
             delta.removed += before.saturating_sub(count);
         }
-        // Copies are equal in every column that is compared; ours' own are kept first.
-        let mut wanted = usize::try_from(count).unwrap_or(usize::MAX);
-        for row in group.rows.ours.iter().skip(wanted) {
-            self.output.push_gone(row, Gone::Removed);
-        }
+        let ours = count.min(counts.ours);
+        let theirs = (count - ours).min(counts.theirs);
+        Ok(PerSide { base: count - ours - theirs, ours, theirs })
+    }
+
+    /// Writes copies of a row, as many as are left to take from each side.
+    pub(crate) fn copy(&mut self, group: &Group, left: &mut PerSide<u64>) {
         for side in [Side::Ours, Side::Theirs, Side::Base] {
-            for row in group.rows.get(side).iter().take(wanted) {
-                self.output.push(row, origin_of(side));
+            let left = left.get_mut(side);
+            for row in group.rows.get(side) {
+                if *left > 0 {
+                    *left -= 1;
+                    self.output.push(row, origin_of(side));
+                } else if side == Side::Ours {
+                    self.output.push_gone(row, Gone::Removed);
+                }
             }
-            wanted = wanted.saturating_sub(group.rows.get(side).len());
         }
-        Ok(())
     }
 
     fn copies_conflict(
@@ -61,6 +79,7 @@ impl Settler {
             })
         })?;
         Ok(match choice {
+            None if plan.open_rows == OpenRows::LeftOut => 0,
             None | Some(Choice::Ours) => counts.ours,
             Some(Choice::Theirs) => counts.theirs,
             Some(Choice::Base) => counts.base,

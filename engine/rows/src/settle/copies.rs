@@ -8,7 +8,7 @@ use crate::cursor::RowRef;
 use crate::error::Result;
 use crate::groups::Group;
 use crate::output::{Gone, origin_of};
-use crate::plan::{Mode, Plan};
+use crate::plan::{Mode, OpenRows, Plan};
 use crate::side::{PerSide, Side};
 use crate::totals::RowDelta;
 
@@ -53,6 +53,7 @@ impl Settler {
             })
         })?;
         let sides: &[Side] = match choice {
+            None if plan.open_rows == OpenRows::LeftOut => &[],
             None | Some(Choice::Ours) => &[Side::Ours],
             Some(Choice::Theirs) => &[Side::Theirs],
             Some(Choice::Base) => &[Side::Base],

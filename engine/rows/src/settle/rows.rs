@@ -16,7 +16,7 @@ use crate::groups::Group;
 use crate::json;
 use crate::json_read;
 use crate::output::{Cell, Gone, Origin, origin_of};
-use crate::plan::Plan;
+use crate::plan::{OpenRows, Plan};
 use crate::side::Side;
 
 /// The row that the result has.
@@ -130,6 +130,7 @@ impl Settler {
         verdicts: Vec<(usize, CellVerdict)>,
     ) -> Result<()> {
         let Some(ours) = sides.ours else { return self.emit(plan, sides, None) };
+        let open_before = self.report.conflict_count;
         let mut cells = Vec::with_capacity(verdicts.len());
         for (column, verdict) in verdicts {
             let decided = match verdict {
@@ -149,6 +150,9 @@ impl Settler {
                 None => self.cell_conflict(plan, sides, column)?.unwrap_or_else(|| Cell::Of(ours.clone())),
             };
             cells.push((column, cell));
+        }
+        if plan.open_rows == OpenRows::LeftOut && self.report.conflict_count > open_before {
+            return self.emit(plan, sides, None);
         }
         self.emit(plan, sides, Some(Final::Cells(ours.clone(), cells)))
     }
@@ -202,6 +206,7 @@ impl Settler {
             })
         })?;
         match choice {
+            None if plan.open_rows == OpenRows::LeftOut => self.emit(plan, sides, None),
             None | Some(Choice::Ours) => self.emit_side(plan, sides, Side::Ours),
             Some(Choice::Theirs) => self.emit_side(plan, sides, Side::Theirs),
             Some(Choice::Base) => self.emit_side(plan, sides, Side::Base),

@@ -1,13 +1,16 @@
 //! Laws that every merge keeps.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::{
-    Identity, MergeOptions, MergeReport, Origin, PerSide, RowCodec, Side, key_columns, survey_batches,
+    Choice, Identity, MergeOptions, MergeReport, OpenRows, Origin, PerSide, Resolver, RowCodec, RowConflict,
+    Side, key_columns, merge_batches, survey_batches,
 };
 use proptest::prelude::*;
 
 use crate::support::{
-    Row, any_identity, any_rows, any_sides, by_key, merge, merged_rows, rows, schema, sorted,
+    Row, any_identity, any_rows, any_sides, bag, by_key, merge, merged_rows, rows, schema, sorted,
 };
 
 fn plainly(mut rows: Vec<Row>) -> Vec<Row> {
@@ -81,6 +84,80 @@ proptest! {
     }
 
     #[test]
+    fn what_is_left_without_open_rows_is_there_whatever_is_decided(
+        options in any_identity(),
+        cell_wise in any::<bool>(),
+        sides in any_sides(),
+        choices in prop::collection::vec(0_usize..4, 9),
+    ) {
+        let options = MergeOptions { cell_wise, open_rows: OpenRows::LeftOut, ..options };
+        let (merged, report) = merge(&options, &sides, 3);
+        let left = merged_rows(&merged);
+        let batches = PerSide::from_fn(|side| sorted(&options.identity, sides.get(side), 3));
+        let among = [Choice::Ours, Choice::Theirs, Choice::Base, Choice::Both];
+        let numbered: BTreeMap<String, usize> =
+            report.conflicts.iter().enumerate().map(|(number, conflict)| (conflict.place(), number)).collect();
+        let resolver = move |conflict: &RowConflict| {
+            let choice = among[choices[numbered[&conflict.place()] % choices.len()]].clone();
+            let fits = conflict.column.is_none() || choice != Choice::Both;
+            Some(if fits { choice } else { Choice::Theirs })
+        };
+        let (decided, decided_report) =
+            merge_batches(schema(), &options, &batches, Some(Box::new(resolver))).unwrap();
+        prop_assert_eq!(decided_report.conflict_count, 0);
+        let mut result = merged_rows(&decided);
+        for row in &left {
+            let at = result.iter().position(|other| other == row);
+            prop_assert!(at.is_some(), "{:?} depends on what is decided", row);
+            result.remove(at.unwrap());
+        }
+        // And what comes beside is of the rows in conflict.
+        let key: &[usize] = if options.identity == Identity::Bag { &[0, 1, 2] } else { &[0] };
+        let open: BTreeSet<Row> = report
+            .conflicts
+            .iter()
+            .map(|conflict| conflict.key.as_object().unwrap().values().map(|value| value.as_i64()).collect())
+            .collect();
+        for row in result {
+            let of: Row = key.iter().map(|column| row[*column]).collect();
+            prop_assert!(open.contains(&of), "{:?} is not in conflict and was left out", row);
+        }
+    }
+
+    #[test]
+    fn copies_that_come_part_by_part_are_merged_as_those_that_are_held(
+        sides in any_sides(),
+        copies in prop::collection::vec(1_usize..9, 9),
+        held in 1_usize..4,
+        choice in prop::sample::select(vec![Choice::Ours, Choice::Theirs, Choice::Base, Choice::Both]),
+        decides in any::<bool>(),
+    ) {
+        // Each row as often as its value says.
+        let many = |rows: &Vec<Row>| -> Vec<Row> {
+            let times = |row: &Row| copies[row.iter().flatten().sum::<i64>() as usize % copies.len()];
+            rows.iter().flat_map(|row| std::iter::repeat_n(row.clone(), times(row))).collect()
+        };
+        let sides = PerSide { base: many(&sides.base), ours: many(&sides.ours), theirs: many(&sides.theirs) };
+        let batches = PerSide::from_fn(|side| sorted(&Identity::Bag, sides.get(side), 2));
+        let run = |options: &MergeOptions| {
+            let choice = choice.clone();
+            let resolver: Resolver = Box::new(move |_| Some(choice.clone()));
+            let (merged, report) =
+                merge_batches(schema(), options, &batches, Some(resolver).filter(|_| decides)).unwrap();
+            let mut gone: Vec<Row> = merged.iter().flat_map(|batch| rows(&batch.gone)).collect();
+            gone.sort();
+            let mut origins: Vec<(Row, Origin)> =
+                merged.iter().flat_map(|batch| rows(&batch.rows).into_iter().zip(batch.origins.clone())).collect();
+            origins.sort_by_key(|(row, origin)| (row.clone(), *origin as u8));
+            (merged_rows(&merged), gone, origins, report)
+        };
+        let in_parts = MergeOptions { group_rows_max: held, batch_rows: 3, ..bag() };
+        prop_assert_eq!(run(&in_parts), run(&bag()));
+        let by_bytes = MergeOptions { group_bytes_max: 1, ..bag() };
+        prop_assert_eq!(run(&by_bytes), run(&bag()));
+    }
+
+    #[test]
     fn merging_theirs_once_more_changes_nothing(sides in any_sides()) {
         let options = by_key();
         let (merged, report) = merge(&options, &sides, 3);
@@ -114,7 +191,7 @@ proptest! {
         let in_range = |range: &KeyRange| MergeOptions { range: range.clone(), ..options.clone() };
         let survey = ranges
             .iter()
-            .map(|range| survey_batches(schema(), &in_range(range), &batches).unwrap())
+            .map(|range| survey_batches(schema(), &in_range(range), &batches).unwrap().0)
             .fold(anabranch_rows::BagSurvey::default(), anabranch_rows::BagSurvey::plus);
         let mut result = Vec::new();
         let mut report = MergeReport::default();

@@ -92,6 +92,21 @@ async fn conflicts_and_violations_are_listed_together() {
     .await;
 }
 
+#[tokio::test]
+async fn what_refers_to_a_unit_in_conflict_is_asked_once_that_is_decided() {
+    let case = |theirs: &str| {
+        format!(
+            "base: RULES child/#0=x parent/#0=x parent/a=1 parent/b=1 | ours: parent/b=2 | theirs: parent/b=3 {theirs}"
+        )
+    };
+    // Whether theirs' `c` will be there is open: nothing is said of it before that is decided.
+    check_both(
+        &case("child/ref-c=1 parent/c=1"),
+        expect!["data-file-path-collision: parent/b: two files of one name"],
+    )
+    .await;
+}
+
 async fn check_both(text: &str, expected: Expect) {
     let lake = Lake::new(registry());
     let (bases, ours, theirs) = lake.parse(&text.replace("RULES", RULES));

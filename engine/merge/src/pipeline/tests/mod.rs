@@ -260,7 +260,8 @@ impl Merger for AppendMerger {
             found.push(violation(ConflictKind::ConstraintViolation, format!("there is {no}")));
         }
         if let Some(root) = input.options.get("refers").and_then(|root| root.as_str()) {
-            let other = input.units.open(root).await.unwrap().after;
+            let other = input.units.open(root).await.unwrap();
+            let Some(other) = other.map(|states| states.after) else { return Ok(found) };
             for (path, _) in after.walk("ref-", None, 100).await.unwrap() {
                 let name = path.trim_start_matches("ref-");
                 if other.stat(name).await.unwrap().is_none() {

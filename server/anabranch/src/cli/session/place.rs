@@ -71,14 +71,30 @@ impl<'a> Place<'a> {
         if named.len() == ID_LENGTH && named.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(named.to_owned());
         }
-        let all = self.conflicts(&Filter { table: None, kind: None }, false).await?;
-        let ids = |fits: &dyn Fn(&wire::Conflict) -> bool| -> Vec<String> {
-            let fitting = all.iter().map(|one| &one.conflict).filter(|conflict| fits(conflict));
-            fitting.map(|conflict| conflict.conflict_id.clone()).collect()
+        let listed = self.conflicts(&Filter { table: None, kind: None }, false).await?;
+        let mut later = Vec::new();
+        if listed.iter().all(|one| one.decided.is_some()) {
+            // What only the decisions bring is listed in what they come to.
+            let outcome: wire::MergeReport =
+                self.client.json(self.request(Method::GET, &["outcome"])?).await?;
+            let is_listed = |id: &str| listed.iter().any(|one| one.conflict.conflict_id == id);
+            later = outcome.conflicts;
+            later.retain(|conflict| !is_listed(&conflict.conflict_id));
+        }
+        let ids = |fits: &dyn Fn(&wire::Conflict) -> bool, only_open: bool| -> Vec<String> {
+            let known = listed.iter().filter(|one| !only_open || one.decided.is_none());
+            let all = known.map(|one| &one.conflict).chain(&later);
+            all.filter(|conflict| fits(conflict)).map(|conflict| conflict.conflict_id.clone()).collect()
         };
-        let mut found = ids(&|conflict| conflict.path == named);
+        let mut found = ids(&|conflict| conflict.path == named, false);
+        if found.len() > 1 {
+            // A table has many: its name stands for the one that is left.
+            found = Some(ids(&|conflict| conflict.path == named, true))
+                .filter(|open| open.len() == 1)
+                .unwrap_or(found);
+        }
         if found.is_empty() && !named.is_empty() {
-            found = ids(&|conflict| conflict.conflict_id.starts_with(named));
+            found = ids(&|conflict| conflict.conflict_id.starts_with(named), false);
         }
         match (found.pop(), found.is_empty()) {
             (Some(id), true) => Ok(id),
