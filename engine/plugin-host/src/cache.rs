@@ -1,6 +1,7 @@
-//! Compiled plugins, kept by the digest of what they were compiled from.
+//! Compiled plugins, kept by the digest of what was installed.
 //!
-//! `<folder>/<digest>/<wasmtime version>-<compatibility hash>`. Loading one runs it as it is, without any check, so
+//! `<folder>/<digest>/<wasmtime version>-<compatibility hash>-<adapter>`, because what a module becomes depends on the adapter
+//! of this server. Loading one runs it as it is, without any check, so
 //! the folder must be one that the server alone writes.
 
 use std::hash::{Hash, Hasher};
@@ -20,14 +21,16 @@ pub(crate) const RUNTIME: &str = "48.0.8";
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
-    /// `<wasmtime version>-<compatibility hash>`.
+    /// `<wasmtime version>-<compatibility hash>-<adapter>`.
     file: String,
 }
 
 impl Cache {
     /// Opens the folder, or makes it. Refuses one into which others may write.
     pub(crate) fn open(folder: PathBuf, engine: &Engine) -> Result<Self, PluginError> {
-        let cache = Cache { file: format!("{RUNTIME}-{}", compatibility(engine)), folder };
+        let adapter = blake3::hash(crate::encode::ADAPTER).to_hex();
+        let adapter = adapter.as_str().get(..8).unwrap_or_default();
+        let cache = Cache { file: format!("{RUNTIME}-{}-{adapter}", compatibility(engine)), folder };
         make_private(&cache.folder).map_err(|error| cache.error(&cache.folder, &error.to_string()))?;
         cache.check_private(&cache.folder)?;
         Ok(cache)

@@ -7,7 +7,7 @@ use wit_component::ComponentEncoder;
 use crate::error::PluginError;
 
 /// `wasi-adapter.wat`, built: what a module of WASI preview 1 gets instead of a system. It imports only `log`.
-const ADAPTER: &[u8] = include_bytes!("../adapter/wasi-adapter.wasm");
+pub(crate) const ADAPTER: &[u8] = include_bytes!("../adapter/wasi-adapter.wasm");
 
 /// How WebAssembly begins, modules and components alike.
 const MAGIC: &[u8] = b"\0asm";

@@ -86,6 +86,41 @@ impl PluginEngine {
             return Err(PluginError::CompileLimit { limit: "component-bytes", value, detail });
         }
         let (component, digest, exports) = self.compile(bytes).await?;
+        self.describe(component, digest, exports, limits).await
+    }
+
+    /// Makes a plugin ready that this runtime compiled before, by its digest (`sha256:…`) and without its bytes. `merges` is
+    /// whether it merges, which was known when it was installed. `None`: it has to be installed again.
+    pub async fn open(
+        &self,
+        digest: &str,
+        merges: bool,
+        limits: Limits,
+    ) -> Result<Option<Arc<Plugin>>, PluginError> {
+        let digest = digest.strip_prefix("sha256:").unwrap_or(digest).to_owned();
+        // It names a folder.
+        if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
+        let (inner, named) = (Arc::clone(&self.inner), digest.clone());
+        let load = tokio::task::spawn_blocking(move || inner.cache.load(&inner.engine, &named));
+        let loaded = load.await.map_err(|error| PluginError::Runtime(error.to_string()))??;
+        match loaded {
+            Some(component) => {
+                let exports = crate::inspect::Exports { merges };
+                self.describe(component, digest, exports, limits).await.map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn describe(
+        &self,
+        component: Component,
+        digest: String,
+        exports: crate::inspect::Exports,
+        limits: Limits,
+    ) -> Result<Arc<Plugin>, PluginError> {
         let linker = self.linker(&component)?;
         let pre = linker.instantiate_pre(&component).map_err(|error| {
             PluginError::NotAPlugin(format!("it does not fit the contract 0.1: {error:#}"))
@@ -149,14 +184,12 @@ impl Inner {
         let digest = hex::encode(Sha256::digest(bytes));
         let component = crate::encode::component(bytes)?;
         let exports = crate::inspect::inspect(&component, &self.options.compile)?;
-        // What a module becomes depends on the adapter of this server.
-        let compiled_from = hex::encode(Sha256::digest(&component));
-        if let Some(loaded) = self.cache.load(&self.engine, &compiled_from)? {
+        if let Some(loaded) = self.cache.load(&self.engine, &digest)? {
             return Ok((loaded, digest, exports));
         }
         let compiled = Component::from_binary(&self.engine, &component)
             .map_err(|error| PluginError::NotAPlugin(format!("it cannot be compiled: {error:#}")))?;
-        self.cache.store(&compiled, &compiled_from)?;
+        self.cache.store(&compiled, &digest)?;
         Ok((compiled, digest, exports))
     }
 }

@@ -31,6 +31,22 @@ async fn a_plugin_is_compiled_once_and_a_broken_file_is_replaced() {
 }
 
 #[tokio::test]
+async fn what_was_compiled_is_opened_without_its_bytes() {
+    let runtime = Runtime::new();
+    let unknown = runtime.engine.open(&"0".repeat(64), true, Limits::default()).await.unwrap();
+    assert!(unknown.is_none());
+    // A component, and a module that becomes one.
+    for bytes in [lines(), std::fs::read(crate::support::testdata().join("endless.wasm")).unwrap()] {
+        let installed = runtime.install(bytes, Limits::default()).await.unwrap();
+        let opened =
+            runtime.engine.open(&installed.digest(), true, Limits::default()).await.unwrap().unwrap();
+        assert_eq!(opened.component(), installed.component());
+        assert_eq!((opened.claims(), opened.merges()), (installed.claims(), true));
+    }
+    assert!(runtime.engine.open("../../etc", true, Limits::default()).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn compiled_plugins_that_others_may_write_are_refused() {
     let runtime = Runtime::new();
     runtime.install(lines(), Limits::default()).await.unwrap();

@@ -59,8 +59,11 @@ impl Plugins {
 
     /// Checks and compiles a plugin.
     pub(super) async fn load(&self, bytes: Bytes) -> Result<Arc<Plugin>, PluginError> {
-        let engine = self.engine.get_or_try_init(|| async { self.start() }).await?;
-        engine.install(bytes, self.settings.limits.clone()).await
+        self.engine().await?.install(bytes, self.settings.limits.clone()).await
+    }
+
+    async fn engine(&self) -> Result<&PluginEngine, PluginError> {
+        self.engine.get_or_try_init(|| async { self.start() }).await
     }
 
     fn start(&self) -> Result<PluginEngine, PluginError> {
@@ -93,7 +96,19 @@ impl Plugins {
     }
 
     /// The mergers of an installed plugin; an `Err` within says why this server cannot run it.
-    async fn make(&self, digest: &str) -> Result<Result<Vec<Arc<dyn Merger>>, String>, PluginSourceError> {
+    async fn make(
+        &self,
+        digest: &str,
+        merges: bool,
+    ) -> Result<Result<Vec<Arc<dyn Merger>>, String>, PluginSourceError> {
+        let engine = match self.engine().await {
+            Ok(engine) => engine,
+            Err(error) => return Ok(Err(format!("this server cannot run it: {error}"))),
+        };
+        // Where nothing was compiled, or what was cannot be used, the bytes are there.
+        if let Ok(Some(plugin)) = engine.open(digest, merges, self.settings.limits.clone()).await {
+            return Ok(Ok(self.mergers_of(&plugin)));
+        }
         let bytes = self.store.bytes(digest).await.map_err(|error| failed(&error))?;
         let Some(bytes) = bytes else { return Ok(Err("it was removed".to_owned())) };
         Ok(match self.load(bytes).await {
@@ -129,7 +144,7 @@ impl PluginSource for Plugins {
         }
         let place = self.place_of(digest);
         let made = place.get_or_try_init(|| async {
-            match self.make(digest).await {
+            match self.make(digest, plugin.description.merges).await {
                 Ok(Ok(mergers)) => Ok(mergers),
                 Ok(Err(why)) => Err(NotMade::Absent(why)),
                 Err(error) => Err(NotMade::Failed(error)),
