@@ -45,6 +45,20 @@ def repository_name(repository):
     return repository.id
 
 
+def test_a_branch_goes_back_and_forth(person, repository_name):
+    lake = repository_name
+    for text in ["one", "two"]:
+        person.types("put", lake, "main", "a.txt", input=text)
+        person.types("commit", lake, "main", "-m", text)
+    newest = person.json("log", lake, "main", "-n", "1")["results"][0]["id"]
+    assert "moved main to" in person.types("branch", "move", lake, "main", "main~1")
+    assert person.types("cat", lake, "main", "a.txt") == "one"
+    person.types("put", lake, "main", "b.txt", input="staged")
+    assert "b.txt" in person.types("branch", "move", lake, "main", newest, code=2)
+    person.types("branch", "move", lake, "main", newest, "--force")
+    assert person.types("cat", lake, "main", "a.txt") == "two"
+
+
 def test_a_day(person, repository_name):
     lake = repository_name
     flights = TESTDATA / "quickstart" / "base" / "flights"

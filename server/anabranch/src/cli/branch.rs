@@ -12,6 +12,7 @@ use super::output::{Answer, short, table};
 #[command(after_help = "Examples:
   anabranch branch create sales dev
   anabranch branch create sales fix --from v1.0
+  anabranch branch move sales main main~2       # back by two commits
   anabranch branch list sales")]
 pub(crate) struct BranchArgs {
     #[command(subcommand)]
@@ -44,6 +45,18 @@ enum BranchVerb {
         repository: String,
         /// The branch.
         branch: String,
+    },
+    /// Moves a branch to another commit. Commits that it leaves behind stay, and are found by their ids.
+    Move {
+        /// The repository.
+        repository: String,
+        /// The branch.
+        branch: String,
+        /// The ref whose commit it moves to.
+        r#ref: String,
+        /// Throws uncommitted changes of the branch away, instead of refusing.
+        #[arg(long)]
+        force: bool,
     },
     /// Deletes a branch and what is staged on it. Its commits stay.
     Delete {
@@ -79,6 +92,14 @@ pub(super) async fn run(client: &Client, args: BranchArgs) -> anyhow::Result<Ans
             let segments = ["repositories", repository.as_str(), "branches", branch.as_str()];
             let found: wire::Ref = client.json(client.request(Method::GET, &segments)?).await?;
             Ok(Answer::clean(refs(std::slice::from_ref(&found)), to_json(&found)?))
+        }
+        BranchVerb::Move { repository, branch, r#ref, force } => {
+            let place = ["repositories", repository.as_str(), "branches", branch.as_str()];
+            let request = client.request(Method::PUT, &[place.as_slice(), &["hard_reset"]].concat())?;
+            let force = force.to_string();
+            client.send(request.query(&[("ref", r#ref.as_str()), ("force", force.as_str())])).await?;
+            let found: wire::Ref = client.json(client.request(Method::GET, &place)?).await?;
+            Ok(Answer::clean(format!("moved {branch} to {}\n", short(&found.commit_id)), to_json(&found)?))
         }
         BranchVerb::Delete { repository, branch } => {
             let segments = ["repositories", repository.as_str(), "branches", branch.as_str()];
