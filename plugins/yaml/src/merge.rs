@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anabranch_plugin::json::{Arrays, Pointer};
-use anabranch_plugin::{Conflict, Conflicts, Failure, Side, Value, sequence};
+use anabranch_plugin::{Conflict, Conflicts, Failure, Side, Value, lines, sequence};
 
 use crate::names::{Name, names_of, replaced};
 use crate::read::{self, Kind, Node, Stream};
@@ -26,7 +26,7 @@ pub(crate) enum Stands<'a> {
 pub(crate) enum Taken<'a> {
     /// An entry or element of theirs or of the base: the text it lies in, its key in a mapping, and its value.
     From { text: &'a str, key: Option<&'a Node>, value: &'a Node },
-    /// A value that somebody gave, in one line.
+    /// A value that no side has: one that somebody gave, in one line, or a text of several lines.
     Given(String, Node),
 }
 
@@ -85,6 +85,9 @@ impl<'a> Merge<'a, '_> {
             && let Some(names) = self.names(values)
         {
             return self.inside(values, names);
+        }
+        if let Some(merged) = several_lines(values)? {
+            return Ok(Stands::Taken(merged));
         }
         self.clash(values, keys)
     }
@@ -195,6 +198,28 @@ impl<'a> Merge<'a, '_> {
             _ => Err(bad("is not one value in one line")),
         }
     }
+}
+
+/// A text of several lines in which both sides changed different ones.
+fn several_lines<'a>(values: Values<'a>) -> Result<Option<Taken<'a>>, Failure> {
+    let [Some(base), Some(ours), Some(theirs)] = values else { return Ok(None) };
+    let text = |node: &'a Node| match &node.kind {
+        Kind::Text(text) if text.contains('\n') => Some(text.as_str()),
+        _ => None,
+    };
+    let (Some(base_text), Some(our_text), Some(their_text)) = (text(base), text(ours), text(theirs)) else {
+        return Ok(None);
+    };
+    if base.tag != ours.tag || base.tag != theirs.tag {
+        return Ok(None);
+    }
+    let mut clean = true;
+    let merged = lines::merge(base_text, our_text, their_text, &mut |clash| {
+        clean = false;
+        Ok(clash.ours.clone())
+    })?;
+    let node = Node { kind: Kind::Text(merged.clone()), ..ours.clone() };
+    Ok(clean.then_some(Taken::Given(merged, node)))
 }
 
 pub(crate) fn part(collection: Option<&Node>, at: Option<usize>) -> (Option<&Node>, Option<&Node>) {

@@ -120,6 +120,23 @@ fn elements_are_merged_where_each_side_changed_others() {
 }
 
 #[test]
+fn texts_of_several_lines_are_merged_by_lines() {
+    let base = "a: 1\nrun: |\n  one\n  two\n  three\nb: 1\n";
+    check(
+        "{}",
+        base,
+        &base.replace("one", "1").replace("a: 1", "a: 2"),
+        &base.replace("three", "3").replace("b: 1\n", ""),
+        &base.replace("one", "1").replace("a: 1", "a: 2").replace("three", "3").replace("b: 1\n", ""),
+    );
+    let told = merged::<Yaml>(base, &base.replace("one", "1"), &base.replace("one", "I"), "{}");
+    assert_eq!(
+        told,
+        r#"x-yaml-conflict /run: "one\n  two\n  three" | "1\n  two\n  three" | "I\n  two\n  three""#
+    );
+}
+
+#[test]
 fn sequences_are_merged_by_key_or_position() {
     check(
         "{}",
