@@ -1,8 +1,8 @@
 //! Merges JSON by path. What did not change keeps the formatting of ours.
 
-use anabranch_plugin::json::{self, Arrays, Clash, Document, Pointer, Rules};
+use anabranch_plugin::json::{self, Arrays, Clash, Document, Names, Pointer, Rules};
 use anabranch_plugin::{
-    About, Changes, Conflicts, Decision, DiffReport, Failure, Json, Merged, ObjectPlugin, Side, Sides,
+    About, Changes, Conflicts, Decision, DiffReport, Failure, Json, Merged, ObjectPlugin, Sides,
 };
 
 #[cfg(test)]
@@ -12,7 +12,7 @@ const OPTIONS: &str = r#"{
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "arrays": {"enum": ["whole", "position", "key"], "default": "whole",
+    "arrays": {"enum": ["items", "whole", "position", "key"], "default": "items",
                "description": "how elements of two arrays are told to be the same; with key it is \"key\""},
     "key": {"type": "string", "default": "id",
             "description": "the member by which objects in an array are told apart"},
@@ -59,7 +59,7 @@ impl ObjectPlugin for JsonMerge {
             (Err(error), _) => return noted(report, format!("it is not JSON before: {error}")),
             (_, Err(error)) => return noted(report, format!("it is not JSON after: {error}")),
         };
-        let names = |_: &Pointer, _: Side, elements: &[Json]| arrays.names(elements);
+        let names = |_: &Pointer, sides: [&[Json]; 3]| arrays.names(sides);
         json::diff(before.as_ref(), after.as_ref(), &names, "property", changes)?;
         report.notes.push(format!("{} values differ", changes.totals().all()));
         Ok(report)
@@ -82,8 +82,8 @@ struct ByPath<'a> {
 }
 
 impl Rules for ByPath<'_> {
-    fn names(&self, _: &Pointer, _: Side, elements: &[Json]) -> Option<Vec<String>> {
-        self.arrays.names(elements)
+    fn names(&self, _: &Pointer, sides: [&[Json]; 3]) -> Option<Names> {
+        self.arrays.names(sides)
     }
 
     fn clash(&mut self, clash: &Clash<'_>) -> Result<Option<Decision>, Failure> {

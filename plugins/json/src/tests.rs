@@ -67,8 +67,8 @@ fn what_both_changed_is_a_conflict_at_its_pointer() {
         "{}",
         r#"{"a/b": 1, "c": [1], "d": 1, "e": 1}"#,
         r#"{"a/b": 2, "c": [1, 2], "d": 1.5, "f": true}"#,
-        r#"{"a/b": 3, "c": [0, 1], "d": 15e-1, "e": 2, "f": false}"#,
-        "x-json-conflict /a~1b: 1 | 2 | 3\nx-json-conflict /c: [1] | [1,2] | [0,1]\nx-json-conflict /e: 1 | - | 2\nx-json-conflict /f: - | true | false",
+        r#"{"a/b": 3, "c": [1, 0], "d": 15e-1, "e": 2, "f": false}"#,
+        "x-json-conflict /a~1b: 1 | 2 | 3\nx-json-conflict /c: [1] | [1,2] | [1,0]\nx-json-conflict /e: 1 | - | 2\nx-json-conflict /f: - | true | false",
     );
     check("{}", "1", "2", "3", "x-json-conflict : 1 | 2 | 3");
 }
@@ -102,6 +102,32 @@ fn decisions_take_a_side_or_a_value() {
 }
 
 #[test]
+fn elements_are_merged_where_each_side_changed_others() {
+    check("{}", "[1, 2, 3]", "[1, 2, 4]", "[0, 1, 2, 3]", "[0, 1, 2, 4]");
+    check("{}", "[1, 2, 3]", "[2, 3]", "[1, 2, 3, 3]", "[2, 3, 3]");
+    check("{}", "[1, 2, 3]", "[1, 5, 3]", "[1, 6, 3]", "x-json-conflict /1: 2 | 5 | 6");
+    // What both put in one place has no order, unless it is the same.
+    check("{}", "[1]", "[1, 2]", "[1, 3]", "x-json-conflict : [1] | [1,2] | [1,3]");
+    check("{}", "[1]", "[1, 2]", "[ 1, 2 ]", "[1, 2]");
+    let base = r#"[{"use": "a", "with": {"x": 1}}, {"run": "b"}]"#;
+    check(
+        "{}",
+        base,
+        r#"[{"use": "a", "with": {"x": 2}}, {"run": "b"}]"#,
+        r#"[{"use": "a", "with": {"x": 1}, "if": true}, {"run": "new"}, {"run": "b"}]"#,
+        r#"[{"use": "a", "with": {"x": 2}, "if": true}, {"run": "new"}, {"run": "b"}]"#,
+    );
+    // An element that was replaced is not merged with what the other side did to the old one.
+    check(
+        "{}",
+        r#"[{"n": "a", "v": 1}]"#,
+        r#"[{"n": "b", "v": 7}]"#,
+        r#"[{"n": "a", "v": 2}]"#,
+        r#"x-json-conflict /0: {"n":"a","v":1} | {"n":"b","v":7} | {"n":"a","v":2}"#,
+    );
+}
+
+#[test]
 fn arrays_are_merged_by_position_or_key() {
     check(r#"{"arrays": "position"}"#, "[1, 2, 3]", "[9, 2, 3]", "[1, 2, 8, 4]", "[9, 2, 8, 4]");
     check(r#"{"arrays": "position"}"#, "[1, 2]", "[1, 2, 3]", "[1, 2, 4]", "x-json-conflict /2: - | 3 | 4");
@@ -113,6 +139,7 @@ fn arrays_are_merged_by_position_or_key() {
         r#"[{"n": "b", "v": 1, "w": 2}, {"n": "a", "v": 1}]"#,
         r#"[{"n": "c"}, {"n": "b", "v": 1, "w": 2}, {"n": "a", "v": 2}]"#,
     );
+    check(r#"{"arrays": "whole"}"#, "[1, 2]", "[1, 3]", "[0, 2]", "x-json-conflict : [1,2] | [1,3] | [0,2]");
     // Where a name is missing or stands twice, the array is one value.
     check(
         key,
@@ -157,7 +184,7 @@ fn a_diff_shows_values_by_pointer() {
             r#"{"b": {"c": 2}, "d": [1, 2], "e": null}"#,
             "{}"
         ),
-        "- property /a: 1 => -\n~ property /b/c: 1 => 2\n~ property /d: [1] => [1,2]\n+ property /e: - => null\n4 values differ"
+        "- property /a: 1 => -\n~ property /b/c: 1 => 2\n+ property /d/1: - => 2\n+ property /e: - => null\n4 values differ"
     );
     assert_eq!(diffed::<JsonMerge>("", "{}", "{}"), "+ property : - => {}\n1 values differ");
     assert!(diffed::<JsonMerge>("{", "{}", "{}").starts_with("it is not JSON before: line 1"));
@@ -177,7 +204,7 @@ fn the_laws_hold_for_small_documents() {
         "[1]",
         "[{\"id\":1}]",
     ];
-    for options in ["{}", r#"{"arrays":"position"}"#, r#"{"arrays":"key"}"#] {
+    for options in ["{}", r#"{"arrays":"whole"}"#, r#"{"arrays":"position"}"#, r#"{"arrays":"key"}"#] {
         for base in values {
             for ours in values {
                 for theirs in values {

@@ -1,6 +1,6 @@
 //! Records by key.
 
-use anabranch_plugin::json::{self, Arrays, Clash, Document, Kind, Pointer, Rules, quote};
+use anabranch_plugin::json::{self, Arrays, Clash, Document, Kind, Names, Pointer, Rules, quote};
 use anabranch_plugin::records::plain::{Ends, Line, split};
 use anabranch_plugin::records::{self, Record, Row};
 use anabranch_plugin::{
@@ -182,8 +182,8 @@ struct Members<'a> {
 }
 
 impl Rules for Members<'_> {
-    fn names(&self, _: &Pointer, _: Side, elements: &[Json]) -> Option<Vec<String>> {
-        Arrays::Whole.names(elements)
+    fn names(&self, _: &Pointer, sides: [&[Json]; 3]) -> Option<Names> {
+        Arrays::Items.names(sides)
     }
 
     fn clash(&mut self, clash: &Clash<'_>) -> Result<Option<Decision>, Failure> {

@@ -1,8 +1,6 @@
 //! Which cell is which.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{Hash, Hasher};
-use std::ops::Range;
 
 use anabranch_plugin::json::Kind;
 use anabranch_plugin::{Json, lines, sequence};
@@ -45,79 +43,26 @@ pub(crate) fn text(value: &Json) -> Option<String> {
     }
 }
 
+/// The kind of a cell and its source.
+type Print = (String, Option<String>);
+
 fn kind<'c>(cell: &'c Json<'_>) -> &'c str {
     cell.get("cell_type").and_then(Json::as_str).unwrap_or_default()
 }
 
-/// Names of cells without ids: a cell that stands for one of the base has its number, `#1` for the first; a new one
-/// is called by what it holds, so that the same new cell on both sides is one.
+/// Names of cells without ids: `#1` for what stands for the first of the base; a new cell is called by what it holds, so
+/// that the same new cell on both sides is one.
 fn aligned(base: &[Json], cells: &[Json]) -> Vec<String> {
     let print =
         |cells: &[Json]| cells.iter().map(|cell| (kind(cell).to_owned(), source(cell))).collect::<Vec<_>>();
-    let (base_prints, prints) = (print(base), print(cells));
-    let mut origin: Vec<Option<usize>> = vec![None; cells.len()];
-    let (mut base_at, mut at) = (0, 0);
-    for (gone, came) in sequence::changes(&base_prints, &prints) {
-        pair_equal(&mut origin, at..came.start, base_at);
-        pair_similar(&mut origin, base, cells, gone.clone(), came.clone());
-        (base_at, at) = (gone.end, came.end);
-    }
-    pair_equal(&mut origin, at..cells.len(), base_at);
-    let mut copies: HashMap<&(String, Option<String>), usize> = HashMap::new();
-    let name = |(print, origin): (&'_ (String, Option<String>), &Option<usize>), copy: usize| match origin {
-        Some(number) => format!("#{}", number + 1),
-        None => format!("new {} {:016x} {copy}", print.0, fingerprint(print)),
-    };
-    let mut names = Vec::with_capacity(cells.len());
-    for (print, origin) in prints.iter().zip(&origin) {
-        let copy = copies.entry(print).or_default();
-        *copy += usize::from(origin.is_none());
-        names.push(name((print, origin), *copy));
-    }
-    names
+    let (base, cells) = (print(base), print(cells));
+    sequence::align(&base, &cells, &|one, other| similar(one, other)).names(&cells)
 }
 
-/// Tells new cells apart. Two that it does not tell apart make the cells one value, which is a conflict at worst.
-fn fingerprint(print: &(String, Option<String>)) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    print.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn pair_equal(origin: &mut [Option<usize>], cells: Range<usize>, base: usize) {
-    for (offset, place) in origin.get_mut(cells).unwrap_or_default().iter_mut().enumerate() {
-        *place = Some(base + offset);
-    }
-}
-
-/// Pairs cells that stand in one place and are of one kind: where there is one on either side, or where at least half of
-/// their lines agree.
-fn pair_similar(
-    origin: &mut [Option<usize>],
-    base: &[Json],
-    cells: &[Json],
-    gone: Range<usize>,
-    came: Range<usize>,
-) {
-    let single = gone.len() == 1 && came.len() == 1;
-    let mut from = gone.start;
-    for at in came {
-        let Some(cell) = cells.get(at) else { continue };
-        let fits = |number: &usize| {
-            base.get(*number).is_some_and(|was| kind(was) == kind(cell) && (single || similar(was, cell)))
-        };
-        if let Some(number) = (from..gone.end).find(fits) {
-            from = number + 1;
-            if let Some(place) = origin.get_mut(at) {
-                *place = Some(number);
-            }
-        }
-    }
-}
-
-fn similar(one: &Json, other: &Json) -> bool {
-    let (one, other) = (source(one).unwrap_or_default(), source(other).unwrap_or_default());
-    let (one, other) = (lines::split(&one), lines::split(&other));
+/// Whether two cells may be states of one: they are of one kind, and at least half of their lines agree.
+fn similar((one_kind, one): &Print, (other_kind, other): &Print) -> bool {
+    let (one, other) = (one.as_deref().unwrap_or_default(), other.as_deref().unwrap_or_default());
+    let (one, other) = (lines::split(one), lines::split(other));
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for line in &one {
         *counts.entry(line.trim_end()).or_default() += 1;
@@ -129,5 +74,5 @@ fn similar(one: &Json, other: &Json) -> bool {
         }
         _ => false,
     });
-    4 * shared.count() >= one.len() + other.len()
+    one_kind == other_kind && 4 * shared.count() >= one.len() + other.len()
 }

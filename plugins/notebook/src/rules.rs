@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use anabranch_plugin::json::{Clash, Document, Member, Pointer, Rules, quote};
-use anabranch_plugin::{Conflicts, Decision, Failure, Json, Side, lines};
+use anabranch_plugin::json::{Arrays, Clash, Document, Member, Names, Pointer, Rules, quote};
+use anabranch_plugin::{Conflicts, Decision, Failure, Json, lines};
 
 use crate::cells::{source, text};
 
@@ -159,14 +159,11 @@ fn rest<'c>(cell: &'c Json<'c>) -> Vec<&'c Member<'c>> {
 }
 
 impl Rules for NotebookRules<'_> {
-    fn names(&self, at: &Pointer, side: Side, elements: &[Json]) -> Option<Vec<String>> {
-        let [base, ours, theirs] = &self.names;
-        let names = match side {
-            Side::Base => base,
-            Side::Ours => ours,
-            Side::Theirs => theirs,
-        };
-        (at.parts() == ["cells"] && names.len() == elements.len()).then(|| names.clone())
+    fn names(&self, at: &Pointer, sides: [&[Json]; 3]) -> Option<Names> {
+        if at.parts() == ["cells"] {
+            return Some(Names { names: self.names.clone(), by_place: false });
+        }
+        Arrays::Items.names(sides)
     }
 
     fn merge(&mut self, at: &Pointer, values: [Option<&Json>; 3]) -> Result<Option<Option<String>>, Failure> {

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+mod arrays;
 mod merge;
 mod pointer;
 mod read;
 mod render;
 
-pub use merge::{Arrays, Clash, Rules, diff, merge};
+pub use arrays::{Arrays, Names};
+pub use merge::{Clash, Rules, diff, merge};
 pub use pointer::Pointer;
 pub use read::Error;
 

@@ -19,7 +19,7 @@
 //! ```
 //!
 //! A plugin for folders, or one that streams, implements the traits of [`bindings::exports`] itself and says
-//! [`bindings::export_bindings!`]: they are the contract, word for word.
+//! [`export_plugin!`]: they are the contract, word for word. [`pages`] and [`run`] help there.
 //!
 //! Helpers, all pure: [`sequence`] merges lists and orders, [`lines`] texts, [`records`] rows, [`json`] JSON by path
 //! without touching the formatting of what did not change. [`testing`] runs a plugin natively, in a unit test.
@@ -33,9 +33,9 @@ mod conflict;
 mod diff;
 pub mod json;
 pub mod lines;
+pub mod pages;
 mod plugin;
 pub mod records;
-#[doc(hidden)]
 pub mod run;
 pub mod sequence;
 pub mod testing;

@@ -47,6 +47,24 @@ macro_rules! export_object_plugin {
     };
 }
 
+/// Exports a type that implements `about::Guest`, `differ::Guest` and `merger::Guest` of
+/// [`bindings::exports`](crate::bindings::exports) as the plugin. Once in a crate.
+#[macro_export]
+macro_rules! export_plugin {
+    ($plugin:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::export_bindings!($plugin with_types_in $crate::bindings);
+        // For this machine nothing is exported, but what the plugin needs is there.
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            use $crate::bindings::exports::anabranch::merge::{about, differ, merger};
+            const fn is_plugin<P: about::Guest + differ::Guest + merger::Guest>() {}
+            is_plugin::<$plugin>();
+            const _: fn() -> about::Description = <$plugin as about::Guest>::describe;
+        };
+    };
+}
+
 /// Says what a panic has to say before it is lost: on this target it has no words of its own.
 pub fn speak() {
     std::panic::set_hook(Box::new(|panic| log::write(Level::Error, &panic.to_string())));

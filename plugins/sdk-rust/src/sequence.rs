@@ -1,8 +1,12 @@
 //! Three-way merge of lists. Pure.
 
+mod align;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::ops::Range;
+
+pub use align::{Aligned, align, aligned_names};
 
 use similar::{Algorithm, DiffTag, MergeResolution, TextMerge};
 

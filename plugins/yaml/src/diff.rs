@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use anabranch_plugin::json::{Arrays, Pointer};
 use anabranch_plugin::{Changes, DiffReport, Failure, Value, sequence};
 
-use crate::merge::{Name, names_of, part};
+use crate::merge::part;
+use crate::names::{Name, names_of};
 use crate::read::{self, Node, Stream};
 
 pub(crate) fn diff(
@@ -83,10 +84,10 @@ impl Diff<'_> {
     }
 
     fn both_names(&self, was: &Node, is: &Node) -> Option<(Vec<Name>, Vec<Name>)> {
-        let is_sequence = |node: &Node| node.elements().is_some();
-        if was.tag != is.tag || is_sequence(was) != is_sequence(is) {
+        if was.tag != is.tag || std::mem::discriminant(&was.kind) != std::mem::discriminant(&is.kind) {
             return None;
         }
-        Some((names_of(was, self.arrays)?, names_of(is, self.arrays)?))
+        let [was, _, is] = names_of([Some(was), Some(was), Some(is)], self.arrays)?;
+        Some((was, is))
     }
 }

@@ -2,6 +2,7 @@
 
 mod diff;
 mod merge;
+mod names;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ const OPTIONS: &str = r#"{
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "arrays": {"enum": ["whole", "position", "key"], "default": "whole",
+    "arrays": {"enum": ["items", "whole", "position", "key"], "default": "items",
                "description": "how elements of two sequences are told to be the same; with key it is \"key\""},
     "key": {"type": "string", "default": "id",
             "description": "the entry by which mappings in a sequence are told apart"},

@@ -1,11 +1,12 @@
 //! Three-way merge of YAML by path: what stands in each place.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use anabranch_plugin::json::{Arrays, Pointer};
-use anabranch_plugin::{Conflict, Conflicts, Failure, Side, Value, sequence};
+use anabranch_plugin::{Conflict, Conflicts, Failure, Side, Value, lines, sequence};
 
-use crate::read::{self, Key, Kind, Node, Stream};
+use crate::names::{Name, names_of, replaced};
+use crate::read::{self, Kind, Node, Stream};
 
 /// What stands in a place.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) enum Stands<'a> {
 pub(crate) enum Taken<'a> {
     /// An entry or element of theirs or of the base: the text it lies in, its key in a mapping, and its value.
     From { text: &'a str, key: Option<&'a Node>, value: &'a Node },
-    /// A value that somebody gave, in one line.
+    /// A value that no side has: one that somebody gave, in one line, or a text of several lines.
     Given(String, Node),
 }
 
@@ -85,6 +86,9 @@ impl<'a> Merge<'a, '_> {
         {
             return self.inside(values, names);
         }
+        if let Some(merged) = several_lines(values)? {
+            return Ok(Stands::Taken(merged));
+        }
         self.clash(values, keys)
     }
 
@@ -104,19 +108,18 @@ impl<'a> Merge<'a, '_> {
 
     /// Names of the parts of a collection on each side, where it is merged inside. A base of another kind has no parts.
     fn names(&self, [base, ours, theirs]: Values<'a>) -> Option<[Vec<Name>; 3]> {
-        let kind = std::mem::discriminant(&ours?.kind);
-        let alike = |node: &Node| std::mem::discriminant(&node.kind) == kind;
-        let names = |side: Option<&Node>| names_of(side.filter(|node| alike(node))?, self.arrays);
-        let base = match base {
-            Some(node) if alike(node) => names(base)?,
-            _ => Vec::new(),
-        };
-        Some([base, names(ours)?, names(theirs)?])
+        let (ours, theirs) = (ours?, theirs?);
+        let alike = |node: &Node| std::mem::discriminant(&node.kind) == std::mem::discriminant(&ours.kind);
+        if !alike(theirs) {
+            return None;
+        }
+        names_of([base.filter(|node| alike(node)), Some(ours), Some(theirs)], self.arrays)
     }
 
     fn inside(&mut self, values: Values<'a>, names: [Vec<Name>; 3]) -> Result<Stands<'a>, Failure> {
         let [base, ours, theirs] = &names;
         let is_mapping = values[1].is_some_and(|value| value.elements().is_none());
+        let by_place = !is_mapping && *self.arrays == Arrays::Items;
         // Entries of a mapping have no order that would mean something: that of ours stays.
         let order = sequence::order(if is_mapping { theirs } else { base }, ours, theirs);
         let places = names.each_ref().map(|names| {
@@ -136,7 +139,10 @@ impl<'a> Merge<'a, '_> {
                 Name::Key(key) => key.text.clone(),
                 Name::Element(_) => our_place.or(their_place).unwrap_or_default().to_string(),
             });
-            let stands = self.value(inner, keys)?;
+            let stands = match by_place && replaced(inner) {
+                true => self.clash(inner, keys)?,
+                false => self.value(inner, keys)?,
+            };
             self.at.pop();
             let [base_text, _, their_text] = self.texts;
             let others =
@@ -194,31 +200,26 @@ impl<'a> Merge<'a, '_> {
     }
 }
 
-/// What a part of a collection is called.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Name {
-    Key(Key),
-    Element(String),
-}
-
-/// Distinct names of the parts of a collection; `None` where it is one value.
-pub(crate) fn names_of(node: &Node, arrays: &Arrays) -> Option<Vec<Name>> {
-    let names: Vec<Name> = match (&node.kind, arrays) {
-        (Kind::Mapping(_), _) => node.keys()?.into_iter().map(Name::Key).collect(),
-        (Kind::Sequence(elements), Arrays::Position) => {
-            (0..elements.len()).map(|index| Name::Element(index.to_string())).collect()
-        }
-        (Kind::Sequence(elements), Arrays::Key(key)) => {
-            let name = |element: &Node| {
-                let is_key = |(name, _): &&(Node, Node)| name.key().is_some_and(|name| name.text == *key);
-                let (_, value) = element.entries().iter().find(is_key)?;
-                value.key().map(|value| Name::Element(value.text))
-            };
-            elements.iter().map(name).collect::<Option<_>>()?
-        }
-        _ => return None,
+/// A text of several lines in which both sides changed different ones.
+fn several_lines<'a>(values: Values<'a>) -> Result<Option<Taken<'a>>, Failure> {
+    let [Some(base), Some(ours), Some(theirs)] = values else { return Ok(None) };
+    let text = |node: &'a Node| match &node.kind {
+        Kind::Text(text) if text.contains('\n') => Some(text.as_str()),
+        _ => None,
     };
-    (names.iter().collect::<HashSet<_>>().len() == names.len()).then_some(names)
+    let (Some(base_text), Some(our_text), Some(their_text)) = (text(base), text(ours), text(theirs)) else {
+        return Ok(None);
+    };
+    if base.tag != ours.tag || base.tag != theirs.tag {
+        return Ok(None);
+    }
+    let mut clean = true;
+    let merged = lines::merge(base_text, our_text, their_text, &mut |clash| {
+        clean = false;
+        Ok(clash.ours.clone())
+    })?;
+    let node = Node { kind: Kind::Text(merged.clone()), ..ours.clone() };
+    Ok(clean.then_some(Taken::Given(merged, node)))
 }
 
 pub(crate) fn part(collection: Option<&Node>, at: Option<usize>) -> (Option<&Node>, Option<&Node>) {

@@ -108,6 +108,35 @@ fn a_comment_that_would_be_lost_is_asked_about() {
 }
 
 #[test]
+fn elements_are_merged_where_each_side_changed_others() {
+    check(
+        "{}",
+        "on:\n- a: 1\n  b: 2\n  c: 3\n- d\n",
+        "on:\n- a: 1\n  b: 5\n  c: 3\n- d\n",
+        "on:\n- a: 1\n  b: 2\n  c: 6\n- x\n- d\n",
+        "on:\n- a: 1\n  b: 5\n  c: 6\n- x\n- d\n",
+    );
+    check("{}", "- 1\n- 2\n- 3\n", "- 2\n- 3\n", "- 1\n- 2\n- 4\n", "- 2\n- 4\n");
+}
+
+#[test]
+fn texts_of_several_lines_are_merged_by_lines() {
+    let base = "a: 1\nrun: |\n  one\n  two\n  three\nb: 1\n";
+    check(
+        "{}",
+        base,
+        &base.replace("one", "1").replace("a: 1", "a: 2"),
+        &base.replace("three", "3").replace("b: 1\n", ""),
+        &base.replace("one", "1").replace("a: 1", "a: 2").replace("three", "3").replace("b: 1\n", ""),
+    );
+    let told = merged::<Yaml>(base, &base.replace("one", "1"), &base.replace("one", "I"), "{}");
+    assert_eq!(
+        told,
+        r#"x-yaml-conflict /run: "one\n  two\n  three" | "1\n  two\n  three" | "I\n  two\n  three""#
+    );
+}
+
+#[test]
 fn sequences_are_merged_by_key_or_position() {
     check(
         "{}",
@@ -207,7 +236,7 @@ fn the_laws_hold_for_small_documents() {
         "a: [",
         "? [k]\n: v\n",
     ];
-    for options in ["{}", r#"{"arrays": "position"}"#] {
+    for options in ["{}", r#"{"arrays": "whole"}"#, r#"{"arrays": "position"}"#] {
         for base in documents {
             for ours in documents {
                 for theirs in documents {

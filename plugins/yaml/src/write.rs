@@ -127,7 +127,7 @@ impl Writer<'_> {
                 let theirs = self::place(text, their_key, their_value)?;
                 moved(text, &theirs, column(self.text, place.begin), self.line_end)?
             }
-            Taken::Given(text, _) if key.start != value.start => {
+            Taken::Given(text, _) if key.start != value.start && !text.contains('\n') => {
                 format!("{}: {text}{}", self.text.get(key.start..key.end)?, self.line_end)
             }
             Taken::Given(..) => return None,

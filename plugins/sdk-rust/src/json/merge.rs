@@ -1,61 +1,17 @@
 //! Three-way merge of JSON by path. What did not change keeps the formatting of ours.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use super::arrays::{Names, similar};
 use super::render::{Layout, Piece, moved};
 use super::{Document, Json, Kind, Pointer};
 use crate::{Changes, Conflict, Decision, Failure, Side, Value, sequence};
 
-/// How the elements of two arrays are told to be the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Arrays {
-    /// An array is one value.
-    Whole,
-    /// Elements at the same position.
-    Position,
-    /// Objects with the same value of this member.
-    Key(String),
-}
-
-impl Arrays {
-    /// What the options `arrays` (`whole`, `position`, `key`) and `key` say; `key` alone is enough.
-    ///
-    /// # Errors
-    ///
-    /// They contradict each other.
-    pub fn of(options: &Json<'_>) -> Result<Self, Failure> {
-        let key = options.get("key").and_then(Json::as_str);
-        match (options.get("arrays").and_then(Json::as_str), key) {
-            (Some("key") | None, Some(key)) => Ok(Self::Key(key.to_owned())),
-            (Some("key"), None) => Ok(Self::Key("id".to_owned())),
-            (Some(other), Some(_)) => {
-                Err(Failure::new("bad-options", format!("`key` says nothing with `arrays = {other:?}`")))
-            }
-            (Some("position"), None) => Ok(Self::Position),
-            _ => Ok(Self::Whole),
-        }
-    }
-
-    /// Distinct names of the elements; `None` where the array has to be taken whole.
-    pub fn names(&self, elements: &[Json]) -> Option<Vec<String>> {
-        match self {
-            Self::Whole => None,
-            Self::Position => Some((0..elements.len()).map(|index| index.to_string()).collect()),
-            Self::Key(key) => {
-                let name = |element: &Json| match element.get(key)?.kind() {
-                    Kind::Array(_) | Kind::Object(_) | Kind::Null => None,
-                    _ => Some(element.get(key)?.compact()),
-                };
-                elements.iter().map(name).collect()
-            }
-        }
-    }
-}
-
 /// What a merge of JSON asks its plugin.
 pub trait Rules {
-    /// Distinct names of the elements of the array at a place; `None`: it is one value.
-    fn names(&self, at: &Pointer, side: Side, elements: &[Json]) -> Option<Vec<String>>;
+    /// Names of the elements of the array at a place on base, ours and theirs, on each side each name once: elements with
+    /// one name are one. `None`: the array is one value.
+    fn names(&self, at: &Pointer, sides: [&[Json]; 3]) -> Option<Names>;
 
     /// Merges a value that both sides changed by a rule of the plugin's own. `None`: the general rule holds. The answer
     /// is the text of the value; in it `None` removes the value.
@@ -213,7 +169,7 @@ impl<'a> Merge<'a> {
         match (ours.map(Json::kind), theirs.map(Json::kind)) {
             (Some(Kind::Object(_)), Some(Kind::Object(_))) => {
                 let names = values.map(|value| value.map(member_names).unwrap_or_default());
-                self.container(values, names, ['{', '}']).map(Some)
+                self.container(values, Names { names, by_place: false }, ['{', '}']).map(Some)
             }
             (Some(Kind::Array(_)), Some(Kind::Array(_))) => match self.element_names(values) {
                 Some(names) => self.container(values, names, ['[', ']']).map(Some),
@@ -241,26 +197,16 @@ impl<'a> Merge<'a> {
     }
 
     /// Names of the elements of an array on each side, where all have them and each once.
-    fn element_names(&self, values: Values<'a>) -> Option<[Vec<String>; 3]> {
-        let mut all: [Vec<String>; 3] = Default::default();
-        for ((value, side), names) in
-            values.into_iter().zip([Side::Base, Side::Ours, Side::Theirs]).zip(&mut all)
-        {
-            let Some(elements) = value.and_then(Json::elements) else { continue };
-            *names = self.rules.names(&self.at, side, elements)?;
-            let distinct: HashSet<&String> = names.iter().collect();
-            if distinct.len() != elements.len() {
-                return None;
-            }
-        }
-        Some(all)
+    fn element_names(&self, values: Values<'a>) -> Option<Names> {
+        let elements = values.map(|value| value.and_then(Json::elements).unwrap_or_default());
+        self.rules.names(&self.at, elements).filter(Names::are_distinct)
     }
 
     /// Merges two objects or arrays whose values have names.
     fn container(
         &mut self,
         values: Values<'a>,
-        [base_names, our_names, their_names]: [Vec<String>; 3],
+        Names { names: [base_names, our_names, their_names], by_place }: Names,
         brackets: [char; 2],
     ) -> Result<Stands, Failure> {
         let is_object = brackets[0] == '{';
@@ -284,7 +230,10 @@ impl<'a> Merge<'a> {
             let inner = [child(values[0], base), child(values[1], ours), child(values[2], theirs)];
             let part = if is_object { name.clone() } else { ours.or(theirs).unwrap_or_default().to_string() };
             self.at.push(part);
-            let stands = self.value(inner)?;
+            let stands = match by_place && replaced(inner) {
+                true => self.clash(inner)?,
+                false => self.value(inner)?,
+            };
             let text = self.text(&stands, inner, indents);
             self.at.pop();
             pieces.extend(text.map(|value| Piece { value, ours, theirs }));
@@ -311,6 +260,14 @@ impl<'a> Merge<'a> {
             }
         }
     }
+}
+
+/// Whether both sides changed an element, and on one side it is hardly the one of the base any more: what the other side did
+/// to that is not for it.
+fn replaced([base, ours, theirs]: Values<'_>) -> bool {
+    let (Some(base), Some(ours), Some(theirs)) = (base, ours, theirs) else { return false };
+    let both_changed = !base.same(ours) && !base.same(theirs) && !ours.same(theirs);
+    both_changed && !(similar(base, ours) && similar(base, theirs))
 }
 
 fn member_names(value: &Json<'_>) -> Vec<String> {
@@ -360,7 +317,7 @@ fn decimal(spelling: &str) -> Option<(bool, String, i64)> {
 pub fn diff(
     before: Option<&Json>,
     after: Option<&Json>,
-    names: &dyn Fn(&Pointer, Side, &[Json]) -> Option<Vec<String>>,
+    names: &dyn Fn(&Pointer, [&[Json]; 3]) -> Option<Names>,
     what: &str,
     changes: &mut Changes<'_>,
 ) -> Result<(), Failure> {
@@ -368,7 +325,7 @@ pub fn diff(
 }
 
 struct Diff<'a> {
-    names: &'a dyn Fn(&Pointer, Side, &[Json]) -> Option<Vec<String>>,
+    names: &'a dyn Fn(&Pointer, [&[Json]; 3]) -> Option<Names>,
     what: &'a str,
     at: Pointer,
 }
@@ -408,10 +365,9 @@ impl Diff<'_> {
         match (before.kind(), after.kind()) {
             (Kind::Object(_), Kind::Object(_)) => Some((member_names(before), member_names(after))),
             (Kind::Array(was), Kind::Array(is)) => {
-                let was_names = (self.names)(&self.at, Side::Base, was)?;
-                let is_names = (self.names)(&self.at, Side::Theirs, is)?;
-                let distinct = |names: &[String]| names.iter().collect::<HashSet<_>>().len() == names.len();
-                (distinct(&was_names) && distinct(&is_names)).then_some((was_names, is_names))
+                let names = (self.names)(&self.at, [was, was, is]).filter(Names::are_distinct)?;
+                let [was, _, is] = names.names;
+                Some((was, is))
             }
             _ => None,
         }
