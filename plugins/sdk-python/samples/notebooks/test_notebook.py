@@ -72,6 +72,10 @@ class Notebooks(unittest.TestCase):
         _, asked, _ = merged(base, ours, written(metadata=kernel("py312")))
         self.assertEqual(asked, [(None, "metadata/kernelspec/name")])
 
+    def test_true_is_not_one(self):
+        one, true = (written(cell("a", "1", metadata={"m": value})) for value in (1, True))
+        self.assertIs(merged(one, one, true)[0]["cells"][0]["metadata"]["m"], True)
+
     def test_the_laws_of_a_merge_hold(self):
         chance = random.Random(7)
         pick = lambda: chance.choice(["1", "2", "3"])
