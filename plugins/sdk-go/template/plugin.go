@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -71,22 +72,15 @@ func settle(decisions *plugin.Decisions[string], record records.Record[string]) 
 	if err != nil {
 		return nil, err
 	}
-	name := record.Key
-	if name == settings.End {
-		name = "the end of the file"
+	question := plugin.Question[string]{Key: string(key), Message: "both sides changed the end of the file"}
+	if record.Key != settings.End {
+		question.Message = "both sides changed " + record.Key
+		// What a value that somebody gives becomes. Without it, only a side can be chosen.
+		question.Read = func(value json.RawMessage) (string, error) {
+			return settings.WithValue(*cmp.Or(record.Ours, record.Theirs), record.Key, value)
+		}
 	}
-	return decisions.Settle(record, plugin.Question[string]{
-		Key:     string(key),
-		Message: "both sides changed " + name,
-		// What a value of somebody's own becomes. Without it, only a side can be chosen.
-		Read: func(value json.RawMessage) (string, error) {
-			text := record.Ours
-			if text == nil {
-				text = record.Theirs
-			}
-			return settings.WithValue(*text, record.Key, value)
-		},
-	})
+	return decisions.Settle(record, question)
 }
 
 func (merger) Diff(input *plugin.DiffInput) (plugin.DiffSummary, error) {

@@ -31,6 +31,11 @@ function parsed(bytes) {
   return settings.parse(decode(bytes ?? new Uint8Array()));
 }
 
+/** What a value that somebody gives becomes; null where only a side can be chosen. */
+function reader({ key, ours, theirs }) {
+  return key === settings.END ? null : (value) => settings.withValue(ours ?? theirs, key, value);
+}
+
 export const merger = {
   onMerge(input) {
     const { base, ours, theirs } = readSides(input);
@@ -49,8 +54,7 @@ export const merger = {
       decisions.settle(record, {
         key: JSON.stringify({ key: record.key }),
         message: `both sides changed ${record.key || "the end of the file"}`,
-        // What a value of somebody's own becomes. Without it, only a side can be chosen.
-        read: (value) => settings.withValue(record.ours ?? record.theirs, record.key, value),
+        read: reader(record),
       }),
     );
     if (!decisions.open) {

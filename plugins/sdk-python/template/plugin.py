@@ -27,6 +27,13 @@ def parsed(content):
     return settings.parse((content or b"").decode("utf-8"))
 
 
+def reader(record):
+    """What a value that somebody gives becomes; None where only a side can be chosen."""
+    if record.key == settings.END:
+        return None
+    return functools.partial(settings.with_value, record.ours or record.theirs, record.key)
+
+
 class Merger(exports.Merger):
     def on_merge(self, merge):
         base, ours, theirs = read_sides(merge)
@@ -45,8 +52,7 @@ class Merger(exports.Merger):
                 key=json.dumps({"key": record.key}),
                 message=f"both sides changed {record.key or 'the end of the file'}",
                 show=Value_Text,
-                # What a value of somebody's own becomes. Without it, only a side can be chosen.
-                read=functools.partial(settings.with_value, record.ours or record.theirs, record.key),
+                read=reader(record),
             )
             if text is not None:
                 result[record.key] = text

@@ -41,6 +41,13 @@ class Records(unittest.TestCase):
         before, after = {"a": 1, "b": 1, "c": 1}, {"a": 1, "c": 2, "d": 1}
         self.assertEqual(diff_records(before, after), [("b", 1, None), ("c", 1, 2), ("d", None, 1)])
 
+    def test_what_is_equal_is_for_the_plugin_to_say(self):
+        exact = lambda left, right: repr(left) == repr(right)
+        (loose,) = merge_records({"a": 1}, {"a": 1}, {"a": True})
+        (strict,) = merge_records({"a": 1}, {"a": 1}, {"a": True}, exact)
+        self.assertEqual((repr(loose.merged), repr(strict.merged)), ("1", "True"))
+        self.assertEqual(diff_records({"a": 1}, {"a": True}, exact), [("a", 1, True)])
+
     def test_lines_keep_their_ends(self):
         for text in ["", "a", "a\n", "a\r\nb\n\nc", "a\fb\u2028c\n"]:
             self.assertEqual("".join(split_lines(text)), text)

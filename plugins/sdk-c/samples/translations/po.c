@@ -149,17 +149,27 @@ static ab_text field_of(ab_text line) {
   return ab_starts_with(line, AB_TEXT("\"")) && colon < inner.length ? ab_slice(inner, 0, colon) : line;
 }
 
+static ab_text numbered(ab_text key, size_t number) {
+  ab_buffer all = {0};
+  ab_append(&all, key);
+  ab_append(&all, AB_TEXT("\n"));
+  ab_append_number(&all, number);
+  return ab_finish(&all);
+}
+
 ab_records po_header(const po_message *message) {
   ab_records fields = {0};
   ab_text rest = message == NULL ? AB_TEXT("") : message->lines, line;
-  size_t number = 0;
   while (ab_next_line(&rest, &line)) ab_records_add(&fields, field_of(line), line);
-  /* A comment such as `#` may stand there more than once. */
-  for (size_t twice; (twice = ab_records_index(&fields)) != fields.count;) {
-    ab_buffer key = {0};
-    ab_append(&key, fields.items[twice].key);
-    ab_append_number(&key, ++number);
-    fields.items[twice].key = ab_finish(&key);
+  /* A comment such as `#` may stand there more than once: those behind the first are numbered. */
+  while (ab_records_index(&fields) != fields.count) {
+    ab_text last = AB_NONE;
+    for (size_t at = 0, number = 1; at < fields.count; at++) {
+      ab_text *key = &fields.items[fields.by_key[at]].key;
+      number = ab_equal(*key, last) ? number + 1 : 1;
+      last = *key;
+      if (number > 1) *key = numbered(*key, number);
+    }
   }
   return fields;
 }

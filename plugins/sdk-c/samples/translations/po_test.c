@@ -52,10 +52,13 @@ int main(void) {
 
   ab_records fields = po_header(&file.messages[0]);
   CHECK(fields.items[ab_records_find(&fields, AB_TEXT("Language"))].value, AB_TEXT("\"Language: de\\n\"\n"));
+  po_file remarks = parsed("#\n#\n# a\n#\nmsgid \"\"\nmsgstr \"\"\n", &wrong);
+  fields = po_header(&remarks.messages[0]);
+  CHECK(fields.items[3].key, AB_TEXT("#\n\n3"));
 
   check_wrong("msgid \"a\"\nmsgstr \"1\"\n\nmsgid \"a\"\nmsgstr \"2\"\n", AB_TEXT("a msgid stands twice: a"));
   check_wrong("# a remark\n\nmsgid \"a\"\n", AB_TEXT("there is no msgid at: # a remark"));
   check_wrong("", AB_NONE);
-  puts("10 passed, 0 failed");
+  puts("11 passed, 0 failed");
   return 0;
 }

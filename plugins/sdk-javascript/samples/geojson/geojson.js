@@ -79,7 +79,8 @@ export function same(left, right) {
   if (typeof left !== "object" || left === null || typeof right !== "object" || right === null) return left === right;
   if (Array.isArray(left) !== Array.isArray(right)) return false;
   const names = Object.keys(left);
-  return names.length === Object.keys(right).length && names.every((name) => name in right && same(left[name], right[name]));
+  if (names.length !== Object.keys(right).length) return false;
+  return names.every((name) => Object.hasOwn(right, name) && same(left[name], right[name]));
 }
 
 /**
@@ -156,7 +157,7 @@ function mergeFields(sides, ask, inner = null) {
 function writtenAs(text, value) {
   const second = /\n([ \t]*)/.exec(text);
   if (second === null) return JSON.stringify(value);
-  const last = /\n([ \t]*)\S*$/.exec(text)[1];
+  const last = /^[ \t]*/.exec(text.slice(text.lastIndexOf("\n") + 1))[0];
   return JSON.stringify(value, null, second[1].slice(last.length) || " ").replaceAll("\n", `\n${last}`);
 }
 

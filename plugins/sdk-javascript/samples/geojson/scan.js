@@ -7,7 +7,7 @@
 /** The deepest nesting that is read: the engine's stack is small. */
 const DEPTH_MAX = 100;
 
-/** The fields of the object that begins at `at`: `{ name, start, end }` of each value. Assumes that the text is JSON. */
+/** The fields of the object at `at`: `{ name, start, end }` of each value. Assumes that the text is JSON. */
 export function fieldsOf(text, at) {
   const fields = [];
   each(text, at, (start) => {

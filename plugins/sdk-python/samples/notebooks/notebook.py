@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from anabranch_plugin.records import Record, merge_order, merge_records
+from anabranch_plugin.records import Record, decide, merge_order, merge_records
 
 # What running a cell writes.
 DERIVED = ("outputs", "execution_count")
@@ -64,11 +64,16 @@ def merge(base: Notebook, ours: Notebook, theirs: Notebook, ask: Ask) -> Noteboo
     """The merged notebook, in ours' way of writing."""
     merged = Notebook({}, {}, ours.indent, ours.end)
     merged.rest = _merge_parts(base.rest, ours.rest, theirs.rest, lambda at, record: ask(None, at, record))
-    for record in merge_records(base.cells, ours.cells, theirs.cells):
+    for record in merge_records(base.cells, ours.cells, theirs.cells, same):
         cell = _merge_cell(record, ask, merged.notes) if record.clashes else record.merged
         if cell is not None:
             merged.cells[record.key] = cell
     return merged
+
+
+def same(left: object, right: object) -> bool:
+    """Whether two values are the same JSON. To Python 1, 1.0 and true are equal."""
+    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
 
 
 def without_outputs(cell: Optional[dict]) -> Optional[dict]:
@@ -80,9 +85,9 @@ def _merge_cell(record: Record, ask: Ask, notes: list[str]) -> Optional[dict]:
     name, base, ours, theirs = record.key, record.base, record.ours, record.theirs
     if ours is None or theirs is None:
         kept = theirs if ours is None else ours
-        if without_outputs(kept) == without_outputs(base):
+        if same(without_outputs(kept), without_outputs(base)):
             return None
-        chosen = ask(name, None, Record(name, *(_text(cell) for cell in (base, ours, theirs))))
+        chosen = ask(name, None, decide(name, *(_text(cell) for cell in (base, ours, theirs))))
         return None if chosen is None else json.loads(chosen)
     written = [without_outputs(cell) for cell in (base or {}, ours, theirs)]
     cell = _merge_parts(*written, lambda at, record: ask(name, at, record))
@@ -90,9 +95,10 @@ def _merge_cell(record: Record, ask: Ask, notes: list[str]) -> Optional[dict]:
     side = ours if cell.get("source") == sources["ours"] else theirs
     if base is not None and sources["ours"] == base.get("source") == sources["theirs"]:
         # Both may have run it. What only theirs ran is newer.
-        ours_ran = any(ours.get(part) != base.get(part) for part in DERIVED)
+        ours_ran = not all(same(ours.get(part), base.get(part)) for part in DERIVED)
         side = ours if ours_ran else theirs
-        if ours_ran and any(theirs.get(part) != ours.get(part) for part in DERIVED):
+        theirs_ran = not all(same(theirs.get(part), base.get(part)) for part in DERIVED)
+        if ours_ran and theirs_ran and not all(same(theirs.get(part), ours.get(part)) for part in DERIVED):
             notes.append(f"cell {name} was run on both sides: its outputs are those of the destination")
     derived = {part: side[part] for part in DERIVED if part in side}
     if cell.get("source") not in sources.values():

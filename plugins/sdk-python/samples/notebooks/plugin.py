@@ -68,8 +68,8 @@ class Differ(exports.Differ):
             before, after = (parsed(read_object(side, "", BYTES_MAX)) for side in (diff.before, diff.after))
         except (ValueError, RecursionError) as error:
             return changes.summary([f"it cannot be read: {error}"])
-        for name, old, new in diff_records(before.cells, after.cells):
-            what = "x-cell" if notebook.without_outputs(old) != notebook.without_outputs(new) else "x-outputs"
+        for name, old, new in diff_records(before.cells, after.cells, notebook.same):
+            what = "x-cell" if not notebook.same(*map(notebook.without_outputs, (old, new))) else "x-outputs"
             if not changes.add(what, name, _source(old), _source(new)):
                 break
         return changes.summary()

@@ -1,4 +1,5 @@
 import json
+import random
 import unittest
 
 import notebook
@@ -70,6 +71,29 @@ class Notebooks(unittest.TestCase):
         self.assertEqual((result["metadata"], asked), (kernel("py311", display="Python"), []))
         _, asked, _ = merged(base, ours, written(metadata=kernel("py312")))
         self.assertEqual(asked, [(None, "metadata/kernelspec/name")])
+
+    def test_true_is_not_one(self):
+        one, true = (written(cell("a", "1", metadata={"m": value})) for value in (1, True))
+        self.assertIs(merged(one, one, true)[0]["cells"][0]["metadata"]["m"], True)
+
+    def test_the_laws_of_a_merge_hold(self):
+        chance = random.Random(7)
+        pick = lambda: chance.choice(["1", "2", "3"])
+
+        def any_notebook():
+            names = [name for name in "abcd" if chance.random() < 0.6]
+            chance.shuffle(names)
+            made = [cell(name, pick(), chance.choice([[], [pick()]]), metadata={"m": pick()}) for name in names]
+            return written(*made, metadata={"kernel": {"name": pick()}})
+
+        for _ in range(500):
+            base, theirs = any_notebook(), any_notebook()
+            self.assertEqual(merged(base, base, base)[0], json.loads(base))
+            for sides in [(base, base, theirs), (base, theirs, base), (base, theirs, theirs)]:
+                result, asked, notes = merged(*sides)
+                by_id = lambda document: sorted(document["cells"], key=lambda cell: cell["id"])
+                self.assertEqual((by_id(result), asked, notes), (by_id(json.loads(theirs)), [], []))
+                self.assertEqual(result["metadata"], json.loads(theirs)["metadata"])
 
     def test_what_is_no_notebook_is_said(self):
         for text, expected in [
