@@ -68,6 +68,9 @@ impl ObjectPlugin for Csv {
         let (Ok(before), Ok(after)) = (std::str::from_utf8(before), std::str::from_utf8(after)) else {
             return Ok(DiffReport { notes: vec!["it is not UTF-8".into()], ..DiffReport::default() });
         };
+        if let Err(why) = plain::check(before).and_then(|()| plain::check(after)) {
+            return Ok(DiffReport { notes: vec![why], ..DiffReport::default() });
+        }
         let settings = Settings::of(options, &[before, after]);
         let mut notes = Vec::new();
         let keyed = settings.key.as_ref().map(|key| keyed::diff(before, after, key, &settings, changes));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use anabranch_plugin::records::plain::Line;
+use anabranch_plugin::records::plain::{self, Line};
 
 /// The byte order mark that spreadsheets write.
 pub(crate) const MARK: &str = "\u{feff}";
@@ -41,6 +41,7 @@ fn count(text: &str, counts: &mut [usize; DELIMITERS.len()]) {
 
 /// The rows of a text, without its byte order mark. A quoted cell may hold line ends.
 pub(crate) fn rows(text: &str, delimiter: char) -> Result<Vec<Line<'_>>, String> {
+    plain::check(text)?;
     let text = text.strip_prefix(MARK).unwrap_or(text);
     let mut rows = Vec::new();
     let mut state = State::CellStart;

@@ -1,7 +1,7 @@
 //! Records by key.
 
 use anabranch_plugin::json::{self, Arrays, Clash, Document, Kind, Names, Pointer, Rules, quote};
-use anabranch_plugin::records::plain::{Ends, Line, split};
+use anabranch_plugin::records::plain::{self, Ends, Line, split};
 use anabranch_plugin::records::{self, Record, Row};
 use anabranch_plugin::{
     Changes, Conflict, Conflicts, Decision, Failure, Json, Merged, RowTotals, Side, Value,
@@ -76,7 +76,10 @@ pub(crate) fn merge(
     let mut sides: [Vec<Record<Entry<'_>>>; 3] = Default::default();
     let mut ends = None;
     for (index, ((records, text), label)) in sides.iter_mut().zip(texts).zip(labels).enumerate() {
-        let mut lines = split(text);
+        let mut lines = match plain::rows(text) {
+            Ok(lines) => lines,
+            Err(why) => return Ok(Merged::Whole(format!("on {label} {why}"))),
+        };
         if index == 1 {
             ends = Some(Ends::of(&lines));
         } else {

@@ -4,7 +4,7 @@ mod keyed;
 #[cfg(test)]
 mod tests;
 
-use anabranch_plugin::records::plain::{self, Ends};
+use anabranch_plugin::records::plain::{self, Ends, Line};
 use anabranch_plugin::{
     About, Changes, Conflicts, DiffReport, Failure, Json, Merged, ObjectPlugin, RowTotals, Sides,
 };
@@ -42,7 +42,14 @@ impl ObjectPlugin for JsonLines {
         match key(options) {
             Some(key) => keyed::merge(texts, &sides.labels, &key, conflicts),
             None => {
-                let [base, ours, theirs] = texts.map(plain::split);
+                let mut rows: [Vec<Line<'_>>; 3] = Default::default();
+                for ((lines, text), label) in rows.iter_mut().zip(texts).zip(&sides.labels) {
+                    match plain::rows(text) {
+                        Ok(read) => *lines = read,
+                        Err(why) => return Ok(Merged::Whole(format!("on {label} {why}"))),
+                    }
+                }
+                let [base, ours, theirs] = rows;
                 let (lines, rows) = plain::merge(&base, &ours, &theirs, 1, conflicts)?;
                 let text = Ends::of(&ours).write(lines.iter().map(|line| (line.text, line.end)));
                 Ok(Merged::Object { bytes: text.into(), rows: Some(rows), notes: Vec::new() })
@@ -59,6 +66,9 @@ impl ObjectPlugin for JsonLines {
         let (Ok(before), Ok(after)) = (std::str::from_utf8(before), std::str::from_utf8(after)) else {
             return Ok(DiffReport { notes: vec!["it is not UTF-8".into()], ..DiffReport::default() });
         };
+        if let Err(why) = plain::check(before).and_then(|()| plain::check(after)) {
+            return Ok(DiffReport { notes: vec![why], ..DiffReport::default() });
+        }
         let mut notes = Vec::new();
         let rows = match key(options).map(|key| keyed::diff(before, after, &key, changes)) {
             Some(Ok(rows)) => rows?,

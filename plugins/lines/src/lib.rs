@@ -2,6 +2,7 @@
 
 use anabranch_plugin::{
     About, Changes, Conflicts, DiffReport, Failure, Json, Merged, ObjectPlugin, Sides, Totals, Value, lines,
+    records::plain,
 };
 
 /// The largest text that is merged.
@@ -36,6 +37,11 @@ impl ObjectPlugin for Lines {
             Ok(texts) => texts,
             Err(why) => return Ok(Merged::Whole(why)),
         };
+        for (text, label) in texts.iter().zip(&sides.labels) {
+            if let Err(why) = plain::check(text) {
+                return Ok(Merged::Whole(format!("on {label} {why}")));
+            }
+        }
         let merged = lines::merge_reporting(texts, "lines", conflicts, &|conflict, _| conflict)?;
         Ok(Merged::bytes(merged))
     }
@@ -44,6 +50,9 @@ impl ObjectPlugin for Lines {
         let (Ok(before), Ok(after)) = (std::str::from_utf8(before), std::str::from_utf8(after)) else {
             return Ok(DiffReport { notes: vec!["it is not UTF-8".into()], ..DiffReport::default() });
         };
+        if let Err(why) = plain::check(before).and_then(|()| plain::check(after)) {
+            return Ok(DiffReport { notes: vec![why], ..DiffReport::default() });
+        }
         let mut totals = Totals::default();
         for (gone, line, came) in lines::changes(before, after) {
             totals.removed += gone.len() as u64;

@@ -51,7 +51,7 @@ pub struct About {
     pub media_types: &'static [&'static str],
     /// A JSON Schema with the keywords of `wit/README.md`; `None` where the plugin takes no options.
     pub options_schema: Option<&'static str>,
-    /// The largest object that is read. The option `max-bytes`, where the schema has one, lowers it.
+    /// The largest object that is read; a larger one is taken whole from a side. The option `max-bytes`, where the schema has one, lowers it.
     pub bytes_max: u64,
 }
 

@@ -151,6 +151,10 @@ pub fn merge<P: ObjectPlugin>(input: merger::MergeInput) -> Result<merger::Merge
             return Ok(done(None, Vec::new()));
         }
     }
+    if let Some(why) = snapshots.iter().find_map(|side| too_large(side, limit)) {
+        whole(&input.merged, snapshots, why, P::about().name)?;
+        return Ok(done(None, Vec::new()));
+    }
     let base = read(&input.base, "", limit)?;
     let ours = read(&input.ours, "", limit)?.unwrap_or_default();
     let theirs = read(&input.theirs, "", limit)?.unwrap_or_default();
@@ -175,6 +179,12 @@ pub fn merge<P: ObjectPlugin>(input: merger::MergeInput) -> Result<merger::Merge
             Ok(done(None, Vec::new()))
         }
     }
+}
+
+/// Says so where a side's object is larger than the plugin reads: that is for people to decide, as what it cannot read is.
+fn too_large(side: &Snapshot, limit: u64) -> Option<String> {
+    let size = side.stat("")?.size;
+    (size > limit).then(|| format!("it has {size} bytes on {}, and at most {limit} are merged", side.label()))
 }
 
 fn done(rows: Option<crate::RowTotals>, notes: Vec<String>) -> merger::MergeOutcome {
@@ -232,6 +242,17 @@ pub fn diff<P: ObjectPlugin>(input: differ::DiffInput) -> Result<differ::DiffSum
     use crate::bindings::anabranch::merge::types::Wish;
     speak();
     let (options, limit) = options::<P>(&input.options)?;
+    if let Some(why) = [&input.before, &input.after].into_iter().find_map(|side| too_large(side, limit)) {
+        let (added, removed, modified) = (0, 0, 0);
+        return Ok(differ::DiffSummary {
+            added,
+            removed,
+            modified,
+            rows: None,
+            complete: false,
+            notes: vec![why],
+        });
+    }
     let before = read(&input.before, "", limit)?.unwrap_or_default();
     let after = read(&input.after, "", limit)?.unwrap_or_default();
     let mut reader = |page: &[crate::Change]| input.sink.emit(page).map(|wish| wish == Wish::More);

@@ -9,6 +9,9 @@ use super::{Json, Kind, Member};
 /// How deep values may be nested.
 const DEPTH_MAX: usize = 128;
 
+/// How many values a text may hold: three sides of this size fit into the memory that a call has by default.
+const VALUES_MAX: usize = 1_000_000;
+
 /// How many names of an object are compared one by one.
 const FEW: usize = 16;
 
@@ -41,7 +44,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(&str, Json<'_>), Error> {
             return Err(error_at(text, text.len(), "it is not UTF-8"));
         }
     };
-    let mut reader = Reader { text, at: if text.starts_with('\u{feff}') { 3 } else { 0 } };
+    let mut reader = Reader { text, at: if text.starts_with('\u{feff}') { 3 } else { 0 }, values: 0 };
     let value = reader.value(DEPTH_MAX).map_err(|message| error_at(text, reader.at, &message))?;
     reader.space();
     if reader.at < text.len() {
@@ -63,6 +66,7 @@ fn error_at(text: &str, at: usize, message: &str) -> Error {
 struct Reader<'t> {
     text: &'t str,
     at: usize,
+    values: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -86,6 +90,10 @@ impl<'t> Reader<'t> {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(format!("it is nested deeper than {DEPTH_MAX}"));
         };
+        self.values += 1;
+        if self.values > VALUES_MAX {
+            return Err(format!("it has more than {VALUES_MAX} values"));
+        }
         self.space();
         let start = self.at;
         let kind = match self.peek() {

@@ -28,6 +28,32 @@ impl Hash for Line<'_> {
     }
 }
 
+/// How many lines a side may have: three sides of this size fit into the memory that a call has by default.
+const LINES_MAX: usize = 1_200_000;
+
+/// The lines of a text that is not too long for a merge by rows.
+///
+/// # Errors
+///
+/// It is, in words.
+pub fn rows(text: &str) -> Result<Vec<Line<'_>>, String> {
+    check(text).map(|()| split(text))
+}
+
+/// Says so where a text has too many lines for a merge.
+///
+/// # Errors
+///
+/// It has, in words.
+pub fn check(text: &str) -> Result<(), String> {
+    match text.bytes().filter(|byte| *byte == b'\n').count() {
+        lines if lines > LINES_MAX => {
+            Err(format!("it has {lines} lines, and at most {LINES_MAX} are compared and merged"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The lines of a text.
 pub fn split(text: &str) -> Vec<Line<'_>> {
     let line = |line: &'_ str| {
