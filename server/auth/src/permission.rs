@@ -216,7 +216,8 @@ mod tests {
                 "repository:delete",
                 "branch-protection:write",
                 "users:read",
-                "users:write"
+                "users:write",
+                "plugins:write"
             ]
         );
     }

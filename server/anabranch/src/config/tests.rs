@@ -37,7 +37,7 @@ fn every_setting_can_be_given_in_every_place_and_the_nearer_wins() {
             keys::Kind::Fraction => ("0.1", "0.2", "0.3"),
             keys::Kind::Duration => ("1s", "2s", "3s"),
             keys::Kind::Address => ("1.1.1.1:1", "1.1.1.1:2", "1.1.1.1:3"),
-            keys::Kind::Choice(_) => ("json", "text", "json"),
+            keys::Kind::Choice(words) => (words[0], words[1], words[0]),
             _ => ("a", "b", "c"),
         };
         let path = PathBuf::from("f");

@@ -131,16 +131,19 @@ fn conflicts_are_decided_one_by_one() {
     lake.check(
         "merge sales dev main --preview",
         expect![[r#"
-        preview of dev into main: conflicts
-          1 object outside tables
-        KIND             PATH  CHOICES                  MESSAGE
-        object-conflict  a.md  ours|theirs|base|object  changed differently on main and dev
-        object-conflict  b.md  ours|theirs|base|object  changed differently on main and dev
-        object-conflict  c.md  ours|theirs|base|object  changed differently on main and dev
-        3 conflicts: decide one by one with
-          anabranch merge sales dev main --session
-        exit code 1
-    "#]],
+            preview of dev into main: conflicts
+              table a.md: text, files +0 -0, 0 bytes written
+              table b.md: text, files +0 -0, 0 bytes written
+              table c.md: text, files +0 -0, 0 bytes written
+              1 object outside tables
+            KIND           PATH                       CHOICES                  MESSAGE
+            text-conflict  a.md {"line":1,"lines":1}  ours|theirs|base|object  both sides changed line 1 of the base
+            text-conflict  b.md {"line":1,"lines":1}  ours|theirs|base|object  both sides changed line 1 of the base
+            text-conflict  c.md {"line":1,"lines":1}  ours|theirs|base|object  both sides changed line 1 of the base
+            3 conflicts: decide one by one with
+              anabranch merge sales dev main --session
+            exit code 1
+        "#]],
     );
     let session = id(&lake, "merge sales dev main --session", "/session/id");
     let check = |line: &str, expected: expect_test::Expect| {
@@ -157,26 +160,29 @@ fn conflicts_are_decided_one_by_one() {
     check(
         "session show sales SESSION",
         expect![[r#"
-        merge session <session>
-          dev into main, begun by admin on <time>
-          3 of 3 conflicts undecided
-          1 object outside tables
-    "#]],
+            merge session <session>
+              dev into main, begun by admin on <time>
+              3 of 3 conflicts undecided
+              table a.md: text, files +0 -0, 0 bytes written
+              table b.md: text, files +0 -0, 0 bytes written
+              table c.md: text, files +0 -0, 0 bytes written
+              1 object outside tables
+        "#]],
     );
     check(
         "session conflicts sales SESSION",
         expect![[r#"
-        <id>  object-conflict  a.md
-            changed differently on main and dev
-            undecided: ours|theirs|base|object
-        <id>  object-conflict  b.md
-            changed differently on main and dev
-            undecided: ours|theirs|base|object
-        <id>  object-conflict  c.md
-            changed differently on main and dev
-            undecided: ours|theirs|base|object
-        3 conflicts
-    "#]],
+            <id>  text-conflict  a.md {"line":1,"lines":1}
+                both sides changed line 1 of the base
+                undecided: ours|theirs|base|object
+            <id>  text-conflict  b.md {"line":1,"lines":1}
+                both sides changed line 1 of the base
+                undecided: ours|theirs|base|object
+            <id>  text-conflict  c.md {"line":1,"lines":1}
+                both sides changed line 1 of the base
+                undecided: ours|theirs|base|object
+            3 conflicts
+        "#]],
     );
     check(
         "session choose sales SESSION a.md theirs",
@@ -194,24 +200,27 @@ fn conflicts_are_decided_one_by_one() {
     check(
         "session complete sales SESSION",
         expect![[r#"
-        KIND             PATH  CHOICES                  MESSAGE
-        object-conflict  c.md  ours|theirs|base|object  changed differently on main and dev
-        1 conflict left to decide: nothing was merged
-        exit code 1
-    "#]],
+            KIND           PATH                       CHOICES                  MESSAGE
+            text-conflict  c.md {"line":1,"lines":1}  ours|theirs|base|object  both sides changed line 1 of the base
+            1 conflict left to decide: nothing was merged
+            exit code 1
+        "#]],
     );
     check(
         "session outcome sales SESSION",
         expect![[r#"
-        dev into main, as decided so far: conflicts
-          ours <id>, theirs <id>, base <id>
-          3 objects outside tables
-        KIND             PATH  CHOICES                  MESSAGE
-        object-conflict  c.md  ours|theirs|base|object  changed differently on main and dev
-          a.md: theirs by admin on <time>
-          b.md: object by admin on <time>
-        exit code 1
-    "#]],
+            dev into main, as decided so far: conflicts
+              ours <id>, theirs <id>, base <id>
+              table a.md: text, files +0 -0, 0 bytes written
+              table b.md: object, files +0 -0, 0 bytes written
+              table c.md: text, files +0 -0, 0 bytes written
+              1 object outside tables
+            KIND           PATH                       CHOICES                  MESSAGE
+            text-conflict  c.md {"line":1,"lines":1}  ours|theirs|base|object  both sides changed line 1 of the base
+              a.md: theirs by admin on <time>
+              b.md: object by admin on <time>
+            exit code 1
+        "#]],
     );
     check(
         "session choose-all sales SESSION base",
@@ -228,25 +237,25 @@ fn conflicts_are_decided_one_by_one() {
     check(
         "session forget sales SESSION c.md",
         expect![[r#"
-        anabranch: choice for conflict 54cccb75b840512990c46fda6a648295 does not exist
-        exit code 2
-    "#]],
+            anabranch: choice for conflict 1ea708e275815c4fe61fcbf18291eb77 does not exist
+            exit code 2
+        "#]],
     );
     check(
         "session conflicts sales SESSION --undecided",
         expect![[r#"
-        <id>  object-conflict  c.md
-            changed differently on main and dev
-            undecided: ours|theirs|base|object
-        1 conflict
-    "#]],
+            <id>  text-conflict  c.md {"line":1,"lines":1}
+                both sides changed line 1 of the base
+                undecided: ours|theirs|base|object
+            1 conflict
+        "#]],
     );
     check(
         "session choose sales SESSION c.md mine",
         expect![[r#"
-        anabranch: "mine" is no choice of the object-conflict at c.md: it has ours, theirs, base, object
-        exit code 2
-    "#]],
+            anabranch: "mine" is no choice of the text-conflict at c.md: it has ours, theirs, base, object
+            exit code 2
+        "#]],
     );
     check(
         "session choose sales SESSION nowhere ours",
@@ -264,29 +273,40 @@ fn conflicts_are_decided_one_by_one() {
     check(
         "session outcome sales SESSION --markdown",
         expect![[r#"
-        # Merge of `dev` into `main`: clean
+            # Merge of `dev` into `main`: clean
 
-        Nothing is published yet: this is what the choices made so far come to.
+            Nothing is published yet: this is what the choices made so far come to.
 
-        ours `<id>`, theirs `<id>`, merge base `<id>`
+            ours `<id>`, theirs `<id>`, merge base `<id>`
 
-        0 tables, 3 objects outside tables; data files +0 -0, 0 bytes written
+            3 tables, 1 object outside tables; data files +0 -0, 0 bytes written
 
-        ## Decided
+            ## Tables
 
-        | Where | Choice | Value | By | When |
-        | --- | --- | --- | --- | --- |
-        | `a.md` | theirs | - | `admin` | <time> |
-        | `b.md` | object | - | `admin` | <time> |
-        | `c.md` | ours | - | `admin` | <time> |
-    "#]],
+            | Table | Format | Result | How | Rows | Files | Bytes written | Verified |
+            | --- | --- | --- | --- | --- | --- | --- | --- |
+            | `a.md` | - | merged | text | - | +0 -0 | 0 | - |
+            | `b.md` | - | merged | object | - | +0 -0 | 0 | - |
+            | `c.md` | - | merged | text | - | +0 -0 | 0 | - |
+
+            ## Decided
+
+            | Where | Choice | Value | By | When |
+            | --- | --- | --- | --- | --- |
+            | `a.md` | theirs | - | `admin` | <time> |
+            | `b.md` | object | - | `admin` | <time> |
+            | `c.md` | ours | - | `admin` | <time> |
+        "#]],
     );
     check(
         "session complete sales SESSION -m 'decided by hand' --meta ticket=7",
         expect![[r#"
-        merged dev into main: <id>
-          3 objects outside tables
-    "#]],
+            merged dev into main: <id>
+              table a.md: text, files +0 -0, 0 bytes written
+              table b.md: object, files +0 -0, 0 bytes written
+              table c.md: text, files +0 -0, 0 bytes written
+              1 object outside tables
+        "#]],
     );
     check(
         "session show sales SESSION",
@@ -298,13 +318,16 @@ fn conflicts_are_decided_one_by_one() {
     check(
         "explain sales main",
         expect![[r#"
-        commit <id> merged dev into main: clean
-          ours <id>, theirs <id>, base <id>
-          3 objects outside tables
-          a.md: theirs by admin on <time>
-          b.md: object by admin on <time>
-          c.md: ours by admin on <time>
-    "#]],
+            commit <id> merged dev into main: clean
+              ours <id>, theirs <id>, base <id>
+              table a.md: text, files +0 -0, 0 bytes written
+              table b.md: object, files +0 -0, 0 bytes written
+              table c.md: text, files +0 -0, 0 bytes written
+              1 object outside tables
+              a.md: theirs by admin on <time>
+              b.md: object by admin on <time>
+              c.md: ours by admin on <time>
+        "#]],
     );
     lake.check("cat sales main a.md", expect!["theirs"]);
     lake.check("cat sales main b.md", expect!["both"]);

@@ -140,9 +140,9 @@ fn without_keys_it_is_removed_and_added() {
     lake.check(
         "diff sales main dev --table tables",
         expect![[r#"
-        anabranch: table tables does not exist on main or dev: give the folder that its log lies in
-        exit code 2
-    "#]],
+            anabranch: table tables does not exist on main or dev: give the folder that its log lies in, or an object that a merger takes
+            exit code 2
+        "#]],
     );
     lake.check(
         "diff sales main --table tables/stock",

@@ -320,8 +320,8 @@ fn a_conflict_changes_nothing_and_is_exit_code_1() {
     lake.check(
         "merge sales dev main",
         expect![[r#"
-            KIND             PATH      CHOICES                  MESSAGE
-            object-conflict  notes.md  ours|theirs|base|object  changed differently on main and dev
+            KIND           PATH                           CHOICES                  MESSAGE
+            text-conflict  notes.md {"line":1,"lines":1}  ours|theirs|base|object  both sides changed line 1 of the base
             1 conflict: the merge changed nothing
             exit code 1
         "#]],
@@ -330,9 +330,9 @@ fn a_conflict_changes_nothing_and_is_exit_code_1() {
     lake.check(
         "merge sales dev main --strategy source-wins",
         expect![[r#"
-        merged dev into main: <id>
-          1 object outside tables
-    "#]],
+            merged dev into main: <id>
+              table notes.md: text, files +0 -0, 0 bytes written
+        "#]],
     );
     lake.check("cat sales main notes.md", expect!["theirs"]);
 }

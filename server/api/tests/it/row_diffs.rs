@@ -382,7 +382,8 @@ async fn rows_that_cannot_be_compared_have_a_reason() {
                     ]
                   },
                   "rows": null,
-                  "reason": "the table maps its columns"
+                  "reason": "the table maps its columns",
+                  "changes": null
                 }
             "#]],
         )
