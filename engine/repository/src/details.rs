@@ -46,6 +46,9 @@ struct StoredDetails {
 #[derive(Serialize, Deserialize)]
 struct StoredTable {
     root: String,
+    /// Absent in records of earlier servers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_object: bool,
     format: Option<TableFormat>,
     merger: Option<String>,
     decision: UnitDecision,
@@ -111,6 +114,7 @@ impl MergeDetails {
         let id = |id: &Option<CommitId>| id.as_ref().map(CommitId::to_hex);
         let table = |table: &TableSummary| StoredTable {
             root: table.root.clone(),
+            is_object: table.is_object,
             format: table.format,
             merger: table.merger.clone(),
             decision: table.decision,
@@ -155,6 +159,7 @@ impl MergeDetails {
             verdict_of(&stored.verdict).ok_or_else(|| format!("verdict {:?} is unknown", stored.verdict))?;
         let table = |table: StoredTable| TableSummary {
             root: table.root,
+            is_object: table.is_object,
             format: table.format,
             merger: table.merger,
             decision: table.decision,
@@ -292,6 +297,7 @@ mod tests {
             summary: MergeSummary {
                 tables: vec![TableSummary {
                     root: "t".into(),
+                    is_object: true,
                     format: Some(TableFormat::Delta),
                     merger: Some("delta".into()),
                     decision: UnitDecision::Merged,

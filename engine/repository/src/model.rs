@@ -272,6 +272,8 @@ pub struct PickRequest {
 pub struct TableSummary {
     /// Its root.
     pub root: String,
+    /// Whether it is a single object that a merger took.
+    pub is_object: bool,
     /// Its format, if it is a table that is known by its files.
     pub format: Option<TableFormat>,
     /// The merger that was asked; none when none had to be.

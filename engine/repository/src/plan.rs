@@ -87,6 +87,7 @@ impl Plan {
         let changed = report.units.iter().filter(|unit| unit.decision != UnitDecision::Ours);
         let table = |unit: &anabranch_merge::UnitReport| TableSummary {
             root: unit.root.clone(),
+            is_object: unit.is_object,
             format: unit.format,
             merger: unit.merger.clone(),
             decision: unit.decision,

@@ -42,7 +42,7 @@ use survey::{ChangedUnit, Side, Survey, UnitChanges, survey};
 use units::{UnitEnd, UnitMerge, chosen_side, failed, merge_folder, merge_object, uploaded};
 
 use crate::rules::{OBJECT_WISE, RULES_BYTES_MAX, RULES_PATH, Rule, Rules};
-use crate::{Conflict, Decision, EntryMerge, Failure, FailureReason, Registry};
+use crate::{Conflict, Decision, EntryMerge, Failure, FailureReason, Registry, UnitKind};
 
 /// How many units are merged at the same time.
 const UNITS_AT_ONCE: usize = 4;
@@ -272,7 +272,7 @@ fn decide_units<'s>(progress: &mut Progress, units: &'s [ChangedUnit], theirs: &
         };
         progress.taken.push(TakenWhole { root: Arc::clone(&unit.root), side, with_nested: nested });
         let decision = if side == Side::Theirs { UnitDecision::Theirs } else { UnitDecision::Ours };
-        progress.report.units.push(unit_report(&unit.root, None, decision, None));
+        progress.report.units.push(unit_report(&unit.root, UnitKind::Folder, None, decision, None));
     }
     jobs
 }
@@ -342,7 +342,8 @@ async fn finish(
             (decision, report)
         }
     };
-    progress.report.units.push(unit_report(&root, merge.merger, decision, report));
+    let unit = if is_folder { UnitKind::Folder } else { UnitKind::Object };
+    progress.report.units.push(unit_report(&root, unit, merge.merger, decision, report));
     Ok(())
 }
 
@@ -369,9 +370,11 @@ async fn strays_into_another_unit(
 
 fn unit_report(
     root: &Root,
+    unit: UnitKind,
     merger: Option<String>,
     decision: UnitDecision,
     report: Option<crate::MergeReport>,
 ) -> UnitReport {
-    UnitReport { root: root.folder.clone(), format: root.format(), merger, decision, report }
+    let (root, format) = (root.folder.clone(), root.format());
+    UnitReport { root, is_object: unit == UnitKind::Object, format, merger, decision, report }
 }

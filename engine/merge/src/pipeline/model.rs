@@ -142,6 +142,8 @@ impl UnitDecision {
 pub struct UnitReport {
     /// Where it lies, without a `/` at the end; `""` is the whole repository.
     pub root: String,
+    /// Whether it is a single object.
+    pub is_object: bool,
     /// The format, if it is a table that is known by its files.
     pub format: Option<TableFormat>,
     /// The name of the merger that was asked; none when none had to be.

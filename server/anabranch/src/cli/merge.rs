@@ -250,14 +250,17 @@ fn one_table(table: &wire::TableSummary) -> String {
     if let Some(rows) = &table.rows {
         facts.push(rows_text(rows));
     }
-    facts.push(format!("files +{} -{}", table.files_added, table.files_removed));
+    if !table.is_object {
+        facts.push(format!("files +{} -{}", table.files_added, table.files_removed));
+    }
     facts.push(format!("{} written", counted(table.bytes_written, "byte")));
     match &table.verification {
         Verification::NotNeeded => {}
         Verification::Agrees => facts.push("verified".into()),
         Verification::Unverified { reason } => facts.push(format!("unverified: {}", shown(reason))),
     }
-    let mut text = format!("  table {}: {}\n", shown(&table.root), facts.join(", "));
+    let what = if table.is_object { "object" } else { "table" };
+    let mut text = format!("  {what} {}: {}\n", shown(&table.root), facts.join(", "));
     for note in &table.notes {
         text.push_str(&format!("    {}\n", shown(note)));
     }
@@ -301,6 +304,7 @@ mod tests {
     fn a_merge_says_what_it_did_to_each_table() {
         let flights = wire::TableSummary {
             root: "flights".into(),
+            is_object: false,
             format: Some("Delta".into()),
             merger: Some("delta".into()),
             decision: "merged".into(),

@@ -132,9 +132,9 @@ fn conflicts_are_decided_one_by_one() {
         "merge sales dev main --preview",
         expect![[r#"
             preview of dev into main: conflicts
-              table a.md: text, files +0 -0, 0 bytes written
-              table b.md: text, files +0 -0, 0 bytes written
-              table c.md: text, files +0 -0, 0 bytes written
+              object a.md: text, 0 bytes written
+              object b.md: text, 0 bytes written
+              object c.md: text, 0 bytes written
               1 object outside tables
             KIND           PATH                       CHOICES                  MESSAGE
             text-conflict  a.md {"line":1,"lines":1}  ours|theirs|base|object  both sides changed line 1 of the base
@@ -163,9 +163,9 @@ fn conflicts_are_decided_one_by_one() {
             merge session <session>
               dev into main, begun by admin on <time>
               3 of 3 conflicts undecided
-              table a.md: text, files +0 -0, 0 bytes written
-              table b.md: text, files +0 -0, 0 bytes written
-              table c.md: text, files +0 -0, 0 bytes written
+              object a.md: text, 0 bytes written
+              object b.md: text, 0 bytes written
+              object c.md: text, 0 bytes written
               1 object outside tables
         "#]],
     );
@@ -211,9 +211,9 @@ fn conflicts_are_decided_one_by_one() {
         expect![[r#"
             dev into main, as decided so far: conflicts
               ours <id>, theirs <id>, base <id>
-              table a.md: text, files +0 -0, 0 bytes written
-              table b.md: object, files +0 -0, 0 bytes written
-              table c.md: text, files +0 -0, 0 bytes written
+              object a.md: text, 0 bytes written
+              object b.md: object, 0 bytes written
+              object c.md: text, 0 bytes written
               1 object outside tables
             KIND           PATH                       CHOICES                  MESSAGE
             text-conflict  c.md {"line":1,"lines":1}  ours|theirs|base|object  both sides changed line 1 of the base
@@ -302,9 +302,9 @@ fn conflicts_are_decided_one_by_one() {
         "session complete sales SESSION -m 'decided by hand' --meta ticket=7",
         expect![[r#"
             merged dev into main: <id>
-              table a.md: text, files +0 -0, 0 bytes written
-              table b.md: object, files +0 -0, 0 bytes written
-              table c.md: text, files +0 -0, 0 bytes written
+              object a.md: text, 0 bytes written
+              object b.md: object, 0 bytes written
+              object c.md: text, 0 bytes written
               1 object outside tables
         "#]],
     );
@@ -320,9 +320,9 @@ fn conflicts_are_decided_one_by_one() {
         expect![[r#"
             commit <id> merged dev into main: clean
               ours <id>, theirs <id>, base <id>
-              table a.md: text, files +0 -0, 0 bytes written
-              table b.md: object, files +0 -0, 0 bytes written
-              table c.md: text, files +0 -0, 0 bytes written
+              object a.md: text, 0 bytes written
+              object b.md: object, 0 bytes written
+              object c.md: text, 0 bytes written
               1 object outside tables
               a.md: theirs by admin on <time>
               b.md: object by admin on <time>

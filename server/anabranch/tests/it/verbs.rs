@@ -331,7 +331,7 @@ fn a_conflict_changes_nothing_and_is_exit_code_1() {
         "merge sales dev main --strategy source-wins",
         expect![[r#"
             merged dev into main: <id>
-              table notes.md: text, files +0 -0, 0 bytes written
+              object notes.md: text, 0 bytes written
         "#]],
     );
     lake.check("cat sales main notes.md", expect!["theirs"]);

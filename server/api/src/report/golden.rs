@@ -12,6 +12,7 @@ use crate::wire::{
 fn summary() -> MergeSummary {
     let flights = TableSummary {
         root: "tables/flights".into(),
+        is_object: false,
         format: Some("Delta".into()),
         merger: Some("delta".into()),
         decision: "merged".into(),
@@ -25,6 +26,7 @@ fn summary() -> MergeSummary {
     };
     let odd = TableSummary {
         root: "odd|name`s".into(),
+        is_object: false,
         format: None,
         merger: None,
         decision: "conflicts".into(),

@@ -48,6 +48,9 @@ pub enum Verification {
 pub struct TableSummary {
     /// Its root.
     pub root: String,
+    /// Whether it is a single object that a merger took.
+    #[serde(default)]
+    pub is_object: bool,
     /// Its format, if it is a table that is known by its files: `Delta`, `Iceberg`, `Hudi`.
     pub format: Option<String>,
     /// The merger that was asked; none when none had to be.
@@ -75,6 +78,7 @@ impl From<anabranch_app::TableSummary> for TableSummary {
         let report = table.report;
         TableSummary {
             root: table.root,
+            is_object: table.is_object,
             format: table.format.map(|format| format.to_string()),
             merger: table.merger,
             decision: table.decision.as_str().to_owned(),

@@ -99,6 +99,7 @@ async fn a_deleted_source_is_merged_as_it_was() {
                 "tables": [
                   {
                     "root": "t",
+                    "is_object": false,
                     "format": "Delta",
                     "merger": "meddler",
                     "decision": "merged",
