@@ -35,7 +35,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     post, path = "/plugins", operation_id = "installPlugin", tag = "plugins",
     request_body(
-        content = Vec<u8>, content_type = "application/wasm",
+        content = Vec<u8>, content_type = "application/octet-stream",
         description = "A component of the contract, or a core module that carries its world."
     ),
     responses(
