@@ -35,3 +35,12 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Bytes> {
     let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     Ok(Bytes::from(bytes))
 }
+
+/// Writes a file, with the folders above it.
+pub(super) fn write(file: &Path, body: &[u8]) -> anyhow::Result<()> {
+    let cannot = || format!("{} cannot be written", file.display());
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).with_context(cannot)?;
+    }
+    std::fs::write(file, body).with_context(cannot)
+}

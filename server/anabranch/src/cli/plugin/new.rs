@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use include_dir::{Dir, DirEntry, include_dir};
 use serde_json::json;
 
+use super::local::write;
 use crate::cli::output::{Answer, counted};
 
 static RUST: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-rust/template");
@@ -132,14 +133,6 @@ fn filled(body: &[u8], name: &str) -> Vec<u8> {
     let module = name.replace('-', "_");
     let text = text.replace("{{name}}", name).replace("{{crate}}", &module);
     text.replace("{{module}}", &module).into_bytes()
-}
-
-fn write(file: &Path, body: &[u8]) -> anyhow::Result<()> {
-    let cannot = || format!("{} cannot be written", file.display());
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).with_context(cannot)?;
-    }
-    std::fs::write(file, body).with_context(cannot)
 }
 
 #[cfg(test)]

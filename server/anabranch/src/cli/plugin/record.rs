@@ -1,6 +1,6 @@
 //! `anabranch plugin record`: a merge that happened becomes a case.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anabranch_api::wire;
 use anabranch_merge::{RULES_PATH, Rules};
@@ -9,6 +9,7 @@ use clap::Args;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use super::local::write;
 use crate::cli::client::{Client, Refused};
 use crate::cli::output::{Answer, counted, short};
 
@@ -119,14 +120,6 @@ fn relative<'p>(unit: &str, path: &'p str) -> anyhow::Result<&'p str> {
         bail!("{path:?} cannot be a file");
     }
     Ok(inside)
-}
-
-fn write(file: &Path, body: &[u8]) -> anyhow::Result<()> {
-    let cannot = || format!("{} cannot be written", file.display());
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).with_context(cannot)?;
-    }
-    std::fs::write(file, body).with_context(cannot)
 }
 
 /// The options that the rules of ours gave the unit.
