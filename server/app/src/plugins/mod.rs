@@ -122,9 +122,7 @@ impl App {
             installed_ms: self.now_ms(),
             installed_by: who.name().to_owned(),
         };
-        let store = self.plugin_store();
-        let is_new = store.get(&info.description.digest).await?.is_none();
-        Ok((store.install(info, &bytes).await?, is_new))
+        Ok(self.plugin_store().install(info, &bytes).await?)
     }
 
     /// Lists the installed plugins in order of digest.

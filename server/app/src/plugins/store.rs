@@ -132,11 +132,16 @@ impl PluginStore {
         if self.read(digest).await?.is_some() { Err(damaged()) } else { Ok(None) }
     }
 
-    /// Keeps a plugin. Where one of its digest is there already, that one stays as it is. Answers what is kept.
-    pub async fn install(&self, info: PluginInfo, bytes: &Bytes) -> Result<PluginInfo, PluginStoreError> {
+    /// Keeps a plugin. Where one of its digest is there already, that one stays as it is. Answers what is kept, and whether this
+    /// call brought it: of several at the same time one did.
+    pub async fn install(
+        &self,
+        info: PluginInfo,
+        bytes: &Bytes,
+    ) -> Result<(PluginInfo, bool), PluginStoreError> {
         let digest = info.description.digest.clone();
         if let Some((record, _)) = self.read(&digest).await? {
-            return Ok(record.info);
+            return Ok((record.info, false));
         }
         let bytes_id = hex::encode(self.ids.id16());
         let parts: Vec<Bytes> = split(bytes);
@@ -149,13 +154,17 @@ impl PluginStore {
         self.write_pieces(&record, &parts).await?;
         let edit = Edit { key: digest, expect: Expect::Absent, operation: put(value) };
         match self.apply(&records(), &[edit]).await? {
-            RefUpdate::Applied(_) => Ok(record.info),
+            RefUpdate::Applied(_) => Ok((record.info, true)),
             // Somebody else installed the same bytes meanwhile.
             RefUpdate::Rejected { actual: Some(actual), .. } => {
                 self.remove_pieces(&record).await?;
-                Ok(decode(&actual.value)?.info)
+                Ok((decode(&actual.value)?.info, false))
             }
-            RefUpdate::Rejected { actual: None, .. } => Ok(record.info),
+            // And removed them again.
+            RefUpdate::Rejected { actual: None, .. } => {
+                self.remove_pieces(&record).await?;
+                Err(PluginStoreError::Busy { digest: record.info.description.digest })
+            }
         }
     }
 
@@ -280,7 +289,7 @@ mod tests {
             let bytes = Bytes::from(vec![length as u8 + 1; length]);
             let info = plugin(&bytes);
             let digest = info.description.digest.clone();
-            assert_eq!(store.install(info.clone(), &bytes).await.unwrap(), info);
+            assert_eq!(store.install(info.clone(), &bytes).await.unwrap(), (info.clone(), true));
             assert_eq!(store.bytes(&digest).await.unwrap(), Some(bytes), "{length}");
             assert_eq!(store.get(&digest).await.unwrap(), Some(info));
             assert!(store.remove(&digest).await.unwrap());
@@ -300,8 +309,21 @@ mod tests {
         let disabled = store.set_enabled(&digest, false).await.unwrap().unwrap();
         assert!(!disabled.enabled);
         let again = PluginInfo { installed_by: "other".into(), ..info };
-        assert_eq!(store.install(again, &bytes).await.unwrap(), disabled);
+        assert_eq!(store.install(again, &bytes).await.unwrap(), (disabled.clone(), false));
         assert_eq!(store.list("", None, 10).await.unwrap().0, vec![disabled]);
+    }
+
+    #[tokio::test]
+    async fn of_installs_at_the_same_time_one_brings_it() {
+        let store = store();
+        let bytes = Bytes::from(vec![7; VALUE_BYTES_MAX * 2]);
+        let info = plugin(&bytes);
+        let installs = (0..4).map(|_| store.install(info.clone(), &bytes));
+        let answers: Vec<_> =
+            futures::future::join_all(installs).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers.iter().filter(|(_, is_new)| *is_new).count(), 1, "{answers:?}");
+        assert!(answers.iter().all(|(kept, _)| *kept == info));
+        assert_eq!(store.bytes(&info.description.digest).await.unwrap(), Some(bytes));
     }
 
     #[tokio::test]
