@@ -61,6 +61,8 @@ struct Inner {
     calls: Arc<Semaphore>,
     /// The turn to compile. One that takes too long keeps it until it ends, so that such plugins cannot pile up.
     compiling: Arc<Semaphore>,
+    /// What compiles: all cores, behind everything else.
+    compilers: rayon::ThreadPool,
 }
 
 impl PluginEngine {
@@ -72,7 +74,8 @@ impl PluginEngine {
         tick(engine.weak())?;
         let calls = Arc::new(Semaphore::new(options.calls_max.max(1)));
         let compiling = Arc::new(Semaphore::new(1));
-        Ok(PluginEngine { inner: Arc::new(Inner { engine, cache, options, calls, compiling }) })
+        let compilers = compilers()?;
+        Ok(PluginEngine { inner: Arc::new(Inner { engine, cache, options, calls, compiling, compilers }) })
     }
 
     /// Makes a plugin ready to run: checks it, compiles it unless that was done before, and asks it what it is.
@@ -187,7 +190,8 @@ impl Inner {
         if let Some(loaded) = self.cache.load(&self.engine, &digest)? {
             return Ok((loaded, digest, exports));
         }
-        let compiled = Component::from_binary(&self.engine, &component)
+        let compile = || Component::from_binary(&self.engine, &component);
+        let compiled = (self.compilers.install(compile))
             .map_err(|error| PluginError::NotAPlugin(format!("it cannot be compiled: {error:#}")))?;
         self.cache.store(&compiled, &digest)?;
         Ok((compiled, digest, exports))
@@ -206,6 +210,13 @@ fn config(options: &EngineOptions) -> Config {
     config.concurrency_support(false);
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config
+}
+
+fn compilers() -> Result<rayon::ThreadPool, PluginError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .thread_name(|index| format!("plugin-compiler-{index}"))
+        .start_handler(|_| crate::priority::stand_behind());
+    pool.build().map_err(|error| PluginError::Runtime(error.to_string()))
 }
 
 /// Moves the clock of running plugins on until the engine is gone.

@@ -21,6 +21,7 @@ mod limits;
 mod merger;
 mod paths;
 mod plugin;
+mod priority;
 mod report;
 mod result;
 mod schema;

@@ -201,6 +201,7 @@ async fn in_turn<T: Send + 'static>(
     let (_give_up, given_up) = GiveUp::new();
     let (end, ended) = tokio::sync::oneshot::channel();
     let running = move || {
+        crate::priority::yield_to_others();
         let mut ended = run(state, deadline, given_up);
         // The end of the questions: without it they would be waited for.
         ended.state.asker = None;
