@@ -185,6 +185,30 @@ def test_the_command_line_installs_and_shows_plugins(administrator):
     assert "no plugin" in types("show", "lines", code=2)
 
 
+def test_a_branch_takes_another_version_of_a_plugin(administrator):
+    def types(*arguments, code=0):
+        done = administrator.server.run("plugin", *arguments)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    old = administrator.install()["component"]
+    repository = administrator.server.repository()
+    assert "has no rules on main" in types("update", repository.id, "main", "lines", code=2)
+    main, dev = two_branches(repository, old)
+    assert "already" in types("update", repository.id, "main", "lines")
+
+    types("install", str(PLUGINS / "shipped" / "lines.wasm"))
+    [new] = [p["component"] for p in administrator.ask("GET", "/plugins")["results"] if p["component"] != old]
+    assert "2 plugins are called" in types("update", repository.id, "main", "lines", code=2)
+    assert "counts once it is committed" in types("update", repository.id, "main", new.split(":")[1][:12])
+    assert read(main, "_anabranch/merge.toml") == rules(new)
+    assert [change.path for change in main.uncommitted()] == ["_anabranch/merge.toml"]
+    main.commit("a new version")
+    merged = dev.merge_into(main)
+    report = administrator.ask("GET", f"/repositories/{repository.id}/commits/{merged}/report")
+    assert new in json.dumps(report) and old not in json.dumps(report)
+
+
 def test_authors_check_and_test_without_a_server(tmp_path):
     def types(*arguments, code=0):
         done = subprocess.run([binary(), "plugin", *arguments], capture_output=True, text=True, timeout=120)

@@ -137,7 +137,7 @@ async fn all(client: &Client) -> anyhow::Result<Vec<wire::Plugin>> {
 }
 
 /// The one plugin that is meant. Several versions of one name are told apart by their digests.
-async fn find(client: &Client, wanted: &str) -> anyhow::Result<wire::Plugin> {
+pub(super) async fn find(client: &Client, wanted: &str) -> anyhow::Result<wire::Plugin> {
     let is_it = |plugin: &wire::Plugin| {
         let digest = plugin.digest.strip_prefix("sha256:").unwrap_or(&plugin.digest);
         let begins = |part: &str| part.len() >= 6 && digest.starts_with(part);

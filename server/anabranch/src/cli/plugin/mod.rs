@@ -7,6 +7,7 @@ mod installed;
 mod local;
 mod new;
 mod record;
+mod update;
 
 use clap::{Args, Subcommand};
 
@@ -40,6 +41,8 @@ enum PluginVerb {
     Record(record::RecordArgs),
     /// Installs a plugin on the server. Takes an administrator.
     Install(installed::InstallArgs),
+    /// Makes the rules of a branch name another version of a plugin that they name.
+    Update(update::UpdateArgs),
     /// Lists the plugins of the server.
     List,
     /// Shows a plugin of the server.
@@ -61,6 +64,7 @@ pub(super) async fn run(call: Call<PluginArgs>) -> anyhow::Result<Answer> {
         PluginVerb::Check(args) => check::run(&args).await,
         PluginVerb::Test(args) => cases::run(&args).await,
         PluginVerb::Install(args) => installed::install(&client()?, &args).await,
+        PluginVerb::Update(args) => update::run(&client()?, &args).await,
         PluginVerb::List => installed::list(&client()?).await,
         PluginVerb::Show(args) => installed::show(&client()?, &args).await,
         PluginVerb::Enable(args) => installed::set_enabled(&client()?, &args, true).await,
