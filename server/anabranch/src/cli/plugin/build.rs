@@ -78,6 +78,8 @@ fn compile(folder: &Path, build: &Build) -> anyhow::Result<()> {
     };
     let shown = build.command.join(" ");
     let mut command = Command::new(program);
+    // The output is looked for in the project: a target folder elsewhere would leave an old one to be taken.
+    command.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR");
     let ran = command.args(arguments).current_dir(folder).stdout(std::io::stderr()).status();
     let status = ran.with_context(|| format!("{program:?} of {PROJECT} cannot be run: is it installed?"))?;
     if !status.success() {
