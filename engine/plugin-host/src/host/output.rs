@@ -31,6 +31,15 @@ impl CallState {
     }
 }
 
+impl CallState {
+    /// The id of the object that a value is an excerpt of.
+    fn shown_object(&mut self, value: &Option<types::Value>) -> Result<Option<String>, Stop> {
+        let Some(types::Value::Excerpt(excerpt)) = value else { return Ok(None) };
+        let entry = self.entry_of(convert::side(excerpt.side), &excerpt.path)?;
+        Ok(entry.map(|entry| convert::object_id(&entry)))
+    }
+}
+
 impl HostObjectWriter for CallState {
     fn write(&mut self, writer: Resource<WriterHandle>, data: Vec<u8>) -> Result<(), HostError> {
         let bytes = data.len() as u64;
@@ -146,7 +155,9 @@ impl HostResultTree for CallState {
         self.table.get(&result)?;
         self.spend(Limit::Conflicts, 1)?;
         self.spend(Limit::KeptBytes, convert::conflict_bytes(&what))?;
-        let conflict = convert::conflict(&self.unit, what).map_err(Stop::Broken)?;
+        let [base, ours, theirs] = [&what.base, &what.ours, &what.theirs];
+        let objects = [self.shown_object(base)?, self.shown_object(ours)?, self.shown_object(theirs)?];
+        let conflict = convert::conflict(&self.unit, what, objects).map_err(Stop::Broken)?;
         let Some(decision) = self.resolutions.get(&conflict.id()).cloned() else {
             self.made.conflicts.push(conflict);
             return Ok(None);

@@ -58,7 +58,7 @@ impl CallState {
         Ok(clipped.into_iter().map(fill).collect())
     }
 
-    fn entry_of(&mut self, side: Side, path: &str) -> Result<Option<Entry>, Stop> {
+    pub(crate) fn entry_of(&mut self, side: Side, path: &str) -> Result<Option<Entry>, Stop> {
         // What is no path of the unit holds nothing.
         if self.check_path(path).is_err() {
             return Ok(None);

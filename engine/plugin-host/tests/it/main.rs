@@ -6,5 +6,7 @@ mod adapter;
 mod attacks;
 mod cache;
 mod contract;
+mod excerpts;
+mod fixture;
 mod lines;
 mod support;

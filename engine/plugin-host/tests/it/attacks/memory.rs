@@ -3,7 +3,7 @@
 use anabranch_merge::FailureReason;
 use anabranch_plugin_host::Limits;
 
-use super::fixture::{Attack, EDIT, LOG, WALK, WRITE, attack};
+use crate::fixture::{Attack, EDIT, LOG, WALK, WRITE, attack};
 use super::{fails, reaches};
 
 #[tokio::test]
