@@ -52,7 +52,16 @@ pub enum ViewError {
         side: String,
         /// What the storage said.
         message: String,
+        /// Whether the same call may succeed later: the storage does not answer now.
+        temporary: bool,
     },
+}
+
+impl ViewError {
+    /// Whether the same call may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, ViewError::Storage { temporary: true, .. })
+    }
 }
 
 /// One object that differs between two views. Paths are relative to the unit.

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anabranch_tree::TreeError;
 use anabranch_types::{Address, Checksum, Entry, ObjectKey};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -78,8 +79,15 @@ impl MemoryObjects {
 #[async_trait]
 impl ObjectReader for MemoryObjects {
     async fn read(&self, address: &Address, offset: u64, length: u64) -> Result<Bytes, ReadError> {
-        let missing = || ReadError { message: format!("object {} does not exist", address.object) };
+        let missing = || ReadError {
+            message: format!("object {} does not exist", address.object),
+            temporary: false,
+        };
         Ok(part(&self.body(address).ok_or_else(missing)?, offset, length))
+    }
+
+    fn is_temporary(&self, _error: &TreeError) -> bool {
+        false
     }
 }
 
@@ -108,6 +116,8 @@ pub struct MemoryUnit {
     objects: Arc<MemoryObjects>,
     accesses: Mutex<Vec<Access>>,
     reads_left: Mutex<Option<usize>>,
+    /// How many accesses fail for now.
+    away: Mutex<usize>,
 }
 
 impl MemoryUnit {
@@ -119,6 +129,7 @@ impl MemoryUnit {
             objects: Arc::clone(objects),
             accesses: Mutex::default(),
             reads_left: Mutex::new(None),
+            away: Mutex::default(),
         }
     }
 
@@ -153,6 +164,11 @@ impl MemoryUnit {
         *lock(&self.reads_left) = Some(count);
     }
 
+    /// Makes the next `count` accesses fail as a storage does that does not answer now. What a fingerprint needs is cached.
+    pub fn go_away(&self, count: usize) {
+        *lock(&self.away) = count;
+    }
+
     /// What was asked so far, in order.
     pub fn accesses(&self) -> Vec<Access> {
         lock(&self.accesses).clone()
@@ -160,15 +176,19 @@ impl MemoryUnit {
 
     fn access(&self, method: &'static str, path: &str, address: Option<&Address>) -> Result<(), ViewError> {
         lock(&self.accesses).push(Access { method, path: path.to_owned(), address: address.cloned() });
+        let failed = |temporary| ViewError::Storage {
+            path: path.to_owned(),
+            side: self.label.clone(),
+            message: "the storage was told to fail".into(),
+            temporary,
+        };
         if let Some(left) = lock(&self.reads_left).as_mut() {
-            let Some(rest) = left.checked_sub(1) else {
-                return Err(ViewError::Storage {
-                    path: path.to_owned(),
-                    side: self.label.clone(),
-                    message: "the storage was told to fail".into(),
-                });
-            };
-            *left = rest;
+            *left = left.checked_sub(1).ok_or_else(|| failed(false))?;
+        }
+        let mut away = lock(&self.away);
+        if let Some(rest) = away.checked_sub(1).filter(|_| method != "fingerprint") {
+            *away = rest;
+            return Err(failed(true));
         }
         Ok(())
     }
@@ -250,6 +270,7 @@ impl UnitWriter for RecordingWriter {
                     path: String::new(),
                     side: "merge".into(),
                     message: "the storage was told to fail".into(),
+                    temporary: false,
                 });
             };
             *left = rest;

@@ -15,6 +15,8 @@ use crate::{UnitKind, UnitView, ViewError};
 pub struct ReadError {
     /// What the storage said, with the object's name.
     pub message: String,
+    /// Whether the same read may succeed later: the storage does not answer now.
+    pub temporary: bool,
 }
 
 /// Reads the bytes behind an entry. Written once, over the repository's object storage and its caches.
@@ -23,6 +25,9 @@ pub trait ObjectReader: Send + Sync {
     /// The bytes `offset..offset + length` of what `address` names, counted from the beginning of the address's
     /// own range; fewer only at its end. Never reads outside that range.
     async fn read(&self, address: &Address, offset: u64, length: u64) -> Result<Bytes, ReadError>;
+
+    /// Whether an error of a tree comes from a storage that does not answer now, so that the same call may succeed later.
+    fn is_temporary(&self, error: &TreeError) -> bool;
 }
 
 /// How many entries a scan of a whole unit fetches at a time.
@@ -81,6 +86,7 @@ impl<'a> TreeUnitView<'a> {
             path: path.to_owned(),
             side: self.label.to_owned(),
             message: full_message(error),
+            temporary: self.reader.is_temporary(error),
         }
     }
 
@@ -146,6 +152,7 @@ impl UnitView for TreeUnitView<'_> {
             path: path.to_owned(),
             side: self.label.to_owned(),
             message: error.message,
+            temporary: error.temporary,
         })
     }
 }

@@ -3,6 +3,8 @@
 //! The views are borrowed by the merge and answer asynchronously; a plugin's store must own what it holds. So the
 //! plugin's thread asks questions over a channel, one at a time, and the merge answers them until the plugin ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anabranch_merge::{
@@ -15,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::handles::ObjectHandle;
 use crate::limits::{Limit, Limits};
+use crate::retry::patiently;
 use crate::stop::Stop;
 
 /// How many ranges of one `read-many` are fetched at the same time.
@@ -89,13 +92,22 @@ pub(crate) struct Page {
 pub(crate) struct Asker {
     questions: mpsc::Sender<Question>,
     deadline: Instant,
+    /// Set when a question was not answered in time.
+    late: Arc<AtomicBool>,
+}
+
+/// The end of the channel at which the questions of a plugin's thread come out.
+pub(crate) struct Questions {
+    receiver: mpsc::Receiver<Question>,
+    late: Arc<AtomicBool>,
 }
 
 impl Asker {
     /// A channel whose questions are asked here and come out there.
-    pub(crate) fn new(deadline: Instant) -> (Self, mpsc::Receiver<Question>) {
+    pub(crate) fn new(deadline: Instant) -> (Self, Questions) {
         let (questions, receiver) = mpsc::channel(1);
-        (Asker { questions, deadline }, receiver)
+        let late = Arc::new(AtomicBool::new(false));
+        (Asker { questions, deadline, late: Arc::clone(&late) }, Questions { receiver, late })
     }
 
     /// Asks and waits for the answer. Called on the plugin's thread only.
@@ -109,9 +121,13 @@ impl Asker {
         match answer.blocking_recv() {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Stop::Storage(error)),
-            Err(_) if Instant::now() >= self.deadline => Err(Stop::Limit(limits.hit(Limit::Seconds))),
+            Err(_) if self.is_late() => Err(Stop::Limit(limits.hit(Limit::Seconds))),
             Err(_) => Err(Stop::GivenUp),
         }
+    }
+
+    fn is_late(&self) -> bool {
+        self.late.load(Ordering::Acquire) || Instant::now() >= self.deadline
     }
 }
 
@@ -134,16 +150,23 @@ pub(crate) enum Lists<'a> {
 
 impl<'a> Served<'a> {
     /// Answers questions until the plugin's thread has ended, or `deadline` has come.
-    pub(crate) async fn serve(self, mut questions: mpsc::Receiver<Question>, deadline: Instant) {
-        while let Some(question) = questions.recv().await {
-            // A question that is not answered in time is dropped with its reply, which ends the call.
-            if tokio::time::timeout_at(deadline.into(), self.answer(question)).await.is_err() {
-                return;
+    pub(crate) async fn serve(self, mut questions: Questions, deadline: Instant) {
+        while let Some(question) = questions.receiver.recv().await {
+            let late = Arc::clone(&questions.late);
+            let overdue = async move {
+                tokio::time::sleep_until(deadline.into()).await;
+                late.store(true, Ordering::Release);
+            };
+            tokio::select! {
+                biased;
+                () = self.answer(question) => {}
+                // The question is dropped with its reply, which ends the call.
+                () = overdue => return,
             }
         }
     }
 
-    pub(crate) fn view(&self, side: Side) -> &'a dyn UnitView {
+    fn view(&self, side: Side) -> &'a dyn UnitView {
         match side {
             Side::Base => self.base,
             Side::Ours => self.ours,
@@ -151,15 +174,15 @@ impl<'a> Served<'a> {
         }
     }
 
-    /// What fails here ends the call: trying again is the storage's own work, beneath the views. A reply that nobody
-    /// waits for is no error: the plugin's thread has ended meanwhile.
+    /// What fails here for good ends the call. A reply that nobody waits for is no error: the plugin's thread has ended
+    /// meanwhile.
     async fn answer(&self, question: Question) {
         match question {
             Question::Stat { side, path, reply } => {
-                let _ = reply.send(self.view(side).stat(&path).await);
+                let _ = reply.send(self.stat(side, &path).await);
             }
             Question::Walk { side, prefix, after, limit, reply } => {
-                let _ = reply.send(self.view(side).walk(&prefix, after.as_deref(), limit).await);
+                let _ = reply.send(self.walk(side, &prefix, after.as_deref(), limit).await);
             }
             Question::Read { object, ranges, reply } => {
                 let _ = reply.send(self.read(&object, ranges).await);
@@ -176,9 +199,29 @@ impl<'a> Served<'a> {
         }
     }
 
-    async fn read(&self, object: &ObjectHandle, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, ViewError> {
+    /// What a path holds on a side.
+    pub(crate) async fn stat(&self, side: Side, path: &str) -> Result<Option<Entry>, ViewError> {
+        patiently(|| self.view(side).stat(path)).await
+    }
+
+    /// A page of what a side holds, as [`UnitView::walk`] gives it.
+    pub(crate) async fn walk(
+        &self,
+        side: Side,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Entry)>, ViewError> {
+        patiently(|| self.view(side).walk(prefix, after, limit)).await
+    }
+
+    async fn read_range(&self, object: &ObjectHandle, offset: u64, length: u64) -> Result<Bytes, ViewError> {
         let view = self.view(object.side);
-        let read = |(offset, length)| view.read(&object.path, &object.entry, offset, length);
+        patiently(|| view.read(&object.path, &object.entry, offset, length)).await
+    }
+
+    async fn read(&self, object: &ObjectHandle, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, ViewError> {
+        let read = |(offset, length)| self.read_range(object, offset, length);
         let reads: Vec<_> = ranges.into_iter().map(read).collect();
         futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
     }
@@ -189,8 +232,7 @@ impl<'a> Served<'a> {
             match piece {
                 Piece::Bytes(bytes) => body.extend_from_slice(&bytes),
                 Piece::Range { object, offset, length } => {
-                    let view = self.view(object.side);
-                    body.extend_from_slice(&view.read(&object.path, &object.entry, offset, length).await?);
+                    body.extend_from_slice(&self.read_range(&object, offset, length).await?);
                 }
             }
         }
@@ -199,9 +241,11 @@ impl<'a> Served<'a> {
                 path: String::new(),
                 side: "the result".into(),
                 message: "a diff writes nothing".into(),
+                temporary: false,
             });
         };
-        writer.write(body.freeze(), ObjectAttributes::default()).await
+        let body = body.freeze();
+        patiently(|| writer.write(body.clone(), ObjectAttributes::default())).await
     }
 
     fn changes(&self, (before, after): (Side, Side), page: &Page) -> Vec<EntryChange> {

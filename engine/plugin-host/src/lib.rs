@@ -23,6 +23,7 @@ mod paths;
 mod plugin;
 mod report;
 mod result;
+mod retry;
 mod schema;
 mod state;
 mod stop;

@@ -256,6 +256,7 @@ impl Merger for PluginMerger {
             path: input.root.to_owned(),
             side: input.after.label().to_owned(),
             message,
+            temporary: false,
         };
         let mut summary = match result {
             Ok(Ok(summary)) => summary,

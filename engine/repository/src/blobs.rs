@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use anabranch_merge::{NewObject, ObjectAttributes, ObjectReader, ReadError, UnitWriter, ViewError};
+use anabranch_tree::TreeError;
 use anabranch_types::{Address, Checksum, Entry};
 use async_trait::async_trait;
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
+use crate::error::is_temporary;
 use crate::repository::Inner;
 
 /// The media type of objects for which a merger names none.
@@ -26,7 +28,14 @@ impl ObjectReader for Blobs {
         }
         let range = address.offset.saturating_add(start)..address.offset.saturating_add(end);
         let bytes = self.0.storage.get(&address.object, Some(range)).await;
-        bytes.map_err(|error| ReadError { message: anabranch_merge::full_message(&error) })
+        bytes.map_err(|error| ReadError {
+            message: anabranch_merge::full_message(&error),
+            temporary: is_temporary(&error),
+        })
+    }
+
+    fn is_temporary(&self, error: &TreeError) -> bool {
+        is_temporary(error)
     }
 }
 
@@ -45,6 +54,7 @@ impl UnitWriter for NewObjects {
             path: String::new(),
             side: "the result".to_owned(),
             message: anabranch_merge::full_message(&error),
+            temporary: is_temporary(&error),
         })?;
         let content_type = match attributes.content_type {
             none if none.is_empty() => CONTENT_TYPE.to_owned(),

@@ -84,7 +84,8 @@ impl CallState {
 /// The storage gave fewer bytes than the entry has. A plugin would take them for the end of the object.
 fn short(path: String, side: Side) -> Stop {
     let message = "the object is shorter than its entry says".to_owned();
-    Stop::Storage(ViewError::Storage { path, side: format!("{side:?}").to_lowercase(), message })
+    let side = format!("{side:?}").to_lowercase();
+    Stop::Storage(ViewError::Storage { path, side, message, temporary: false })
 }
 
 fn page_limit(limit: u32) -> usize {

@@ -10,3 +10,4 @@ mod excerpts;
 mod fixture;
 mod lines;
 mod support;
+mod weather;

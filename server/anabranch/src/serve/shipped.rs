@@ -124,6 +124,7 @@ impl Merger for ShippedMerger {
                 path: input.root.to_owned(),
                 side: input.after.label().to_owned(),
                 message: self.broken(&error),
+                temporary: false,
             }),
         }
     }
