@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anabranch_tree::TreeError;
@@ -20,8 +21,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    EntryChange, EntryMerge, MergeEdit, MergeInput, MergeOutcome, Merger, ObjectAttributes, ObjectReader,
-    ReadError, Resolution, UnitKind, UnitView, UnitWriter, ViewError,
+    EntryChange, EntryMerge, InputHasher, MergeEdit, MergeInput, MergeOutcome, Merger, ObjectAttributes,
+    ObjectReader, ReadError, Resolution, UnitKind, UnitView, UnitWriter, ViewError,
 };
 
 /// The time at which the objects of a case were written.
@@ -34,15 +35,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// An object storage in memory, shared by the views and the writer of a merge. Objects are named by their content.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryObjects {
+    /// No other storage of this process has it.
+    number: u128,
     bodies: Mutex<BTreeMap<String, Bytes>>,
 }
 
 impl MemoryObjects {
     /// An empty storage.
     pub fn new() -> Arc<Self> {
-        Arc::new(MemoryObjects::default())
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = u128::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        Arc::new(MemoryObjects { number, bodies: Mutex::default() })
     }
 
     /// Stores `body` and gives the entry for it. The checksum is not MD5, but as good for comparing.
@@ -79,11 +84,13 @@ impl MemoryObjects {
 #[async_trait]
 impl ObjectReader for MemoryObjects {
     async fn read(&self, address: &Address, offset: u64, length: u64) -> Result<Bytes, ReadError> {
-        let missing = || ReadError {
-            message: format!("object {} does not exist", address.object),
-            temporary: false,
-        };
+        let missing =
+            || ReadError { message: format!("object {} does not exist", address.object), temporary: false };
         Ok(part(&self.body(address).ok_or_else(missing)?, offset, length))
+    }
+
+    fn storage(&self) -> [u8; 16] {
+        self.number.to_le_bytes()
     }
 
     fn is_temporary(&self, _error: &TreeError) -> bool {
@@ -200,9 +207,18 @@ impl UnitView for MemoryUnit {
         &self.label
     }
 
+    fn storage(&self) -> [u8; 16] {
+        ObjectReader::storage(&*self.objects)
+    }
+
     async fn fingerprint(&self) -> Result<[u8; 32], ViewError> {
         self.access("fingerprint", "", None)?;
-        Ok(crate::views::fingerprint_of(self.entries.iter().map(|(path, entry)| (path.as_str(), entry))))
+        let mut hasher = InputHasher::default();
+        for (path, entry) in &self.entries {
+            hasher.text(path);
+            hasher.entry(entry);
+        }
+        Ok(hasher.finish())
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Entry>, ViewError> {

@@ -34,6 +34,10 @@ impl ObjectReader for Blobs {
         })
     }
 
+    fn storage(&self) -> [u8; 16] {
+        self.0.uid.0
+    }
+
     fn is_temporary(&self, error: &TreeError) -> bool {
         is_temporary(error)
     }

@@ -12,6 +12,8 @@ pub(crate) struct Attack {
     pub(crate) top: &'static str,
     /// The body of `on-merge`; its parameter `$in` points at the input.
     pub(crate) merge: String,
+    /// The body of `on-diff`, before it answers; its last parameter, 13, is where changes go.
+    pub(crate) diff: String,
     /// The body of `cabi_realloc`, by which the host asks for memory.
     pub(crate) realloc: &'static str,
     /// The body of `describe`, before it answers.
@@ -32,14 +34,14 @@ const REALLOC: &str = "
 
 /// An attack whose merge does `merge`.
 pub(crate) fn attack(merge: &str) -> Attack {
-    Attack { top: "", merge: merge.to_owned(), realloc: REALLOC, describe: "", start: 0 }
+    Attack { top: "", merge: merge.to_owned(), diff: String::new(), realloc: REALLOC, describe: "", start: 0 }
 }
 
 impl Attack {
     /// The plugin: a core module that carries the world `merge-plugin`. Memory: the description at 256, what its texts say
     /// at 512, text of the attack at 1024, the answer of `on-merge` (zero: done) at 2048, room for answers at 4096.
     pub(crate) fn text(&self) -> String {
-        let Attack { top, merge, realloc, describe, start } = self;
+        let Attack { top, merge, diff, realloc, describe, start } = self;
         format!(
             r#"(module $attack
   {top}
@@ -55,6 +57,7 @@ impl Attack {
     (i32.const 256))
   (func (export "anabranch:merge/differ@0.1.0#on-diff")
     (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    {diff}
     (i32.const 2048))
   (func $on_merge (export "anabranch:merge/merger@0.1.0#on-merge") (param $in i32) (result i32)
     (local $i i32) (local $handle i32)
@@ -97,6 +100,10 @@ pub(crate) const WRITE: &str = r#"(import "anabranch:merge/output@0.1.0" "[metho
 /// `result-tree.remove`, `result-tree.take`.
 pub(crate) const EDIT: &str = r#"(import "anabranch:merge/output@0.1.0" "[method]result-tree.remove" (func $remove (param i32 i32 i32 i32)))
   (import "anabranch:merge/output@0.1.0" "[method]result-tree.take" (func $take (param i32 i32 i32 i32 i32)))"#;
+
+/// `sink.emit`.
+pub(crate) const EMIT: &str =
+    r#"(import "anabranch:merge/diffs@0.1.0" "[method]sink.emit" (func $emit (param i32 i32 i32 i32)))"#;
 
 /// A text as the bytes of a WebAssembly string.
 pub(crate) fn escaped(text: &[u8]) -> String {

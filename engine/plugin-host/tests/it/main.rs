@@ -8,6 +8,7 @@ mod cache;
 mod contract;
 mod excerpts;
 mod fixture;
+mod kept;
 mod lines;
 mod support;
 mod weather;
