@@ -181,6 +181,8 @@ keys! {
     "plugins.shipped": Kind::Choice(&["on", "off"]), = "on",
         "Whether the mergers that come with the server take JSON, YAML, CSV, notebooks and texts for which `merge.toml` names none.";
     "plugins.calls": Kind::Count, = "16", "How many calls of plugins run at the same time; further ones wait.";
+    "plugins.answers_bytes": Kind::Bytes, = "64 MiB",
+        "Memory for answers of plugins, so that the same question needs no second call; 0: none are kept.";
     "plugins.component_bytes": Kind::Bytes, = "64 MiB", "The most bytes of a plugin that is installed.";
     "plugins.compile_seconds": Kind::Count, = "120", "How long a plugin may take to compile, in seconds.";
     "plugins.seconds": Kind::Count, = "60",

@@ -160,6 +160,8 @@ pub(crate) struct PluginSettings {
     /// Whether those that come with the server take objects for which no rule names a merger.
     pub(crate) shipped: bool,
     pub(crate) calls: usize,
+    /// For answers that are kept.
+    pub(crate) answers_bytes: u64,
     pub(crate) component_bytes: u64,
     pub(crate) compile_seconds: u64,
     /// Of one call.
@@ -399,6 +401,7 @@ impl Reader<'_> {
         PluginSettings {
             shipped: self.text("plugins.shipped") == "on",
             calls: self.size("plugins.calls", value::count, 1),
+            answers_bytes: self.bytes("plugins.answers_bytes"),
             component_bytes: self.bytes("plugins.component_bytes"),
             compile_seconds,
             limits,
