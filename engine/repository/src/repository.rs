@@ -18,6 +18,7 @@ use crate::catalog::CatalogParts;
 use crate::commits::CommitCache;
 use crate::group::Groups;
 use crate::ledger::Ledger;
+use crate::merge_times::MergeTimes;
 use crate::outside::WithOutside;
 use crate::record::{Partitions, RepositoryRecord, RepositoryUid};
 use crate::staging_view::FenceHints;
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) commits: CommitCache,
     pub(crate) ancestries: Ancestries,
     pub(crate) groups: Groups,
+    pub(crate) merge_times: MergeTimes,
     pub(crate) fences: FenceHints,
 }
 
@@ -87,6 +89,7 @@ impl Repository {
             commits: CommitCache::default(),
             ancestries: Ancestries::default(),
             groups: Groups::default(),
+            merge_times: MergeTimes::default(),
             fences: FenceHints::default(),
         };
         Repository { inner: Arc::new(inner) }
