@@ -27,7 +27,7 @@ pub use demands::{Demands, UnitOpener, UnitStates, ViolationsInput};
 pub use input_hasher::InputHasher;
 pub use merger::{
     DiffInput, DiffOutcome, EntryChange, EntryMerge, MergeInput, Merger, MergerDescription, NewObject,
-    ObjectAttributes, PARTITIONS_MAX, PartitionDiff, UnitKind, UnitView, UnitWriter, ViewError,
+    ObjectAttributes, PARTITIONS_MAX, PartitionDiff, UnitKind, UnitUpload, UnitView, UnitWriter, ViewError,
 };
 pub use outcome::{Failure, FailureReason, MergeEdit, MergeOutcome, MergeReport, RowTotals, Verification};
 pub use pipeline::{

@@ -153,6 +153,18 @@ pub type NewObject = Entry;
 pub trait UnitWriter: Send + Sync {
     /// Stores `body`. Its time is the time of the merge.
     async fn write(&self, body: Bytes, attributes: ObjectAttributes) -> Result<NewObject, ViewError>;
+    /// Begins an object that comes in pieces and need not fit into memory.
+    async fn begin<'w>(&'w self) -> Result<Box<dyn UnitUpload + 'w>, ViewError>;
+}
+
+/// A new object of a merge on its way. Dropped unfinished, it leaves nothing.
+#[async_trait]
+pub trait UnitUpload: Send {
+    /// Appends bytes, in order. Returns when the storage has taken them, so a writer cannot run ahead. After an error it
+    /// takes no more.
+    async fn write(&mut self, piece: Bytes) -> Result<(), ViewError>;
+    /// Makes the object durable. Its time is the time of the merge.
+    async fn finish(self: Box<Self>, attributes: ObjectAttributes) -> Result<NewObject, ViewError>;
 }
 
 /// What a merger gets. The same for built-in mergers and plugins.

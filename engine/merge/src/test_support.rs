@@ -22,7 +22,7 @@ use bytes::Bytes;
 
 use crate::{
     EntryChange, EntryMerge, InputHasher, MergeEdit, MergeInput, MergeOutcome, Merger, ObjectAttributes,
-    ObjectReader, ReadError, Resolution, UnitKind, UnitView, UnitWriter, ViewError,
+    ObjectReader, ReadError, Resolution, UnitKind, UnitUpload, UnitView, UnitWriter, ViewError,
 };
 
 /// The time at which the objects of a case were written.
@@ -254,6 +254,7 @@ pub struct RecordingWriter {
     objects: Arc<MemoryObjects>,
     written: Mutex<Vec<(Entry, Bytes)>>,
     writes_left: Mutex<Option<usize>>,
+    pieces: Mutex<Vec<usize>>,
 }
 
 impl RecordingWriter {
@@ -263,12 +264,31 @@ impl RecordingWriter {
             objects: Arc::clone(objects),
             written: Mutex::default(),
             writes_left: Mutex::new(None),
+            pieces: Mutex::default(),
         }
     }
 
-    /// Makes every write after the next `count` ones fail.
+    /// Makes every write, and every piece, after the next `count` ones fail.
     pub fn fail_after(&self, count: usize) {
         *lock(&self.writes_left) = Some(count);
+    }
+
+    /// How long the pieces were in which objects came that were begun.
+    pub fn pieces(&self) -> Vec<usize> {
+        lock(&self.pieces).clone()
+    }
+
+    fn take_write(&self) -> Result<(), ViewError> {
+        let failed = || ViewError::Storage {
+            path: String::new(),
+            side: "merge".into(),
+            message: "the storage was told to fail".into(),
+            temporary: false,
+        };
+        if let Some(left) = lock(&self.writes_left).as_mut() {
+            *left = left.checked_sub(1).ok_or_else(failed)?;
+        }
+        Ok(())
     }
 
     /// What was written, in order.
@@ -279,21 +299,35 @@ impl RecordingWriter {
 
 #[async_trait]
 impl UnitWriter for RecordingWriter {
+    async fn begin<'w>(&'w self) -> Result<Box<dyn UnitUpload + 'w>, ViewError> {
+        Ok(Box::new(RecordedUpload { writer: self, pieces: Vec::new() }))
+    }
+
     async fn write(&self, body: Bytes, attributes: ObjectAttributes) -> Result<Entry, ViewError> {
-        if let Some(left) = lock(&self.writes_left).as_mut() {
-            let Some(rest) = left.checked_sub(1) else {
-                return Err(ViewError::Storage {
-                    path: String::new(),
-                    side: "merge".into(),
-                    message: "the storage was told to fail".into(),
-                    temporary: false,
-                });
-            };
-            *left = rest;
-        }
+        self.take_write()?;
         let entry = self.objects.put(body.clone(), MERGE_TIME_MS, attributes);
         lock(&self.written).push((entry.clone(), body));
         Ok(entry)
+    }
+}
+
+/// An object of a [`RecordingWriter`] on its way.
+struct RecordedUpload<'w> {
+    writer: &'w RecordingWriter,
+    pieces: Vec<Bytes>,
+}
+
+#[async_trait]
+impl UnitUpload for RecordedUpload<'_> {
+    async fn write(&mut self, piece: Bytes) -> Result<(), ViewError> {
+        self.writer.take_write()?;
+        lock(&self.writer.pieces).push(piece.len());
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>, attributes: ObjectAttributes) -> Result<Entry, ViewError> {
+        self.writer.write(self.pieces.concat().into(), attributes).await
     }
 }
 

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anabranch_merge::{
-    EntryChange, EntryMerge, NewObject, ObjectAttributes, UnitView, UnitWriter, ViewError,
-};
+use anabranch_merge::{EntryChange, EntryMerge, NewObject, UnitView, UnitWriter, ViewError};
 use anabranch_types::Entry;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{mpsc, oneshot};
 
@@ -19,6 +17,7 @@ use crate::handles::ObjectHandle;
 use crate::limits::{Limit, Limits};
 use crate::retry::patiently;
 use crate::stop::Stop;
+use crate::uploads::Uploads;
 
 /// How many ranges of one `read-many` are fetched at the same time.
 const READS_AT_ONCE: usize = 16;
@@ -73,9 +72,22 @@ pub(crate) enum Question {
         page: Page,
         reply: Reply<Vec<EntryMerge>>,
     },
-    Write {
-        pieces: Vec<Piece>,
+    /// Appends to the new object with this number, and begins it if it is not begun.
+    Append {
+        number: u64,
+        piece: Piece,
+        reply: Reply<()>,
+    },
+    /// The new object is what was appended and this.
+    Finish {
+        number: u64,
+        rest: Bytes,
         reply: Reply<NewObject>,
+    },
+    /// Nobody wants the new object any more.
+    Abandon {
+        number: u64,
+        reply: Reply<()>,
     },
 }
 
@@ -151,6 +163,8 @@ pub(crate) enum Lists<'a> {
 impl<'a> Served<'a> {
     /// Answers questions until the plugin's thread has ended, or `deadline` has come.
     pub(crate) async fn serve(self, mut questions: Questions, deadline: Instant) {
+        // What is still being written in the end is given up when this is dropped.
+        let mut uploads = Uploads::new(self);
         while let Some(question) = questions.receiver.recv().await {
             let late = Arc::clone(&questions.late);
             let overdue = async move {
@@ -159,7 +173,7 @@ impl<'a> Served<'a> {
             };
             tokio::select! {
                 biased;
-                () = self.answer(question) => {}
+                () = self.answer(question, &mut uploads) => {}
                 // The question is dropped with its reply, which ends the call.
                 () = overdue => return,
             }
@@ -176,7 +190,7 @@ impl<'a> Served<'a> {
 
     /// What fails here for good ends the call. A reply that nobody waits for is no error: the plugin's thread has ended
     /// meanwhile.
-    async fn answer(&self, question: Question) {
+    async fn answer(&self, question: Question, uploads: &mut Uploads<'a>) {
         match question {
             Question::Stat { side, path, reply } => {
                 let _ = reply.send(self.stat(side, &path).await);
@@ -193,8 +207,15 @@ impl<'a> Served<'a> {
             Question::Merges { page, reply } => {
                 let _ = reply.send(Ok(self.merges(&page)));
             }
-            Question::Write { pieces, reply } => {
-                let _ = reply.send(self.write(pieces).await);
+            Question::Append { number, piece, reply } => {
+                let _ = reply.send(uploads.append(number, piece).await);
+            }
+            Question::Finish { number, rest, reply } => {
+                let _ = reply.send(uploads.finish(number, rest).await);
+            }
+            Question::Abandon { number, reply } => {
+                uploads.abandon(number);
+                let _ = reply.send(Ok(()));
             }
         }
     }
@@ -215,7 +236,13 @@ impl<'a> Served<'a> {
         patiently(|| self.view(side).walk(prefix, after, limit)).await
     }
 
-    async fn read_range(&self, object: &ObjectHandle, offset: u64, length: u64) -> Result<Bytes, ViewError> {
+    /// A range of an object.
+    pub(crate) async fn read_range(
+        &self,
+        object: &ObjectHandle,
+        offset: u64,
+        length: u64,
+    ) -> Result<Bytes, ViewError> {
         let view = self.view(object.side);
         patiently(|| view.read(&object.path, &object.entry, offset, length)).await
     }
@@ -224,28 +251,6 @@ impl<'a> Served<'a> {
         let read = |(offset, length)| self.read_range(object, offset, length);
         let reads: Vec<_> = ranges.into_iter().map(read).collect();
         futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
-    }
-
-    async fn write(&self, pieces: Vec<Piece>) -> Result<NewObject, ViewError> {
-        let mut body = BytesMut::new();
-        for piece in pieces {
-            match piece {
-                Piece::Bytes(bytes) => body.extend_from_slice(&bytes),
-                Piece::Range { object, offset, length } => {
-                    body.extend_from_slice(&self.read_range(&object, offset, length).await?);
-                }
-            }
-        }
-        let Some(writer) = self.writer else {
-            return Err(ViewError::Storage {
-                path: String::new(),
-                side: "the result".into(),
-                message: "a diff writes nothing".into(),
-                temporary: false,
-            });
-        };
-        let body = body.freeze();
-        patiently(|| writer.write(body.clone(), ObjectAttributes::default())).await
     }
 
     fn changes(&self, (before, after): (Side, Side), page: &Page) -> Vec<EntryChange> {

@@ -31,6 +31,7 @@ mod retry;
 mod schema;
 mod state;
 mod stop;
+mod uploads;
 mod wasi;
 
 pub use encode::component;

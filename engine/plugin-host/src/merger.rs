@@ -199,7 +199,7 @@ impl PluginMerger {
         report.rows = outcome.rows.map(row_totals);
         report.files_added = settled.files_added;
         report.files_removed = settled.files_removed;
-        report.bytes_written = state.spent.written_bytes;
+        report.bytes_written = state.made.object_bytes;
         report.notes = convert::notes(outcome.notes).map_err(Stop::Broken)?;
         if settled.conflicts.is_empty() {
             return Ok(MergeOutcome::Merged { edits: settled.edits, report });

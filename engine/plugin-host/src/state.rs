@@ -47,6 +47,9 @@ pub(crate) struct Made {
     /// What it did to the result of a merge, in order.
     pub(crate) ops: Vec<Op>,
     pub(crate) conflicts: Vec<Conflict>,
+    /// How many objects it began, and the bytes of those that it finished.
+    pub(crate) objects: u64,
+    pub(crate) object_bytes: u64,
     pub(crate) shown: Shown,
 }
 
@@ -84,7 +87,7 @@ pub(crate) struct Spent {
     table_elements: u64,
     handles: u64,
     read_bytes: u64,
-    open_bytes: u64,
+    open_objects: u64,
     pub(crate) written_bytes: u64,
     edits: u64,
     changes: u64,
@@ -127,7 +130,7 @@ impl CallState {
         let counter = match limit {
             Limit::Handles => &mut spent.handles,
             Limit::ReadBytes => &mut spent.read_bytes,
-            Limit::ObjectBytes => &mut spent.open_bytes,
+            Limit::OpenObjects => &mut spent.open_objects,
             Limit::WrittenBytes => &mut spent.written_bytes,
             Limit::Edits => &mut spent.edits,
             Limit::Changes => &mut spent.changes,
@@ -163,9 +166,9 @@ impl CallState {
         Ok(())
     }
 
-    /// The bytes of an object that was being written are no longer held.
-    pub(crate) fn release_object(&mut self, bytes: u64) {
-        self.spent.open_bytes = self.spent.open_bytes.saturating_sub(bytes);
+    /// An object is not being written any more.
+    pub(crate) fn release_object(&mut self) {
+        self.spent.open_objects = self.spent.open_objects.saturating_sub(1);
     }
 
     /// Gives the plugin a new handle.

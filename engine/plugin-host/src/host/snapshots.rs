@@ -1,6 +1,5 @@
 //! `snapshots`: reading.
 
-use anabranch_merge::ViewError;
 use anabranch_types::Entry;
 use bytes::Bytes;
 use wasmtime::component::Resource;
@@ -43,12 +42,10 @@ impl CallState {
         let mut answers = if wanted.is_empty() {
             Vec::new().into_iter()
         } else {
-            let (path, side) = (object.path.clone(), object.side);
+            let short = object.is_short();
             let read = self.ask(|reply| Question::Read { object, ranges: wanted.clone(), reply })?;
-            for (bytes, (_, length)) in read.iter().zip(&wanted) {
-                if bytes.len() as u64 != *length {
-                    return Err(short(path, side));
-                }
+            if read.iter().zip(&wanted).any(|(bytes, (_, length))| bytes.len() as u64 != *length) {
+                return Err(Stop::Storage(short));
             }
             read.into_iter()
         };
@@ -79,13 +76,6 @@ impl CallState {
             }
         }
     }
-}
-
-/// The storage gave fewer bytes than the entry has. A plugin would take them for the end of the object.
-fn short(path: String, side: Side) -> Stop {
-    let message = "the object is shorter than its entry says".to_owned();
-    let side = format!("{side:?}").to_lowercase();
-    Stop::Storage(ViewError::Storage { path, side, message, temporary: false })
 }
 
 fn page_limit(limit: u32) -> usize {

@@ -97,6 +97,13 @@ pub(crate) const OPEN: &str = r#"(import "anabranch:merge/log@0.1.0" "write" (fu
 /// `result-tree.create`, `object-writer.write`.
 pub(crate) const WRITE: &str = r#"(import "anabranch:merge/output@0.1.0" "[method]result-tree.create" (func $create (param i32 i32)))
   (import "anabranch:merge/output@0.1.0" "[method]object-writer.write" (func $write (param i32 i32 i32 i32)))"#;
+/// The same, `object-writer.copy`, `object-writer.finish`, `result-tree.put` and `snapshot.open`.
+pub(crate) const MAKE: &str = r#"(import "anabranch:merge/output@0.1.0" "[method]result-tree.create" (func $create (param i32 i32)))
+  (import "anabranch:merge/output@0.1.0" "[method]object-writer.write" (func $write (param i32 i32 i32 i32)))
+  (import "anabranch:merge/output@0.1.0" "[method]object-writer.copy" (func $copy (param i32 i32 i64 i64 i32)))
+  (import "anabranch:merge/output@0.1.0" "[method]object-writer.finish" (func $finish (param i32 i32)))
+  (import "anabranch:merge/output@0.1.0" "[method]result-tree.put" (func $put (param i32 i32 i32 i32 i32)))
+  (import "anabranch:merge/snapshots@0.1.0" "[method]snapshot.open" (func $open (param i32 i32 i32 i32)))"#;
 /// `result-tree.remove`, `result-tree.take`.
 pub(crate) const EDIT: &str = r#"(import "anabranch:merge/output@0.1.0" "[method]result-tree.remove" (func $remove (param i32 i32 i32 i32)))
   (import "anabranch:merge/output@0.1.0" "[method]result-tree.take" (func $take (param i32 i32 i32 i32 i32)))"#;

@@ -10,5 +10,6 @@ mod excerpts;
 mod fixture;
 mod kept;
 mod lines;
+mod streams;
 mod support;
 mod weather;

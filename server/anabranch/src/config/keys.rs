@@ -194,7 +194,7 @@ keys! {
     "plugins.hostcall_bytes": Kind::Bytes, = "16 MiB", "What a plugin may hand to the server at one time.";
     "plugins.handles": Kind::Count, = "10000", "Handles of a plugin that are alive at one time.";
     "plugins.read_bytes": Kind::Bytes, = "64 GiB", "What one call may read.";
-    "plugins.object_bytes": Kind::Bytes, = "256 MiB", "New objects that one call is writing at one time.";
+    "plugins.open_objects": Kind::Count, = "16", "New objects that one call is writing at one time.";
     "plugins.written_bytes": Kind::Bytes, = "4 GiB", "What one call may write.";
     "plugins.edits": Kind::Count, = "10000000", "Paths that one call may touch.";
     "plugins.changes": Kind::Count, = "10000000", "Changes that one comparison may show.";

@@ -377,6 +377,7 @@ impl Reader<'_> {
         let mut count = |name: &str| self.read(name, value::count);
         let (seconds, fuel) = (count("plugins.seconds"), count("plugins.fuel"));
         let (table_elements, handles) = (count("plugins.table_elements"), count("plugins.handles"));
+        let open_objects = count("plugins.open_objects");
         let (edits, changes) = (count("plugins.edits"), count("plugins.changes"));
         let (conflicts, log_lines) = (count("plugins.conflicts"), count("plugins.log_lines"));
         let compile_seconds = count("plugins.compile_seconds");
@@ -389,7 +390,7 @@ impl Reader<'_> {
             hostcall_bytes: self.bytes("plugins.hostcall_bytes"),
             handles,
             read_bytes: self.bytes("plugins.read_bytes"),
-            object_bytes: self.bytes("plugins.object_bytes"),
+            open_objects,
             written_bytes: self.bytes("plugins.written_bytes"),
             edits,
             changes,
