@@ -4,6 +4,7 @@ mod conflict;
 #[cfg(any(test, feature = "test-support"))]
 pub mod conformance;
 mod demands;
+mod input_hasher;
 mod merger;
 mod outcome;
 mod pipeline;
@@ -23,9 +24,10 @@ pub use conflict::{
     ACCEPT_CHOICE, Choice, Conflict, ConflictId, ConflictKind, ConflictValue, OBJECT_CHOICE, Resolution,
 };
 pub use demands::{Demands, UnitOpener, UnitStates, ViolationsInput};
+pub use input_hasher::InputHasher;
 pub use merger::{
     DiffInput, DiffOutcome, EntryChange, EntryMerge, MergeInput, Merger, MergerDescription, NewObject,
-    ObjectAttributes, PARTITIONS_MAX, PartitionDiff, UnitKind, UnitView, UnitWriter, ViewError,
+    ObjectAttributes, PARTITIONS_MAX, PartitionDiff, UnitKind, UnitUpload, UnitView, UnitWriter, ViewError,
 };
 pub use outcome::{Failure, FailureReason, MergeEdit, MergeOutcome, MergeReport, RowTotals, Verification};
 pub use pipeline::{
@@ -35,7 +37,9 @@ pub use pipeline::{
 pub use plugins::{PluginMergers, PluginSource, PluginSourceError};
 pub use registry::Registry;
 pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
-pub use row_diff::{ChangedRow, RowChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, Sample};
+pub use row_diff::{
+    ChangedRow, ChangesPage, RowChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, Sample,
+};
 pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules, plugin_merger};
 pub use text::TextMerger;
 pub use three_way::{Change, Decision, ThreeWay};

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Conflict, ConflictValue, Demands, Failure, MergeEdit, MergeOutcome, Resolution, RowDiffError,
-    RowDiffPage, RowDiffRequest, RowSink, RowTotals, Strategy, ViolationsInput,
+    ChangesPage, Conflict, ConflictValue, Demands, Failure, MergeEdit, MergeOutcome, Resolution,
+    RowDiffError, RowDiffPage, RowDiffRequest, RowSink, RowTotals, Strategy, ViolationsInput,
 };
 
 /// What a merger works on.
@@ -52,7 +52,16 @@ pub enum ViewError {
         side: String,
         /// What the storage said.
         message: String,
+        /// Whether the same call may succeed later: the storage does not answer now.
+        temporary: bool,
     },
+}
+
+impl ViewError {
+    /// Whether the same call may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, ViewError::Storage { temporary: true, .. })
+    }
 }
 
 /// One object that differs between two views. Paths are relative to the unit.
@@ -108,8 +117,10 @@ pub(crate) fn same_content(left: &Option<Entry>, right: &Option<Entry>) -> bool 
 pub trait UnitView: Send + Sync {
     /// What people call it: a branch, a tag, a short commit id.
     fn label(&self) -> &str;
+    /// Names the storage behind the view: where it is the same, the same address has the same bytes.
+    fn storage(&self) -> [u8; 16];
     /// Names the content of the whole unit: equal ids mean that every path holds the same address and
-    /// attributes. Cheap enough to ask first.
+    /// attributes; that they differ means nothing. Cheap enough to ask first.
     async fn fingerprint(&self) -> Result<[u8; 32], ViewError>;
     /// What a path holds.
     async fn stat(&self, path: &str) -> Result<Option<Entry>, ViewError>;
@@ -142,6 +153,18 @@ pub type NewObject = Entry;
 pub trait UnitWriter: Send + Sync {
     /// Stores `body`. Its time is the time of the merge.
     async fn write(&self, body: Bytes, attributes: ObjectAttributes) -> Result<NewObject, ViewError>;
+    /// Begins an object that comes in pieces and need not fit into memory.
+    async fn begin<'w>(&'w self) -> Result<Box<dyn UnitUpload + 'w>, ViewError>;
+}
+
+/// A new object of a merge on its way. Dropped unfinished, it leaves nothing.
+#[async_trait]
+pub trait UnitUpload: Send {
+    /// Appends bytes, in order. Returns when the storage has taken them, so a writer cannot run ahead. After an error it
+    /// takes no more.
+    async fn write(&mut self, piece: Bytes) -> Result<(), ViewError>;
+    /// Makes the object durable. Its time is the time of the merge.
+    async fn finish(self: Box<Self>, attributes: ObjectAttributes) -> Result<NewObject, ViewError>;
 }
 
 /// What a merger gets. The same for built-in mergers and plugins.
@@ -282,6 +305,13 @@ pub trait Merger: Send + Sync {
     }
     /// Compares two states of a unit.
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError>;
+    /// As [`Merger::diff`], but of the changes that it lists in its own words in `details`, as `changes`, only a page, with
+    /// what to give as `after` for the next one as `next`; absent at the end. A merger that lists none answers as
+    /// [`Merger::diff`] does.
+    async fn diff_page(&self, input: DiffInput<'_>, page: &ChangesPage) -> Result<DiffOutcome, RowDiffError> {
+        let _ = page;
+        Ok(self.diff(input).await?)
+    }
     /// Lists the rows that differ between two states of a table, in an order that is the same for each page. Reads
     /// only what differs between the states.
     async fn diff_rows(

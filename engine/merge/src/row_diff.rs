@@ -22,6 +22,15 @@ pub struct RowDiffRequest {
     pub sample: Option<Sample>,
 }
 
+/// Which part of the changes that a merger lists in its own words is asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ChangesPage {
+    /// How many are listed at most.
+    pub limit: usize,
+    /// What the details of the page before gave as `next`.
+    pub after: Option<String>,
+}
+
 /// A part of all keys, chosen by their hash: of a key either all rows of both states are in it, or none, and the same keys
 /// are in it each time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -12,15 +12,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anabranch_tree::TreeError;
 use anabranch_types::{Address, Checksum, Entry, ObjectKey};
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    EntryChange, EntryMerge, MergeEdit, MergeInput, MergeOutcome, Merger, ObjectAttributes, ObjectReader,
-    ReadError, Resolution, UnitKind, UnitView, UnitWriter, ViewError,
+    EntryChange, EntryMerge, InputHasher, MergeEdit, MergeInput, MergeOutcome, Merger, ObjectAttributes,
+    ObjectReader, ReadError, Resolution, UnitKind, UnitUpload, UnitView, UnitWriter, ViewError,
 };
 
 /// The time at which the objects of a case were written.
@@ -33,15 +35,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// An object storage in memory, shared by the views and the writer of a merge. Objects are named by their content.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryObjects {
+    /// No other storage of this process has it.
+    number: u128,
     bodies: Mutex<BTreeMap<String, Bytes>>,
 }
 
 impl MemoryObjects {
     /// An empty storage.
     pub fn new() -> Arc<Self> {
-        Arc::new(MemoryObjects::default())
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = u128::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        Arc::new(MemoryObjects { number, bodies: Mutex::default() })
     }
 
     /// Stores `body` and gives the entry for it. The checksum is not MD5, but as good for comparing.
@@ -78,8 +84,17 @@ impl MemoryObjects {
 #[async_trait]
 impl ObjectReader for MemoryObjects {
     async fn read(&self, address: &Address, offset: u64, length: u64) -> Result<Bytes, ReadError> {
-        let missing = || ReadError { message: format!("object {} does not exist", address.object) };
+        let missing =
+            || ReadError { message: format!("object {} does not exist", address.object), temporary: false };
         Ok(part(&self.body(address).ok_or_else(missing)?, offset, length))
+    }
+
+    fn storage(&self) -> [u8; 16] {
+        self.number.to_le_bytes()
+    }
+
+    fn is_temporary(&self, _error: &TreeError) -> bool {
+        false
     }
 }
 
@@ -108,6 +123,8 @@ pub struct MemoryUnit {
     objects: Arc<MemoryObjects>,
     accesses: Mutex<Vec<Access>>,
     reads_left: Mutex<Option<usize>>,
+    /// How many accesses fail for now.
+    away: Mutex<usize>,
 }
 
 impl MemoryUnit {
@@ -119,6 +136,7 @@ impl MemoryUnit {
             objects: Arc::clone(objects),
             accesses: Mutex::default(),
             reads_left: Mutex::new(None),
+            away: Mutex::default(),
         }
     }
 
@@ -153,6 +171,11 @@ impl MemoryUnit {
         *lock(&self.reads_left) = Some(count);
     }
 
+    /// Makes the next `count` accesses fail as a storage does that does not answer now. What a fingerprint needs is cached.
+    pub fn go_away(&self, count: usize) {
+        *lock(&self.away) = count;
+    }
+
     /// What was asked so far, in order.
     pub fn accesses(&self) -> Vec<Access> {
         lock(&self.accesses).clone()
@@ -160,15 +183,19 @@ impl MemoryUnit {
 
     fn access(&self, method: &'static str, path: &str, address: Option<&Address>) -> Result<(), ViewError> {
         lock(&self.accesses).push(Access { method, path: path.to_owned(), address: address.cloned() });
+        let failed = |temporary| ViewError::Storage {
+            path: path.to_owned(),
+            side: self.label.clone(),
+            message: "the storage was told to fail".into(),
+            temporary,
+        };
         if let Some(left) = lock(&self.reads_left).as_mut() {
-            let Some(rest) = left.checked_sub(1) else {
-                return Err(ViewError::Storage {
-                    path: path.to_owned(),
-                    side: self.label.clone(),
-                    message: "the storage was told to fail".into(),
-                });
-            };
-            *left = rest;
+            *left = left.checked_sub(1).ok_or_else(|| failed(false))?;
+        }
+        let mut away = lock(&self.away);
+        if let Some(rest) = away.checked_sub(1).filter(|_| method != "fingerprint") {
+            *away = rest;
+            return Err(failed(true));
         }
         Ok(())
     }
@@ -180,9 +207,18 @@ impl UnitView for MemoryUnit {
         &self.label
     }
 
+    fn storage(&self) -> [u8; 16] {
+        ObjectReader::storage(&*self.objects)
+    }
+
     async fn fingerprint(&self) -> Result<[u8; 32], ViewError> {
         self.access("fingerprint", "", None)?;
-        Ok(crate::views::fingerprint_of(self.entries.iter().map(|(path, entry)| (path.as_str(), entry))))
+        let mut hasher = InputHasher::default();
+        for (path, entry) in &self.entries {
+            hasher.text(path);
+            hasher.entry(entry);
+        }
+        Ok(hasher.finish())
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Entry>, ViewError> {
@@ -218,6 +254,7 @@ pub struct RecordingWriter {
     objects: Arc<MemoryObjects>,
     written: Mutex<Vec<(Entry, Bytes)>>,
     writes_left: Mutex<Option<usize>>,
+    pieces: Mutex<Vec<usize>>,
 }
 
 impl RecordingWriter {
@@ -227,12 +264,31 @@ impl RecordingWriter {
             objects: Arc::clone(objects),
             written: Mutex::default(),
             writes_left: Mutex::new(None),
+            pieces: Mutex::default(),
         }
     }
 
-    /// Makes every write after the next `count` ones fail.
+    /// Makes every write, and every piece, after the next `count` ones fail.
     pub fn fail_after(&self, count: usize) {
         *lock(&self.writes_left) = Some(count);
+    }
+
+    /// How long the pieces were in which objects came that were begun.
+    pub fn pieces(&self) -> Vec<usize> {
+        lock(&self.pieces).clone()
+    }
+
+    fn take_write(&self) -> Result<(), ViewError> {
+        let failed = || ViewError::Storage {
+            path: String::new(),
+            side: "merge".into(),
+            message: "the storage was told to fail".into(),
+            temporary: false,
+        };
+        if let Some(left) = lock(&self.writes_left).as_mut() {
+            *left = left.checked_sub(1).ok_or_else(failed)?;
+        }
+        Ok(())
     }
 
     /// What was written, in order.
@@ -243,20 +299,35 @@ impl RecordingWriter {
 
 #[async_trait]
 impl UnitWriter for RecordingWriter {
+    async fn begin<'w>(&'w self) -> Result<Box<dyn UnitUpload + 'w>, ViewError> {
+        Ok(Box::new(RecordedUpload { writer: self, pieces: Vec::new() }))
+    }
+
     async fn write(&self, body: Bytes, attributes: ObjectAttributes) -> Result<Entry, ViewError> {
-        if let Some(left) = lock(&self.writes_left).as_mut() {
-            let Some(rest) = left.checked_sub(1) else {
-                return Err(ViewError::Storage {
-                    path: String::new(),
-                    side: "merge".into(),
-                    message: "the storage was told to fail".into(),
-                });
-            };
-            *left = rest;
-        }
+        self.take_write()?;
         let entry = self.objects.put(body.clone(), MERGE_TIME_MS, attributes);
         lock(&self.written).push((entry.clone(), body));
         Ok(entry)
+    }
+}
+
+/// An object of a [`RecordingWriter`] on its way.
+struct RecordedUpload<'w> {
+    writer: &'w RecordingWriter,
+    pieces: Vec<Bytes>,
+}
+
+#[async_trait]
+impl UnitUpload for RecordedUpload<'_> {
+    async fn write(&mut self, piece: Bytes) -> Result<(), ViewError> {
+        self.writer.take_write()?;
+        lock(&self.writer.pieces).push(piece.len());
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>, attributes: ObjectAttributes) -> Result<Entry, ViewError> {
+        self.writer.write(self.pieces.concat().into(), attributes).await
     }
 }
 

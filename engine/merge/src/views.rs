@@ -15,6 +15,8 @@ use crate::{UnitKind, UnitView, ViewError};
 pub struct ReadError {
     /// What the storage said, with the object's name.
     pub message: String,
+    /// Whether the same read may succeed later: the storage does not answer now.
+    pub temporary: bool,
 }
 
 /// Reads the bytes behind an entry. Written once, over the repository's object storage and its caches.
@@ -23,10 +25,13 @@ pub trait ObjectReader: Send + Sync {
     /// The bytes `offset..offset + length` of what `address` names, counted from the beginning of the address's
     /// own range; fewer only at its end. Never reads outside that range.
     async fn read(&self, address: &Address, offset: u64, length: u64) -> Result<Bytes, ReadError>;
-}
 
-/// How many entries a scan of a whole unit fetches at a time.
-const SCAN_BATCH: usize = 1_000;
+    /// Names the storage: where it is the same, the same address has the same bytes.
+    fn storage(&self) -> [u8; 16];
+
+    /// Whether an error of a tree comes from a storage that does not answer now, so that the same call may succeed later.
+    fn is_temporary(&self, error: &TreeError) -> bool;
+}
 
 /// A unit within a tree.
 pub struct TreeUnitView<'a> {
@@ -81,6 +86,7 @@ impl<'a> TreeUnitView<'a> {
             path: path.to_owned(),
             side: self.label.to_owned(),
             message: full_message(error),
+            temporary: self.reader.is_temporary(error),
         }
     }
 
@@ -95,19 +101,15 @@ impl UnitView for TreeUnitView<'_> {
         self.label
     }
 
-    /// Hashes the unit's list of entries: one pass over its keys, kept for the life of the view.
+    fn storage(&self) -> [u8; 16] {
+        self.reader.storage()
+    }
+
+    /// Reads two nodes per level of the tree at most, however large the unit is.
     async fn fingerprint(&self) -> Result<[u8; 32], ViewError> {
         let compute = || async {
-            let mut hasher = Fingerprint::default();
-            let mut cursor = self.session.scan(self.tree, self.range());
-            while let Some(batch) =
-                cursor.next_batch(SCAN_BATCH).await.map_err(|error| self.tree_error("", &error))?
-            {
-                for (key, entry) in &batch {
-                    hasher.add(&self.relative(key), entry);
-                }
-            }
-            Ok(hasher.finish())
+            let digest = self.session.digest_in(self.tree, &self.range()).await;
+            digest.map_err(|error| self.tree_error("", &error))
         };
         self.fingerprint.get_or_try_init(compute).await.copied()
     }
@@ -146,6 +148,7 @@ impl UnitView for TreeUnitView<'_> {
             path: path.to_owned(),
             side: self.label.to_owned(),
             message: error.message,
+            temporary: error.temporary,
         })
     }
 }
@@ -160,46 +163,4 @@ pub fn full_message(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     message
-}
-
-/// Hashes a list of paths and entries, in order of path.
-#[derive(Default)]
-struct Fingerprint(blake3::Hasher);
-
-impl Fingerprint {
-    fn add(&mut self, path: &str, entry: &Entry) {
-        self.text(path);
-        self.text(entry.address.object.as_str());
-        for number in [entry.address.offset, entry.address.length, entry.size, u64::from(entry.parts)] {
-            self.0.update(&number.to_le_bytes());
-        }
-        self.0.update(&entry.modified_ms.to_le_bytes());
-        self.0.update(entry.checksum.as_bytes());
-        self.text(&entry.content_type);
-        self.0.update(&(entry.metadata.len() as u64).to_le_bytes());
-        for (name, value) in &entry.metadata {
-            self.text(name);
-            self.text(value);
-        }
-    }
-
-    /// Adds a text with its length before it, so that no two lists hash the same bytes.
-    fn text(&mut self, text: &str) {
-        self.0.update(&(text.len() as u64).to_le_bytes());
-        self.0.update(text.as_bytes());
-    }
-
-    fn finish(&self) -> [u8; 32] {
-        *self.0.finalize().as_bytes()
-    }
-}
-
-/// The fingerprint of a list of entries that is in order of path.
-#[cfg(any(test, feature = "test-support"))]
-pub(crate) fn fingerprint_of<'e>(entries: impl Iterator<Item = (&'e str, &'e Entry)>) -> [u8; 32] {
-    let mut hasher = Fingerprint::default();
-    for (path, entry) in entries {
-        hasher.add(path, entry);
-    }
-    hasher.finish()
 }

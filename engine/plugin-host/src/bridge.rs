@@ -3,19 +3,21 @@
 //! The views are borrowed by the merge and answer asynchronously; a plugin's store must own what it holds. So the
 //! plugin's thread asks questions over a channel, one at a time, and the merge answers them until the plugin ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anabranch_merge::{
-    EntryChange, EntryMerge, NewObject, ObjectAttributes, UnitView, UnitWriter, ViewError,
-};
+use anabranch_merge::{EntryChange, EntryMerge, NewObject, UnitView, UnitWriter, ViewError};
 use anabranch_types::Entry;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::handles::ObjectHandle;
 use crate::limits::{Limit, Limits};
+use crate::retry::patiently;
 use crate::stop::Stop;
+use crate::uploads::Uploads;
 
 /// How many ranges of one `read-many` are fetched at the same time.
 const READS_AT_ONCE: usize = 16;
@@ -70,9 +72,22 @@ pub(crate) enum Question {
         page: Page,
         reply: Reply<Vec<EntryMerge>>,
     },
-    Write {
-        pieces: Vec<Piece>,
+    /// Appends to the new object with this number, and begins it if it is not begun.
+    Append {
+        number: u64,
+        piece: Piece,
+        reply: Reply<()>,
+    },
+    /// The new object is what was appended and this.
+    Finish {
+        number: u64,
+        rest: Bytes,
         reply: Reply<NewObject>,
+    },
+    /// Nobody wants the new object any more.
+    Abandon {
+        number: u64,
+        reply: Reply<()>,
     },
 }
 
@@ -89,13 +104,22 @@ pub(crate) struct Page {
 pub(crate) struct Asker {
     questions: mpsc::Sender<Question>,
     deadline: Instant,
+    /// Set when a question was not answered in time.
+    late: Arc<AtomicBool>,
+}
+
+/// The end of the channel at which the questions of a plugin's thread come out.
+pub(crate) struct Questions {
+    receiver: mpsc::Receiver<Question>,
+    late: Arc<AtomicBool>,
 }
 
 impl Asker {
     /// A channel whose questions are asked here and come out there.
-    pub(crate) fn new(deadline: Instant) -> (Self, mpsc::Receiver<Question>) {
+    pub(crate) fn new(deadline: Instant) -> (Self, Questions) {
         let (questions, receiver) = mpsc::channel(1);
-        (Asker { questions, deadline }, receiver)
+        let late = Arc::new(AtomicBool::new(false));
+        (Asker { questions, deadline, late: Arc::clone(&late) }, Questions { receiver, late })
     }
 
     /// Asks and waits for the answer. Called on the plugin's thread only.
@@ -109,9 +133,13 @@ impl Asker {
         match answer.blocking_recv() {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Stop::Storage(error)),
-            Err(_) if Instant::now() >= self.deadline => Err(Stop::Limit(limits.hit(Limit::Seconds))),
+            Err(_) if self.is_late() => Err(Stop::Limit(limits.hit(Limit::Seconds))),
             Err(_) => Err(Stop::GivenUp),
         }
+    }
+
+    fn is_late(&self) -> bool {
+        self.late.load(Ordering::Acquire) || Instant::now() >= self.deadline
     }
 }
 
@@ -134,16 +162,25 @@ pub(crate) enum Lists<'a> {
 
 impl<'a> Served<'a> {
     /// Answers questions until the plugin's thread has ended, or `deadline` has come.
-    pub(crate) async fn serve(self, mut questions: mpsc::Receiver<Question>, deadline: Instant) {
-        while let Some(question) = questions.recv().await {
-            // A question that is not answered in time is dropped with its reply, which ends the call.
-            if tokio::time::timeout_at(deadline.into(), self.answer(question)).await.is_err() {
-                return;
+    pub(crate) async fn serve(self, mut questions: Questions, deadline: Instant) {
+        // What is still being written in the end is given up when this is dropped.
+        let mut uploads = Uploads::new(self);
+        while let Some(question) = questions.receiver.recv().await {
+            let late = Arc::clone(&questions.late);
+            let overdue = async move {
+                tokio::time::sleep_until(deadline.into()).await;
+                late.store(true, Ordering::Release);
+            };
+            tokio::select! {
+                biased;
+                () = self.answer(question, &mut uploads) => {}
+                // The question is dropped with its reply, which ends the call.
+                () = overdue => return,
             }
         }
     }
 
-    pub(crate) fn view(&self, side: Side) -> &'a dyn UnitView {
+    fn view(&self, side: Side) -> &'a dyn UnitView {
         match side {
             Side::Base => self.base,
             Side::Ours => self.ours,
@@ -151,15 +188,15 @@ impl<'a> Served<'a> {
         }
     }
 
-    /// What fails here ends the call: trying again is the storage's own work, beneath the views. A reply that nobody
-    /// waits for is no error: the plugin's thread has ended meanwhile.
-    async fn answer(&self, question: Question) {
+    /// What fails here for good ends the call. A reply that nobody waits for is no error: the plugin's thread has ended
+    /// meanwhile.
+    async fn answer(&self, question: Question, uploads: &mut Uploads<'a>) {
         match question {
             Question::Stat { side, path, reply } => {
-                let _ = reply.send(self.view(side).stat(&path).await);
+                let _ = reply.send(self.stat(side, &path).await);
             }
             Question::Walk { side, prefix, after, limit, reply } => {
-                let _ = reply.send(self.view(side).walk(&prefix, after.as_deref(), limit).await);
+                let _ = reply.send(self.walk(side, &prefix, after.as_deref(), limit).await);
             }
             Question::Read { object, ranges, reply } => {
                 let _ = reply.send(self.read(&object, ranges).await);
@@ -170,38 +207,50 @@ impl<'a> Served<'a> {
             Question::Merges { page, reply } => {
                 let _ = reply.send(Ok(self.merges(&page)));
             }
-            Question::Write { pieces, reply } => {
-                let _ = reply.send(self.write(pieces).await);
+            Question::Append { number, piece, reply } => {
+                let _ = reply.send(uploads.append(number, piece).await);
+            }
+            Question::Finish { number, rest, reply } => {
+                let _ = reply.send(uploads.finish(number, rest).await);
+            }
+            Question::Abandon { number, reply } => {
+                uploads.abandon(number);
+                let _ = reply.send(Ok(()));
             }
         }
+    }
+
+    /// What a path holds on a side.
+    pub(crate) async fn stat(&self, side: Side, path: &str) -> Result<Option<Entry>, ViewError> {
+        patiently(|| self.view(side).stat(path)).await
+    }
+
+    /// A page of what a side holds, as [`UnitView::walk`] gives it.
+    pub(crate) async fn walk(
+        &self,
+        side: Side,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Entry)>, ViewError> {
+        patiently(|| self.view(side).walk(prefix, after, limit)).await
+    }
+
+    /// A range of an object.
+    pub(crate) async fn read_range(
+        &self,
+        object: &ObjectHandle,
+        offset: u64,
+        length: u64,
+    ) -> Result<Bytes, ViewError> {
+        let view = self.view(object.side);
+        patiently(|| view.read(&object.path, &object.entry, offset, length)).await
     }
 
     async fn read(&self, object: &ObjectHandle, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, ViewError> {
-        let view = self.view(object.side);
-        let read = |(offset, length)| view.read(&object.path, &object.entry, offset, length);
+        let read = |(offset, length)| self.read_range(object, offset, length);
         let reads: Vec<_> = ranges.into_iter().map(read).collect();
         futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
-    }
-
-    async fn write(&self, pieces: Vec<Piece>) -> Result<NewObject, ViewError> {
-        let mut body = BytesMut::new();
-        for piece in pieces {
-            match piece {
-                Piece::Bytes(bytes) => body.extend_from_slice(&bytes),
-                Piece::Range { object, offset, length } => {
-                    let view = self.view(object.side);
-                    body.extend_from_slice(&view.read(&object.path, &object.entry, offset, length).await?);
-                }
-            }
-        }
-        let Some(writer) = self.writer else {
-            return Err(ViewError::Storage {
-                path: String::new(),
-                side: "the result".into(),
-                message: "a diff writes nothing".into(),
-            });
-        };
-        writer.write(body.freeze(), ObjectAttributes::default()).await
     }
 
     fn changes(&self, (before, after): (Side, Side), page: &Page) -> Vec<EntryChange> {

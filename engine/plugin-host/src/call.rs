@@ -67,7 +67,10 @@ pub(crate) fn run<T>(
         body(&mut store, &instance)
     };
     let result = go().map_err(|error| Ending::of(&error, &limits));
-    Ended { result, state: store.into_data() }
+    let left = store.get_fuel().unwrap_or_default();
+    let mut state = store.into_data();
+    state.spent.fuel = limits.fuel.saturating_sub(left);
+    Ended { result, state }
 }
 
 /// When a call that begins now must have ended.

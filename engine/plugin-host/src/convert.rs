@@ -77,8 +77,14 @@ pub(crate) fn side(side: types::Side) -> Side {
     }
 }
 
-/// A conflict as the engine lists it. The error says what is wrong with it.
-pub(crate) fn conflict(unit: &Unit, what: output::Conflict) -> Result<Conflict, String> {
+/// A conflict as the engine lists it. `objects` are the ids of the objects that its values base, ours and theirs are
+/// excerpts of: the id of a conflict must follow from what it shows, not only from where that lies. The error says what is
+/// wrong with it.
+pub(crate) fn conflict(
+    unit: &Unit,
+    what: output::Conflict,
+    objects: [Option<String>; 3],
+) -> Result<Conflict, String> {
     let wrong = |why: String| Err(format!("it reported a conflict that {why}"));
     let kind = match serde_json::from_value(json!(what.kind)) {
         Ok(ConflictKind::MergerFailed) | Err(_) => {
@@ -105,8 +111,10 @@ pub(crate) fn conflict(unit: &Unit, what: output::Conflict) -> Result<Conflict, 
         Ok(choices) => choices,
         Err(why) => return wrong(why),
     };
-    let read = |value: Option<Value>| value.map(|value| shown(unit, value)).transpose();
-    let (base, ours, theirs) = match (read(what.base), read(what.ours), read(what.theirs)) {
+    let read = |value: Option<Value>, object| value.map(|value| shown(unit, value, object)).transpose();
+    let [of_base, of_ours, of_theirs] = objects;
+    let values = (read(what.base, of_base), read(what.ours, of_ours), read(what.theirs, of_theirs));
+    let (base, ours, theirs) = match values {
         (Ok(base), Ok(ours), Ok(theirs)) => (base, ours, theirs),
         (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => return wrong(why),
     };
@@ -152,8 +160,8 @@ fn choices(given: Vec<output::Choice>) -> Result<Vec<Choice>, String> {
     Ok(given.into_iter().map(|choice| Choice { id: choice.id, label: choice.label }).collect())
 }
 
-/// A value as JSON.
-fn shown(unit: &Unit, value: Value) -> Result<ConflictValue, String> {
+/// A value as JSON; an excerpt with the id of its object, where that is known.
+fn shown(unit: &Unit, value: Value, object: Option<String>) -> Result<ConflictValue, String> {
     match value {
         Value::Text(text) => Ok(text.into()),
         Value::Json(text) => serde_json::from_str(&text).map_err(|error| format!("holds no JSON: {error}")),
@@ -168,7 +176,12 @@ fn shown(unit: &Unit, value: Value) -> Result<ConflictValue, String> {
                 types::Side::Ours => "ours",
                 types::Side::Theirs => "theirs",
             };
-            Ok(json!({ "side": side, "path": path, "offset": excerpt.offset, "length": excerpt.length }))
+            let (offset, length) = (excerpt.offset, excerpt.length);
+            let mut shown = json!({ "side": side, "path": path, "offset": offset, "length": length });
+            if let (Some(object), Some(fields)) = (object, shown.as_object_mut()) {
+                fields.insert("object".to_owned(), object.into());
+            }
+            Ok(shown)
         }
     }
 }
@@ -180,7 +193,7 @@ pub(crate) fn change(unit: &Unit, change: Change) -> ConflictValue {
         ChangeKind::Removed => "removed",
         ChangeKind::Modified => "modified",
     };
-    let read = |value: Option<Value>| match value.map(|value| shown(unit, value)) {
+    let read = |value: Option<Value>| match value.map(|value| shown(unit, value, None)) {
         None => ConflictValue::Null,
         Some(Ok(value)) => value,
         Some(Err(why)) => json!({ "unreadable": why }),
@@ -251,7 +264,7 @@ mod tests {
             choices: Vec::new(),
         };
         change(&mut what);
-        conflict(&unit, what)
+        conflict(&unit, what, [None, None, None])
     }
 
     #[test]

@@ -10,10 +10,12 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine, EngineWeak, OptLevel, WasmBacktraceDetails};
 
+use crate::answers::Answers;
 use crate::bindings;
 use crate::cache::Cache;
 use crate::error::PluginError;
 use crate::limits::{CompileLimits, Limits};
+use crate::meter::{Meter, NoMeter};
 use crate::plugin::Plugin;
 use crate::state::CallState;
 
@@ -31,6 +33,10 @@ pub struct EngineOptions {
     pub stack_bytes: u64,
     /// How many calls run at the same time. Further ones wait.
     pub calls_max: usize,
+    /// How many bytes of answers are kept, so that the same question needs no second call. Zero, which is usual: none.
+    pub answers_bytes: u64,
+    /// What counts the calls.
+    pub meter: Arc<dyn Meter>,
 }
 
 impl EngineOptions {
@@ -41,6 +47,8 @@ impl EngineOptions {
             compile: CompileLimits::default(),
             stack_bytes: Limits::default().stack_bytes,
             calls_max: 16,
+            answers_bytes: 0,
+            meter: Arc::new(NoMeter),
         }
     }
 }
@@ -59,6 +67,7 @@ struct Inner {
     options: EngineOptions,
     /// Turns to run a call.
     calls: Arc<Semaphore>,
+    answers: Answers,
     /// The turn to compile. One that takes too long keeps it until it ends, so that such plugins cannot pile up.
     compiling: Arc<Semaphore>,
     /// What compiles: all cores, behind everything else.
@@ -75,7 +84,9 @@ impl PluginEngine {
         let calls = Arc::new(Semaphore::new(options.calls_max.max(1)));
         let compiling = Arc::new(Semaphore::new(1));
         let compilers = compilers()?;
-        Ok(PluginEngine { inner: Arc::new(Inner { engine, cache, options, calls, compiling, compilers }) })
+        let answers = Answers::new(options.answers_bytes);
+        let inner = Inner { engine, cache, options, calls, answers, compiling, compilers };
+        Ok(PluginEngine { inner: Arc::new(inner) })
     }
 
     /// Makes a plugin ready to run: checks it, compiles it unless that was done before, and asks it what it is.
@@ -168,6 +179,15 @@ impl PluginEngine {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    /// The answers that are kept, of all plugins.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.inner.answers
+    }
+
+    pub(crate) fn meter(&self) -> &dyn Meter {
+        &*self.inner.options.meter
     }
 
     /// A turn to run a call.

@@ -3,9 +3,11 @@
 // The generated bindings re-export these types as `pub`, though nothing leaves this crate.
 #![allow(unreachable_pub)]
 
+use anabranch_merge::ViewError;
 use anabranch_types::Entry;
+use bytes::BytesMut;
 
-use crate::bridge::{Page, Piece, Side};
+use crate::bridge::{Page, Side};
 
 /// The unit as it is on one side.
 #[derive(Debug)]
@@ -25,6 +27,18 @@ pub struct ObjectHandle {
     pub(crate) entry: Entry,
     /// Whether this call wrote it.
     pub(crate) written: bool,
+}
+
+impl ObjectHandle {
+    /// The storage gave fewer bytes than the entry has. A plugin would take them for the end of the object.
+    pub(crate) fn is_short(&self) -> ViewError {
+        ViewError::Storage {
+            path: self.path.clone(),
+            side: format!("{:?}", self.side).to_lowercase(),
+            message: "the object is shorter than its entry says".to_owned(),
+            temporary: false,
+        }
+    }
 }
 
 /// A walk that goes on.
@@ -48,9 +62,16 @@ pub struct MergesHandle {
 }
 
 /// An object that is being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WriterHandle {
-    pub(crate) pieces: Vec<Piece>,
+    /// Which of the objects of this call it is.
+    pub(crate) number: u64,
+    /// The object that it is a copy of so far, whole, while nothing else was written. No byte of it has moved.
+    pub(crate) whole: Option<ObjectHandle>,
+    /// What the storage does not have yet.
+    pub(crate) rest: BytesMut,
+    /// Whether the storage has a part of it.
+    pub(crate) begun: bool,
     pub(crate) size: u64,
     pub(crate) finished: bool,
 }

@@ -5,3 +5,4 @@ mod log;
 mod output;
 mod snapshots;
 mod table_files;
+mod writers;

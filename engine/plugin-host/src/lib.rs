@@ -5,28 +5,34 @@
 //! and ends as *merged*, *conflicts* or *failed*, the last with the name of the limit or the trap, the plugin's frames and
 //! its last words.
 
+mod answers;
 mod attributes;
 mod bindings;
 mod bridge;
 mod cache;
 mod call;
 mod convert;
+mod differ;
 mod encode;
 mod engine;
 mod error;
 mod handles;
 mod host;
+mod inputs;
 mod inspect;
 mod limits;
 mod merger;
+mod meter;
 mod paths;
 mod plugin;
 mod priority;
 mod report;
 mod result;
+mod retry;
 mod schema;
 mod state;
 mod stop;
+mod uploads;
 mod wasi;
 
 pub use encode::component;
@@ -34,5 +40,6 @@ pub use engine::{EngineOptions, PluginEngine};
 pub use error::PluginError;
 pub use limits::{CompileLimits, Limit, LimitHit, Limits};
 pub use merger::PluginMerger;
+pub use meter::{Meter, NoMeter, Usage};
 pub use plugin::{Claim, Plugin};
 pub use schema::{Schema, check_none};

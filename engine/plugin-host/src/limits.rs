@@ -65,8 +65,8 @@ limits! {
     Handles handles = 10_000, "handles";
     /// Bytes read from snapshots.
     ReadBytes read_bytes = 64 * 1024 * MIB, "read-bytes";
-    /// Bytes of one new object, and of all that are being written at one time.
-    ObjectBytes object_bytes = 256 * MIB, "object-bytes";
+    /// New objects that are being written at one time. Each takes a few parts in the server's memory.
+    OpenObjects open_objects = 16, "open-objects";
     /// Bytes of all new objects.
     WrittenBytes written_bytes = 4 * 1024 * MIB, "written-bytes";
     /// Paths that the plugin touches in its result.

@@ -3,29 +3,26 @@
 use std::sync::Arc;
 
 use anabranch_merge::{
-    Conflict, DiffInput, DiffOutcome, Failure, FailureReason, MergeInput, MergeOutcome, MergeReport, Merger,
-    MergerDescription, RowTotals, Strategy, UnitKind, ViewError,
+    ChangesPage, Conflict, DiffInput, DiffOutcome, Failure, FailureReason, MergeInput, MergeOutcome,
+    MergeReport, Merger, MergerDescription, RowDiffError, RowTotals, Strategy, UnitKind, ViewError,
 };
 use async_trait::async_trait;
-use serde_json::json;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
-use crate::bindings::{differ, merger, types};
+use crate::answers::Answer;
+use crate::bindings::{merger, types};
 use crate::bridge::{Lists, Served, Side};
 use crate::call::Ended;
-use crate::convert;
+use crate::differ::PAGE_CHANGES;
 use crate::error::PluginError;
-use crate::handles::{ResultHandle, SinkHandle, SnapshotHandle};
+use crate::handles::{ResultHandle, SnapshotHandle};
 use crate::plugin::{Claim, Plugin};
-use crate::report;
 use crate::result::Settling;
 use crate::state::{CallState, Unit};
 use crate::stop::{Ending, Stop};
 use crate::wasi::Chance;
-
-/// How many changes of a diff are shown.
-const CHANGES_SHOWN: usize = 1_000;
+use crate::{convert, inputs, report};
 
 /// Merges units with a plugin. A plugin that fails publishes nothing, and nothing takes over for it.
 #[derive(Debug)]
@@ -74,6 +71,14 @@ impl PluginMerger {
         units.filter_map(merger).collect()
     }
 
+    pub(crate) fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    pub(crate) fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
     fn how(&self) -> String {
         self.plugin.component()
     }
@@ -92,7 +97,7 @@ impl PluginMerger {
     }
 
     /// What the plugin itself said went wrong.
-    fn said(
+    pub(crate) fn said(
         &self,
         root: &str,
         failure: &types::Failure,
@@ -137,6 +142,42 @@ impl PluginMerger {
         self.plugin.call(served, state, body).await
     }
 
+    /// Runs the plugin. The second value is whether every run on these inputs ends like this one: not where the wall clock or
+    /// the storage decided, or the host itself may have.
+    async fn merge_anew(&self, input: &MergeInput<'_>) -> (MergeOutcome, bool) {
+        let served = Served {
+            base: input.base,
+            ours: input.ours,
+            theirs: input.theirs,
+            lists: Lists::Merge(input.changes),
+            writer: Some(input.writer),
+        };
+        let Ended { result, state } = self.run_merge(input, served).await;
+        let outcome = match result {
+            Err(ending) => {
+                let lasting = ending.stop.is_lasting();
+                return (self.ended(input.root, &ending, &state.words), lasting);
+            }
+            Ok(Err(failure)) => {
+                let (reason, message) = self.said(input.root, &failure, &state.words);
+                return (MergeOutcome::Failed(Failure { reason, message }), true);
+            }
+            Ok(Ok(outcome)) => outcome,
+        };
+        if outcome.verdict == merger::Verdict::Declined {
+            let what = format!("it declined: {}", outcome.notes.join("; "));
+            let what = crate::state::cut(&what, 16 * 1024);
+            return (self.failed(input.root, FailureReason::Declined, what), true);
+        }
+        match self.settle(input, &served, state, outcome).await {
+            Ok(outcome) => (outcome, true),
+            Err(stop) => {
+                let (lasting, words) = (stop.is_lasting(), crate::state::LastWords::default());
+                (self.ended(input.root, &Ending::from(stop), &words), lasting)
+            }
+        }
+    }
+
     /// The result of a plugin that says that it is done.
     async fn settle(
         &self,
@@ -158,7 +199,7 @@ impl PluginMerger {
         report.rows = outcome.rows.map(row_totals);
         report.files_added = settled.files_added;
         report.files_removed = settled.files_removed;
-        report.bytes_written = state.spent.written_bytes;
+        report.bytes_written = state.made.object_bytes;
         report.notes = convert::notes(outcome.notes).map_err(Stop::Broken)?;
         if settled.conflicts.is_empty() {
             return Ok(MergeOutcome::Merged { edits: settled.edits, report });
@@ -185,31 +226,20 @@ impl Merger for PluginMerger {
         if let Some(edits) = input.fast_path() {
             return MergeOutcome::Merged { edits, report: MergeReport::new(self.how()) };
         }
-        let served = Served {
-            base: input.base,
-            ours: input.ours,
-            theirs: input.theirs,
-            lists: Lists::Merge(input.changes),
-            writer: Some(input.writer),
+        let plugin = &self.plugin;
+        let digest = match plugin.keeps_answers() {
+            // A storage that cannot say what is there is no reason to fail: the call asks it again.
+            true => inputs::of_merge(plugin, &self.claim, &input).await.ok(),
+            false => None,
         };
-        let Ended { result, state } = self.run_merge(&input, served).await;
-        let outcome = match result {
-            Err(ending) => return self.ended(input.root, &ending, &state.words),
-            Ok(Err(failure)) => {
-                let (reason, message) = self.said(input.root, &failure, &state.words);
-                return MergeOutcome::Failed(Failure { reason, message });
-            }
-            Ok(Ok(outcome)) => outcome,
-        };
-        if outcome.verdict == merger::Verdict::Declined {
-            let what = format!("it declined: {}", outcome.notes.join("; "));
-            let what = crate::state::cut(&what, 16 * 1024);
-            return self.failed(input.root, FailureReason::Declined, what);
+        if let Some(Answer::Merge(kept)) = digest.and_then(|digest| plugin.kept(&digest)).as_deref() {
+            return kept.clone();
         }
-        match self.settle(&input, &served, state, outcome).await {
-            Ok(outcome) => outcome,
-            Err(stop) => self.ended(input.root, &Ending::from(stop), &crate::state::LastWords::default()),
+        let (outcome, lasting) = self.merge_anew(&input).await;
+        if let Some(digest) = digest.filter(|_| lasting) {
+            plugin.keep(digest, Answer::Merge(outcome.clone()));
         }
+        outcome
     }
 
     fn check_options(&self, options: &serde_json::Value) -> Result<(), String> {
@@ -217,81 +247,21 @@ impl Merger for PluginMerger {
     }
 
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
-        if input.changes.is_empty() {
-            return Ok(DiffOutcome::default());
+        let page = ChangesPage { limit: PAGE_CHANGES, after: None };
+        match self.page_of_diff(&input, &page).await {
+            Ok(outcome) => Ok(outcome),
+            Err(RowDiffError::View(error)) => Err(error),
+            Err(other) => Err(ViewError::Storage {
+                path: input.root.to_owned(),
+                side: input.after.label().to_owned(),
+                message: other.to_string(),
+                temporary: false,
+            }),
         }
-        let served = Served {
-            base: input.before,
-            ours: input.before,
-            theirs: input.after,
-            lists: Lists::Diff(input.changes),
-            writer: None,
-        };
-        let unit = Unit { root: input.root.to_owned(), kind: self.claim.unit };
-        let mut state = CallState::new(self.plugin.limits().clone(), None, unit);
-        state.made.changes_max = CHANGES_SHOWN;
-        let (claim, path, options) =
-            (self.claim.id.clone(), input.root.to_owned(), input.options.to_string());
-        let labels = [input.before.label().to_owned(), input.after.label().to_owned()];
-        let pre = self.plugin.pre().clone();
-        let ended = self.plugin.call(served, state, move |store, instance| {
-            let guest = differ::GuestIndices::new(&pre)?.load(&mut *store, instance)?;
-            let state = store.data_mut();
-            let [before, after] = labels;
-            let input = differ::DiffInput {
-                claim,
-                path,
-                options,
-                before: state.push(SnapshotHandle { side: Side::Base, label: before })?,
-                after: state.push(SnapshotHandle { side: Side::Theirs, label: after })?,
-                files: None,
-                detail: differ::Detail::Changes,
-                columns: Vec::new(),
-                sink: state.push(SinkHandle)?,
-            };
-            guest.call_on_diff(store, &input)
-        });
-        let Ended { result, state } = ended.await;
-        let failed = |message: String| ViewError::Storage {
-            path: input.root.to_owned(),
-            side: input.after.label().to_owned(),
-            message,
-        };
-        let mut summary = match result {
-            Ok(Ok(summary)) => summary,
-            Ok(Err(failure)) => return Err(failed(self.said(input.root, &failure, &state.words).1)),
-            Err(Ending { stop: Stop::Storage(error), .. }) => return Err(error),
-            Err(ending) => {
-                let what = report::ending(&ending, &state.words);
-                return Err(failed(report::failed(&self.plugin, input.root, &what)));
-            }
-        };
-        summary.notes = convert::notes(summary.notes)
-            .map_err(|what| failed(report::failed(&self.plugin, input.root, &what)))?;
-        Ok(diff_outcome(&input, summary, state))
     }
-}
 
-fn diff_outcome(input: &DiffInput<'_>, summary: differ::DiffSummary, state: CallState) -> DiffOutcome {
-    let count = |is: fn(&anabranch_merge::EntryChange) -> bool| {
-        input.changes.iter().filter(|change| is(change)).count() as u64
-    };
-    let unit = state.unit;
-    let changes = state.made.changes.into_iter().map(|change| convert::change(&unit, change));
-    DiffOutcome {
-        rows: summary.rows.map(row_totals),
-        files_added: count(|change| change.before.is_none()),
-        files_removed: count(|change| change.after.is_none()),
-        notes: summary.notes,
-        partitions: Vec::new(),
-        partitions_changed: 0,
-        details: Some(json!({
-            "added": summary.added,
-            "removed": summary.removed,
-            "modified": summary.modified,
-            "complete": summary.complete,
-            "changes": changes.collect::<Vec<_>>(),
-        })),
+    async fn diff_page(&self, input: DiffInput<'_>, page: &ChangesPage) -> Result<DiffOutcome, RowDiffError> {
+        self.page_of_diff(&input, page).await
     }
 }
 
@@ -328,7 +298,7 @@ impl MergeCall {
     }
 }
 
-fn row_totals(totals: types::RowTotals) -> RowTotals {
+pub(crate) fn row_totals(totals: types::RowTotals) -> RowTotals {
     let types::RowTotals { added, removed, modified, cells } = totals;
     RowTotals { added, removed, modified, cells }
 }

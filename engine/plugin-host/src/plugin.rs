@@ -6,6 +6,7 @@ use anabranch_merge::UnitKind;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+use crate::answers::{Answer, InputDigest};
 use crate::bindings::about::{self, Start};
 use crate::bridge::{Asker, Served};
 use crate::call::{self, Ended, GiveUp};
@@ -160,7 +161,31 @@ impl Plugin {
         let run = move |state, deadline, given_up| {
             call::run(engine.engine(), &pre, state, deadline, given_up, body)
         };
-        in_turn(&self.engine, Some(served), self.limits.seconds, state, run).await
+        let ended = in_turn(&self.engine, Some(served), self.limits.seconds, state, run).await;
+        self.engine.meter().called(&self.component(), &ended.state.spent.usage());
+        ended
+    }
+
+    /// Whether answers are kept at all.
+    pub(crate) fn keeps_answers(&self) -> bool {
+        self.engine.answers().keeps()
+    }
+
+    /// What this plugin answered to these inputs, if that is kept.
+    pub(crate) fn kept(&self, inputs: &InputDigest) -> Option<Arc<Answer>> {
+        if !self.keeps_answers() {
+            return None;
+        }
+        let found = self.engine.answers().find(inputs);
+        self.engine.meter().asked(&self.component(), found.is_some());
+        found
+    }
+
+    /// Keeps an answer that holds whenever its inputs are these.
+    pub(crate) fn keep(&self, inputs: InputDigest, answer: Answer) {
+        if self.keeps_answers() {
+            self.engine.answers().keep(inputs, answer);
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl<'s, 'a> Settling<'s, 'a> {
                         tree.wanted.insert(path, taken);
                     }
                     None if self.start == Start::Nothing => {
-                        let found = self.served.view(side).stat(&path).await.map_err(Stop::Storage)?;
+                        let found = self.served.stat(side, &path).await.map_err(Stop::Storage)?;
                         tree.wanted.insert(path, entry_or_nothing(found.as_ref()));
                     }
                     // It is the same on all sides: what ours has.
@@ -174,7 +174,7 @@ impl<'s, 'a> Settling<'s, 'a> {
         }
         let mut after: Option<String> = None;
         loop {
-            let page = self.served.view(side).walk(prefix, after.as_deref(), WALK_PAGE).await;
+            let page = self.served.walk(side, prefix, after.as_deref(), WALK_PAGE).await;
             let page = page.map_err(Stop::Storage)?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(last.clone());
@@ -213,7 +213,8 @@ impl<'s, 'a> Settling<'s, 'a> {
     async fn remove_the_rest(&self, wanted: &mut BTreeMap<String, Wanted>) -> Result<(), Stop> {
         let mut after: Option<String> = None;
         loop {
-            let page = self.served.ours.walk("", after.as_deref(), WALK_PAGE).await.map_err(Stop::Storage)?;
+            let page = self.served.walk(Side::Ours, "", after.as_deref(), WALK_PAGE).await;
+            let page = page.map_err(Stop::Storage)?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(last.clone());
             for (path, _) in page {
@@ -269,7 +270,7 @@ impl<'s, 'a> Settling<'s, 'a> {
             return Ok([change.base.clone(), change.ours.clone(), change.theirs.clone()]);
         }
         // It did not change, so it is the same on all three.
-        let entry = self.served.ours.stat(path).await.map_err(Stop::Storage)?;
+        let entry = self.served.stat(Side::Ours, path).await.map_err(Stop::Storage)?;
         Ok([entry.clone(), entry.clone(), entry])
     }
 

@@ -8,7 +8,9 @@ use wasmtime::component::{Resource, ResourceTable};
 
 use crate::bindings::diffs::Change;
 use crate::bridge::{Asker, Question};
+use crate::differ::{PAGE_CHANGES, WINDOW_BYTES, WINDOW_CHANGES};
 use crate::limits::{Limit, Limits};
+use crate::meter::Usage;
 use crate::result::Op;
 use crate::stop::{HostError, Stop};
 use crate::wasi::Chance;
@@ -45,19 +47,47 @@ pub(crate) struct Made {
     /// What it did to the result of a merge, in order.
     pub(crate) ops: Vec<Op>,
     pub(crate) conflicts: Vec<Conflict>,
-    /// The changes of a diff that are shown, and how many it emitted.
+    /// How many objects it began, and the bytes of those that it finished.
+    pub(crate) objects: u64,
+    pub(crate) object_bytes: u64,
+    pub(crate) shown: Shown,
+}
+
+/// The changes of a diff that are kept to be shown.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    /// How many changes are still to be left out before the first one that is kept.
+    pub(crate) before: u64,
     pub(crate) changes: Vec<Change>,
-    pub(crate) changes_max: usize,
+    bytes: u64,
+    /// Whether there are more after these.
+    pub(crate) more: bool,
+}
+
+impl Shown {
+    /// Whether a change is kept: those before the part that is shown are not, and none after it, which is noted.
+    fn takes(&mut self) -> bool {
+        if let Some(left) = self.before.checked_sub(1) {
+            self.before = left;
+            return false;
+        }
+        let many = self.changes.len() >= WINDOW_CHANGES;
+        let large = self.changes.len() >= PAGE_CHANGES && self.bytes >= WINDOW_BYTES;
+        self.more |= many || large;
+        !self.more
+    }
 }
 
 /// What the call used so far, in the units of the limits.
 #[derive(Debug, Default)]
 pub(crate) struct Spent {
+    /// Known when the call has ended.
+    pub(crate) fuel: u64,
     pub(crate) memory_bytes: u64,
     table_elements: u64,
     handles: u64,
     read_bytes: u64,
-    open_bytes: u64,
+    open_objects: u64,
     pub(crate) written_bytes: u64,
     edits: u64,
     changes: u64,
@@ -65,6 +95,18 @@ pub(crate) struct Spent {
     kept_bytes: u64,
     log_lines: u64,
     log_bytes: u64,
+}
+
+impl Spent {
+    /// What is counted of a call.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            fuel: self.fuel,
+            memory_bytes: self.memory_bytes,
+            read_bytes: self.read_bytes,
+            written_bytes: self.written_bytes,
+        }
+    }
 }
 
 impl CallState {
@@ -88,7 +130,7 @@ impl CallState {
         let counter = match limit {
             Limit::Handles => &mut spent.handles,
             Limit::ReadBytes => &mut spent.read_bytes,
-            Limit::ObjectBytes => &mut spent.open_bytes,
+            Limit::OpenObjects => &mut spent.open_objects,
             Limit::WrittenBytes => &mut spent.written_bytes,
             Limit::Edits => &mut spent.edits,
             Limit::Changes => &mut spent.changes,
@@ -111,9 +153,22 @@ impl CallState {
         Ok(())
     }
 
-    /// The bytes of an object that was being written are no longer held.
-    pub(crate) fn release_object(&mut self, bytes: u64) {
-        self.spent.open_bytes = self.spent.open_bytes.saturating_sub(bytes);
+    /// Takes changes of a diff over, as far as they are shown.
+    pub(crate) fn show(&mut self, changes: Vec<Change>) -> Result<(), Stop> {
+        for change in changes {
+            if self.made.shown.takes() {
+                let bytes = crate::convert::change_bytes(&change);
+                self.spend(Limit::KeptBytes, bytes)?;
+                self.made.shown.bytes = self.made.shown.bytes.saturating_add(bytes);
+                self.made.shown.changes.push(change);
+            }
+        }
+        Ok(())
+    }
+
+    /// An object is not being written any more.
+    pub(crate) fn release_object(&mut self) {
+        self.spent.open_objects = self.spent.open_objects.saturating_sub(1);
     }
 
     /// Gives the plugin a new handle.

@@ -24,6 +24,13 @@ pub enum Stop {
     GivenUp,
 }
 
+impl Stop {
+    /// Whether every call on the same inputs ends like this. What broke may have been the host.
+    pub(crate) fn is_lasting(&self) -> bool {
+        matches!(self, Stop::Limit(hit) if hit.limit != Limit::Seconds)
+    }
+}
+
 /// What a function of the host answers instead of a result.
 #[derive(Debug)]
 #[allow(unreachable_pub, reason = "the generated bindings re-export it as `pub`")]

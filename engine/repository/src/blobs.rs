@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use anabranch_merge::{NewObject, ObjectAttributes, ObjectReader, ReadError, UnitWriter, ViewError};
-use anabranch_types::{Address, Checksum, Entry};
+use anabranch_merge::{
+    NewObject, ObjectAttributes, ObjectReader, ReadError, UnitUpload, UnitWriter, ViewError,
+};
+use anabranch_storage::{ObjectUpload, StorageError, new_object_key};
+use anabranch_tree::TreeError;
+use anabranch_types::{Address, Checksum, Entry, ObjectKey};
 use async_trait::async_trait;
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
+use crate::error::is_temporary;
 use crate::repository::Inner;
 
 /// The media type of objects for which a merger names none.
@@ -26,31 +31,35 @@ impl ObjectReader for Blobs {
         }
         let range = address.offset.saturating_add(start)..address.offset.saturating_add(end);
         let bytes = self.0.storage.get(&address.object, Some(range)).await;
-        bytes.map_err(|error| ReadError { message: anabranch_merge::full_message(&error) })
+        bytes.map_err(|error| ReadError {
+            message: anabranch_merge::full_message(&error),
+            temporary: is_temporary(&error),
+        })
+    }
+
+    fn storage(&self) -> [u8; 16] {
+        self.0.uid.0
+    }
+
+    fn is_temporary(&self, error: &TreeError) -> bool {
+        is_temporary(error)
     }
 }
 
-/// Writes new objects of one merge: small ones into segments.
+/// Writes new objects of one merge: small ones into segments, those that come in pieces as objects of their own.
 pub(crate) struct NewObjects {
     pub(crate) inner: Arc<Inner>,
     /// The time of the merge.
     pub(crate) modified_ms: i64,
 }
 
-#[async_trait]
-impl UnitWriter for NewObjects {
-    async fn write(&self, body: Bytes, attributes: ObjectAttributes) -> Result<NewObject, ViewError> {
-        let checksum = Checksum::from_md5(Md5::digest(&body).into());
-        let address = self.inner.segments.append(body).await.map_err(|error| ViewError::Storage {
-            path: String::new(),
-            side: "the result".to_owned(),
-            message: anabranch_merge::full_message(&error),
-        })?;
+impl NewObjects {
+    fn entry(&self, address: Address, checksum: Checksum, attributes: ObjectAttributes) -> Entry {
         let content_type = match attributes.content_type {
             none if none.is_empty() => CONTENT_TYPE.to_owned(),
             content_type => content_type,
         };
-        Ok(Entry {
+        Entry {
             size: address.length,
             address,
             checksum,
@@ -58,6 +67,58 @@ impl UnitWriter for NewObjects {
             modified_ms: self.modified_ms,
             content_type,
             metadata: attributes.metadata,
-        })
+        }
+    }
+}
+
+fn not_written(error: &StorageError, temporary: bool) -> ViewError {
+    ViewError::Storage {
+        path: String::new(),
+        side: "the result".to_owned(),
+        message: anabranch_merge::full_message(error),
+        temporary,
+    }
+}
+
+#[async_trait]
+impl UnitWriter for NewObjects {
+    async fn write(&self, body: Bytes, attributes: ObjectAttributes) -> Result<NewObject, ViewError> {
+        let checksum = Checksum::from_md5(Md5::digest(&body).into());
+        let address = self.inner.segments.append(body).await;
+        let address = address.map_err(|error| not_written(&error, is_temporary(&error)))?;
+        Ok(self.entry(address, checksum, attributes))
+    }
+
+    async fn begin<'w>(&'w self) -> Result<Box<dyn UnitUpload + 'w>, ViewError> {
+        let key = new_object_key(self.inner.clock.as_ref(), self.inner.ids.as_ref());
+        let upload = self.inner.storage.upload(&key).await;
+        let upload = upload.map_err(|error| not_written(&error, is_temporary(&error)))?;
+        Ok(Box::new(NewUpload { objects: self, key, upload, md5: Md5::new(), length: 0 }))
+    }
+}
+
+/// An object of its own on its way. The storage holds its bytes under no key until it is finished.
+struct NewUpload<'w> {
+    objects: &'w NewObjects,
+    key: ObjectKey,
+    upload: Box<dyn ObjectUpload>,
+    md5: Md5,
+    length: u64,
+}
+
+#[async_trait]
+impl UnitUpload for NewUpload<'_> {
+    async fn write(&mut self, piece: Bytes) -> Result<(), ViewError> {
+        self.md5.update(&piece);
+        self.length = self.length.saturating_add(piece.len() as u64);
+        // The storage has tried what it could; what came before the piece is not there to be sent again.
+        self.upload.write(piece).await.map_err(|error| not_written(&error, false))
+    }
+
+    async fn finish(self: Box<Self>, attributes: ObjectAttributes) -> Result<NewObject, ViewError> {
+        let NewUpload { objects, key, upload, md5, length } = *self;
+        upload.finish().await.map_err(|error| not_written(&error, false))?;
+        let address = Address { object: key, offset: 0, length };
+        Ok(objects.entry(address, Checksum::from_md5(md5.finalize().into()), attributes))
     }
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use anabranch_merge::{
-    Change, DiffInput, DiffOutcome, EntryChange, Registry, RowDiffError, RowDiffPage, RowDiffRequest,
-    RowSink, Rules, TreeUnitView, UnitKind, folder_prefix, folders_above,
+    Change, ChangesPage, DiffInput, DiffOutcome, EntryChange, Registry, RowDiffError, RowDiffPage,
+    RowDiffRequest, RowSink, Rules, TreeUnitView, UnitKind, folder_prefix, folders_above,
 };
 use anabranch_tree::{KeyRange, Session, Tree};
 
@@ -225,9 +225,16 @@ impl Repository {
                 return Ok(Compared { table, rows: Some(streamed.map(|()| RowDiffPage::default())) });
             }
         };
-        let outcome = merger.diff(input()).await;
+        let outcome = match wanted {
+            RowsWanted::Page(request) => {
+                let page = ChangesPage { limit: request.limit, after: request.after.clone() };
+                merger.diff_page(input(), &page).await
+            }
+            _ => merger.diff(input()).await.map_err(RowDiffError::View),
+        };
         match outcome {
             Ok(outcome) => table.outcome = outcome,
+            Err(RowDiffError::Invalid(message)) => return Err(RepositoryError::invalid(message)),
             Err(error) => table.failure = Some(error.to_string()),
         }
         Ok(Compared { table, rows })

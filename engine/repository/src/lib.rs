@@ -23,6 +23,7 @@ mod ledger;
 mod list;
 mod log;
 mod merge;
+mod merge_times;
 mod model;
 mod move_branch;
 mod objects;

@@ -179,13 +179,15 @@ impl Repository {
         }
     }
 
-    /// Merges the trees of a plan, and publishes nothing.
+    /// Merges the trees of a plan, and publishes nothing. Its time is `now_ms`, or when the same merge was computed a short
+    /// while ago.
     pub(crate) async fn compute(
         &self,
         destination: &BranchName,
         plan: &Plan,
-        time_ms: i64,
+        now_ms: i64,
     ) -> Result<Computed, RepositoryError> {
+        let time_ms = self.inner.merge_times.of(self.inner.preview_id(plan), now_ms);
         let session = self.inner.trees.session();
         let reader = Blobs(Arc::clone(&self.inner));
         let writer = NewObjects { inner: Arc::clone(&self.inner), modified_ms: time_ms };

@@ -239,7 +239,7 @@ fn tree_of(record: &PreviewRecord) -> Result<Option<Tree>, RepositoryError> {
 
 impl Inner {
     /// The hash of everything that the result of a plan follows from. `merge.toml` is in the tree of ours.
-    fn preview_id(&self, plan: &Plan) -> String {
+    pub(crate) fn preview_id(&self, plan: &Plan) -> String {
         let bases: Vec<String> = plan.base_ids.iter().map(|id| id.to_hex()).collect();
         let mergers: Vec<(String, String)> = self
             .registry

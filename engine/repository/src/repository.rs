@@ -18,8 +18,9 @@ use crate::catalog::CatalogParts;
 use crate::commits::CommitCache;
 use crate::group::Groups;
 use crate::ledger::Ledger;
+use crate::merge_times::MergeTimes;
 use crate::outside::WithOutside;
-use crate::record::{Partitions, RepositoryRecord};
+use crate::record::{Partitions, RepositoryRecord, RepositoryUid};
 use crate::staging_view::FenceHints;
 
 /// The capacity of the first object that small packs share: every repository has one commit.
@@ -33,6 +34,8 @@ pub struct Repository {
 
 pub(crate) struct Inner {
     pub(crate) info: RepositoryInfo,
+    /// No other repository has it, not even one of the same name.
+    pub(crate) uid: RepositoryUid,
     pub(crate) partitions: Partitions,
     pub(crate) ledger: Ledger,
     pub(crate) staging: Arc<dyn StagingStore>,
@@ -46,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) commits: CommitCache,
     pub(crate) ancestries: Ancestries,
     pub(crate) groups: Groups,
+    pub(crate) merge_times: MergeTimes,
     pub(crate) fences: FenceHints,
 }
 
@@ -71,6 +75,7 @@ impl Repository {
         let small_packs = small_packs(&storage, parts);
         let inner = Inner {
             info: record.info(name),
+            uid: record.uid,
             partitions: Partitions::of(record.uid),
             ledger: Ledger::new(Arc::clone(&parts.refs)),
             staging: Arc::clone(&parts.staging),
@@ -84,6 +89,7 @@ impl Repository {
             commits: CommitCache::default(),
             ancestries: Ancestries::default(),
             groups: Groups::default(),
+            merge_times: MergeTimes::default(),
             fences: FenceHints::default(),
         };
         Repository { inner: Arc::new(inner) }

@@ -58,6 +58,8 @@ pub enum Fault {
     Torn(usize),
     /// The disk is full: an error, and no effect.
     Full,
+    /// The storage does not answer now: an error that says so, and no effect.
+    Away,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +122,7 @@ fn error(fault: Fault, changes: bool, action: &'static str, key: &str, storage: 
     let (key, storage) = (key.to_string(), storage.to_string());
     match fault {
         Fault::Full => StorageError::Full { key, storage },
+        Fault::Away => StorageError::Unavailable { action, key, storage, source: "injected: 503".into() },
         _ if changes => StorageError::Unknown { key, storage, source: "injected: no reply".into() },
         _ => StorageError::Failed { action, key, storage, source: "injected: no reply".into() },
     }
@@ -140,7 +143,7 @@ impl ObjectStorage for FaultyStorage {
         let fault = self.script.next(Operation::Put);
         match fault {
             Fault::None => return self.inner.put(key, body, mode).await,
-            Fault::RequestLost | Fault::Full => {}
+            Fault::RequestLost | Fault::Full | Fault::Away => {}
             Fault::ReplyLost => {
                 self.inner.put(key, body, mode).await?;
             }
@@ -191,7 +194,7 @@ impl ObjectStorage for FaultyStorage {
         let fault = self.script.next(Operation::Delete);
         match fault {
             Fault::None => return self.inner.delete(key).await,
-            Fault::RequestLost | Fault::Full => {}
+            Fault::RequestLost | Fault::Full | Fault::Away => {}
             Fault::ReplyLost | Fault::Torn(_) => self.inner.delete(key).await?,
             Fault::ReplyLostAndRetried => {
                 self.inner.delete(key).await?;
@@ -252,7 +255,7 @@ impl ObjectStorage for FaultyStorage {
                 self.inner.open_segment(key, capacity).await?;
                 Err(error(fault, true, "opening a segment", key.as_str(), self.name()))
             }
-            Fault::RequestLost | Fault::Full => {
+            Fault::RequestLost | Fault::Full | Fault::Away => {
                 Err(error(fault, true, "opening a segment", key.as_str(), self.name()))
             }
         }
@@ -290,7 +293,7 @@ impl ObjectUpload for FaultyUpload {
             Fault::ReplyLost => {
                 inner.finish().await?;
             }
-            Fault::RequestLost | Fault::Full | Fault::Torn(_) => inner.abort().await?,
+            Fault::RequestLost | Fault::Full | Fault::Away | Fault::Torn(_) => inner.abort().await?,
         }
         Err(error(fault, true, "finishing the upload", &place.0, &place.1))
     }
@@ -314,7 +317,7 @@ impl Segment for FaultySegment {
         let fault = self.script.next(Operation::Append);
         match fault {
             Fault::None | Fault::ReplyLostAndRetried => return self.inner.append(group).await,
-            Fault::RequestLost | Fault::Full => {}
+            Fault::RequestLost | Fault::Full | Fault::Away => {}
             Fault::ReplyLost => {
                 self.inner.append(group).await?;
             }

@@ -128,3 +128,34 @@ pub(crate) async fn totals_in(session: &Session, tree: &Tree, range: &KeyRange) 
         cursor.skip();
     }
 }
+
+/// Subtrees that lie within the range whole are named by their ids.
+pub(crate) async fn digest_in(
+    session: &Session,
+    tree: &Tree,
+    range: &KeyRange,
+) -> Result<[u8; 32], TreeError> {
+    let mut hasher = blake3::Hasher::new();
+    let mut cursor = Cursor::within(session, tree, &range.start, range.end.as_deref());
+    loop {
+        match cursor.head() {
+            Head::End => return Ok(*hasher.finalize().as_bytes()),
+            Head::Subtree(subtree) if !cursor.head_is_cut() => {
+                hasher.update(b"n");
+                hasher.update(subtree.id.as_bytes());
+            }
+            Head::Subtree(_) => {
+                cursor.open().await?;
+                continue;
+            }
+            Head::Row(row) => {
+                hasher.update(b"r");
+                for part in [row.key, row.body, row.attributes] {
+                    hasher.update(&(part.len() as u64).to_le_bytes());
+                    hasher.update(part);
+                }
+            }
+        }
+        cursor.skip();
+    }
+}

@@ -145,6 +145,12 @@ impl Session {
         scan::totals_in(self, tree, range).await
     }
 
+    /// Names what lies in a range: equal digests mean equal keys with equal entries, of the same range of any tree; equal
+    /// ranges of trees that differ around them may have different ones. Reads at most two nodes per level.
+    pub async fn digest_in(&self, tree: &Tree, range: &KeyRange) -> Result<[u8; 32], TreeError> {
+        scan::digest_in(self, tree, range).await
+    }
+
     /// How many entries a range holds. Reads at most two nodes per level.
     pub async fn count_in(&self, tree: &Tree, range: &KeyRange) -> Result<u64, TreeError> {
         Ok(self.totals_in(tree, range).await?.count)

@@ -358,6 +358,49 @@ def test_the_difference_of_an_object_is_told_in_its_own_terms(plugins_server):
     administrator.ask("GET", f"/repositories/{repository.id}/refs/main/diff/dev/tables/c/none.json", 404)
 
 
+def test_every_change_of_an_object_can_be_seen(plugins_server):
+    repository, administrator = plugins_server.repository(), Administrator(plugins_server)
+    many = {f"k{number:04}": 0 for number in range(2500)}
+    before, after = json.dumps(many, indent=1), json.dumps(dict.fromkeys(many, 1), indent=1)
+    changed_on_both(repository, "c/a.json", before, before, after)
+    path = f"/repositories/{repository.id}/refs/main/diff/dev/tables/c/a.json"
+    seen, offset, pages = [], "", 0
+    while True:
+        changes = administrator.ask("GET", f"{path}?limit=1000&after={offset}")["changes"]
+        seen.extend(change["key"] for change in changes["results"])
+        offset, pages = changes["pagination"]["next_offset"], pages + 1
+        if not changes["pagination"]["has_more"]:
+            break
+    assert sorted(seen) == [f"/{name}" for name in many] and pages == 3
+    assert (changes["modified"], changes["complete"]) == (2500, True)
+    few = plugins_server.run("diff", repository.id, "main", "dev", "--table", "c/a.json")
+    assert few.stdout.count("→") == 100 and "a greater --limit shows them" in few.stdout, few.stdout[-300:]
+    all_of_it = plugins_server.run("diff", repository.id, "main", "dev", "--table", "c/a.json", "--limit", "5000")
+    assert all_of_it.stdout.count("→") == 2500 and "--limit" not in all_of_it.stdout, all_of_it.stdout[-300:]
+    administrator.ask("GET", f"{path}?after=1-2", 400)
+
+
+def metric(server, name, **labels):
+    text = requests.get(f"{server.url}/metrics", auth=(ACCESS_KEY, SECRET_KEY), timeout=60).text
+    lines = [line for line in text.splitlines() if line.startswith(name + "{")]
+    lines = [line for line in lines if all(f'{label}="{value}"' in line for label, value in labels.items())]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+def test_a_merge_after_its_preview_asks_no_plugin_again(plugins_server):
+    repository, administrator = plugins_server.repository(), Administrator(plugins_server)
+    ours, theirs = SETTINGS.replace("1.0", "2.0"), SETTINGS.replace('"a"', '"b"')
+    main, _ = changed_on_both(repository, "c/a.json", SETTINGS, ours, theirs)
+    preview = plugins_server.run("merge", repository.id, "dev", "main", "--preview")
+    assert preview.returncode == 0, preview.stdout + preview.stderr
+    calls, kept = "anabranch_plugin_calls_total", "anabranch_plugin_answers_total"
+    before = metric(plugins_server, calls), metric(plugins_server, kept, outcome="kept")
+    merge(administrator, repository)
+    assert (metric(plugins_server, calls), metric(plugins_server, kept, outcome="kept")) == (before[0], before[1] + 1)
+    assert json.loads(read(main, "c/a.json")) == json.loads(ours.replace('"a"', '"b"'))
+    assert metric(plugins_server, "anabranch_plugin_fuel_total") > 0
+
+
 def test_a_merge_becomes_a_case(plugins_server, tmp_path):
     repository = plugins_server.repository()
     changed = SETTINGS.replace('"a"', '"b"')

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use anabranch_delta::DeltaMerger;
 use anabranch_merge::test_support::{MERGE_TIME_MS, OpenCase, entry_merges};
 use anabranch_merge::{
-    FailureReason, MergeInput, MergeOutcome, Merger, NewObject, ObjectAttributes, UnitWriter, ViewError,
+    FailureReason, MergeInput, MergeOutcome, Merger, NewObject, ObjectAttributes, UnitUpload, UnitWriter,
+    ViewError,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,6 +27,10 @@ impl<F: Fn(&str) -> String + Send + Sync> UnitWriter for Altering<'_, F> {
         let altered = (self.alter)(text);
         *self.altered.lock().unwrap() += usize::from(altered != text);
         self.open.writer.write(altered.into(), attributes).await
+    }
+
+    async fn begin<'w>(&'w self) -> Result<Box<dyn UnitUpload + 'w>, ViewError> {
+        self.open.writer.begin().await
     }
 }
 

@@ -1,11 +1,10 @@
-//! `output`: writing, during a merge.
+//! `output`: the result of a merge. Its new objects are in `writers.rs`.
 
-use bytes::Bytes;
 use wasmtime::component::Resource;
 
-use crate::bindings::output::{self, Host, HostObjectWriter, HostResultTree};
+use crate::bindings::output::{self, Host, HostResultTree};
 use crate::bindings::types::{self, Attributes};
-use crate::bridge::{Piece, Question, Side};
+use crate::bridge::Side;
 use crate::convert;
 use crate::handles::{ObjectHandle, ResultHandle, WriterHandle};
 use crate::limits::Limit;
@@ -16,75 +15,18 @@ use crate::stop::{HostError, Stop};
 impl Host for CallState {}
 
 impl CallState {
-    /// Makes room in an object that is being written.
-    fn extend(&mut self, writer: &Resource<WriterHandle>, piece: Piece, bytes: u64) -> Result<(), HostError> {
-        self.spend(Limit::ObjectBytes, bytes)?;
-        // A piece takes room too, even an empty one.
-        self.spend(Limit::KeptBytes, KEPT_BYTES)?;
-        let writer = self.table.get_mut(writer)?;
-        if writer.finished {
-            return Err(Stop::Broken("it wrote to an object that was finished".into()).into());
-        }
-        writer.size = writer.size.saturating_add(bytes);
-        writer.pieces.push(piece);
-        Ok(())
-    }
-}
-
-impl HostObjectWriter for CallState {
-    fn write(&mut self, writer: Resource<WriterHandle>, data: Vec<u8>) -> Result<(), HostError> {
-        let bytes = data.len() as u64;
-        self.extend(&writer, Piece::Bytes(Bytes::from(data)), bytes)
-    }
-
-    fn copy(
-        &mut self,
-        writer: Resource<WriterHandle>,
-        source: Resource<ObjectHandle>,
-        offset: u64,
-        length: u64,
-    ) -> Result<(), HostError> {
-        let object = self.table.get(&source)?.clone();
-        if offset.checked_add(length).is_none_or(|end| end > object.entry.size) {
-            let message = format!("{length} bytes from {offset} lie outside of its {}", object.entry.size);
-            return Err(HostError::failure("not-found", message, &object.path));
-        }
-        self.extend(&writer, Piece::Range { object, offset, length }, length)
-    }
-
-    fn finish(&mut self, writer: Resource<WriterHandle>) -> Result<Resource<ObjectHandle>, HostError> {
-        let writer = self.table.get_mut(&writer)?;
-        if writer.finished {
-            return Err(Stop::Broken("it finished an object twice".into()).into());
-        }
-        writer.finished = true;
-        let (pieces, size) = (std::mem::take(&mut writer.pieces), writer.size);
-        self.release_object(size);
-        // An object that is copied whole is that object: no byte moves.
-        if let [Piece::Range { object, offset: 0, length }] = pieces.as_slice()
-            && *length == object.entry.size
-        {
-            let object = object.clone();
-            return Ok(self.push(object)?);
-        }
-        self.spend(Limit::WrittenBytes, size)?;
-        let entry = self.ask(|reply| Question::Write { pieces, reply })?;
-        Ok(self.push(ObjectHandle { side: Side::Ours, path: String::new(), entry, written: true })?)
-    }
-
-    fn drop(&mut self, writer: Resource<WriterHandle>) -> wasmtime::Result<()> {
-        let writer = self.delete(writer)?;
-        if !writer.finished {
-            self.release_object(writer.size);
-        }
-        Ok(())
+    /// The id of the object that a value is an excerpt of.
+    fn shown_object(&mut self, value: &Option<types::Value>) -> Result<Option<String>, Stop> {
+        let Some(types::Value::Excerpt(excerpt)) = value else { return Ok(None) };
+        let entry = self.entry_of(convert::side(excerpt.side), &excerpt.path)?;
+        Ok(entry.map(|entry| convert::object_id(&entry)))
     }
 }
 
 impl HostResultTree for CallState {
     fn create(&mut self, result: Resource<ResultHandle>) -> Result<Resource<WriterHandle>, HostError> {
         self.table.get(&result)?;
-        Ok(self.push(WriterHandle::default())?)
+        Ok(self.create_object()?)
     }
 
     fn put(
@@ -146,7 +88,9 @@ impl HostResultTree for CallState {
         self.table.get(&result)?;
         self.spend(Limit::Conflicts, 1)?;
         self.spend(Limit::KeptBytes, convert::conflict_bytes(&what))?;
-        let conflict = convert::conflict(&self.unit, what).map_err(Stop::Broken)?;
+        let [base, ours, theirs] = [&what.base, &what.ours, &what.theirs];
+        let objects = [self.shown_object(base)?, self.shown_object(ours)?, self.shown_object(theirs)?];
+        let conflict = convert::conflict(&self.unit, what, objects).map_err(Stop::Broken)?;
         let Some(decision) = self.resolutions.get(&conflict.id()).cloned() else {
             self.made.conflicts.push(conflict);
             return Ok(None);

@@ -1,6 +1,5 @@
 //! `snapshots`: reading.
 
-use anabranch_merge::ViewError;
 use anabranch_types::Entry;
 use bytes::Bytes;
 use wasmtime::component::Resource;
@@ -43,12 +42,10 @@ impl CallState {
         let mut answers = if wanted.is_empty() {
             Vec::new().into_iter()
         } else {
-            let (path, side) = (object.path.clone(), object.side);
+            let short = object.is_short();
             let read = self.ask(|reply| Question::Read { object, ranges: wanted.clone(), reply })?;
-            for (bytes, (_, length)) in read.iter().zip(&wanted) {
-                if bytes.len() as u64 != *length {
-                    return Err(short(path, side));
-                }
+            if read.iter().zip(&wanted).any(|(bytes, (_, length))| bytes.len() as u64 != *length) {
+                return Err(Stop::Storage(short));
             }
             read.into_iter()
         };
@@ -58,7 +55,7 @@ impl CallState {
         Ok(clipped.into_iter().map(fill).collect())
     }
 
-    fn entry_of(&mut self, side: Side, path: &str) -> Result<Option<Entry>, Stop> {
+    pub(crate) fn entry_of(&mut self, side: Side, path: &str) -> Result<Option<Entry>, Stop> {
         // What is no path of the unit holds nothing.
         if self.check_path(path).is_err() {
             return Ok(None);
@@ -79,12 +76,6 @@ impl CallState {
             }
         }
     }
-}
-
-/// The storage gave fewer bytes than the entry has. A plugin would take them for the end of the object.
-fn short(path: String, side: Side) -> Stop {
-    let message = "the object is shorter than its entry says".to_owned();
-    Stop::Storage(ViewError::Storage { path, side: format!("{side:?}").to_lowercase(), message })
 }
 
 fn page_limit(limit: u32) -> usize {

@@ -178,7 +178,7 @@ async fn what_a_plugin_reads_writes_and_reports_is_limited_by_name() {
     for (limits, case, expected) in [
         (Limits { read_bytes: 10, ..limits() }, 0, "limit read-bytes = 10 was reached"),
         (Limits { written_bytes: 5, ..limits() }, 0, "limit written-bytes = 5 was reached"),
-        (Limits { object_bytes: 5, ..limits() }, 0, "limit object-bytes = 5 was reached"),
+        (Limits { open_objects: 0, ..limits() }, 0, "limit open-objects = 0 was reached"),
         (Limits { conflicts: 1, ..limits() }, 1, "limit conflicts = 1 was reached"),
     ] {
         let lines = Runtime::new().lines(limits).await;

@@ -13,6 +13,7 @@ mod crash;
 mod damage;
 mod deadline;
 mod deleted;
+mod handed;
 mod interference;
 mod lake;
 mod lost;

@@ -189,6 +189,19 @@ proptest! {
     }
 
     #[test]
+    fn ranges_with_equal_digests_hold_the_same(
+        target in targets(), start in models(0..300), changes in changes(0..10), range in ranges(),
+    ) {
+        let session = store(target).session();
+        let (before, after) = (build(&session, &start), build(&session, &changed(&start, &changes)));
+        let digest = |tree: &Tree| run(session.digest_in(tree, &range)).unwrap();
+        prop_assert_eq!(digest(&before), digest(&build(&session, &start)));
+        if digest(&before) == digest(&after) {
+            prop_assert_eq!(all_differences(&session, &before, &after, range.clone()), Vec::new());
+        }
+    }
+
+    #[test]
     fn listing_agrees_with_a_naive_one(
         target in targets(), model in models(0..300), prefix in keys(), cut in 0_usize..14,
         delimiter in prop_oneof![Just(None), Just(Some("/")), Just(Some("-")), Just(Some("//")), Just(Some("ö")), Just(Some(""))],

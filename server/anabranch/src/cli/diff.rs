@@ -48,7 +48,7 @@ pub(crate) struct DiffArgs {
     /// Compares only about this part of all keys: above 0, at most 1.
     #[arg(long, requires = "table", value_name = "FRACTION")]
     sample: Option<f64>,
-    /// How many rows are shown.
+    /// How many rows, or changes in a plugin's words, are shown.
     #[arg(long, default_value_t = 100, requires = "table", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     /// Prints the rows as Markdown, up to 1,000 of them.

@@ -66,6 +66,21 @@ pub(super) async fn run(client: &Client, asked: Asked<'_>) -> anyhow::Result<Ans
         rows.results.extend(more.results);
         rows.pagination = wire::Pagination { results: rows.results.len(), ..more.pagination };
     }
+    while let Some(changes) = diff.changes.as_mut().filter(|changes| changes.pagination.has_more) {
+        let missing = asked.limit.saturating_sub(changes.results.len());
+        if missing == 0 {
+            break;
+        }
+        let request = asked.request(client, missing.min(PAGE), &changes.pagination.next_offset)?;
+        let Some(more) = client.json::<wire::TableRowDiff>(request).await?.changes else { break };
+        if more.added + more.removed + more.modified > changes.added + changes.removed + changes.modified {
+            // A later part of the comparison has counted more of them.
+            (changes.added, changes.removed, changes.modified) = (more.added, more.removed, more.modified);
+        }
+        changes.complete |= more.complete;
+        changes.results.extend(more.results);
+        changes.pagination = wire::Pagination { results: changes.results.len(), ..more.pagination };
+    }
     Ok(Answer { text: text(&diff), json: to_json(&diff)?, exit_code })
 }
 
@@ -95,12 +110,9 @@ fn text(diff: &wire::TableRowDiff) -> String {
     text.extend(diff.schema.iter().map(|note| format!("    {}\n", shown(note))));
     if let Some(changes) = &diff.changes {
         text.extend(changes.results.iter().map(place));
-        let all = changes.added + changes.removed + changes.modified;
-        if !changes.complete || (changes.results.len() as u64) < all {
-            text.push_str(&format!(
-                "the first {} of {all} shown\n",
-                counted(changes.results.len() as u64, "change")
-            ));
+        if changes.pagination.has_more {
+            let count = counted(changes.results.len() as u64, "change");
+            text.push_str(&format!("{count} shown, more follow: a greater --limit shows them\n"));
         }
     } else if let Some(reason) = &diff.reason {
         text.push_str(&format!("    rows are not compared: {}\n", shown(reason)));

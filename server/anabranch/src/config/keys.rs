@@ -181,6 +181,8 @@ keys! {
     "plugins.shipped": Kind::Choice(&["on", "off"]), = "on",
         "Whether the mergers that come with the server take JSON, YAML, CSV, notebooks and texts for which `merge.toml` names none.";
     "plugins.calls": Kind::Count, = "16", "How many calls of plugins run at the same time; further ones wait.";
+    "plugins.answers_bytes": Kind::Bytes, = "64 MiB",
+        "Memory for answers of plugins, so that the same question needs no second call; 0: none are kept.";
     "plugins.component_bytes": Kind::Bytes, = "64 MiB", "The most bytes of a plugin that is installed.";
     "plugins.compile_seconds": Kind::Count, = "120", "How long a plugin may take to compile, in seconds.";
     "plugins.seconds": Kind::Count, = "60",
@@ -192,7 +194,7 @@ keys! {
     "plugins.hostcall_bytes": Kind::Bytes, = "16 MiB", "What a plugin may hand to the server at one time.";
     "plugins.handles": Kind::Count, = "10000", "Handles of a plugin that are alive at one time.";
     "plugins.read_bytes": Kind::Bytes, = "64 GiB", "What one call may read.";
-    "plugins.object_bytes": Kind::Bytes, = "256 MiB", "New objects that one call is writing at one time.";
+    "plugins.open_objects": Kind::Count, = "16", "New objects that one call is writing at one time.";
     "plugins.written_bytes": Kind::Bytes, = "4 GiB", "What one call may write.";
     "plugins.edits": Kind::Count, = "10000000", "Paths that one call may touch.";
     "plugins.changes": Kind::Count, = "10000000", "Changes that one comparison may show.";

@@ -160,6 +160,8 @@ pub(crate) struct PluginSettings {
     /// Whether those that come with the server take objects for which no rule names a merger.
     pub(crate) shipped: bool,
     pub(crate) calls: usize,
+    /// For answers that are kept.
+    pub(crate) answers_bytes: u64,
     pub(crate) component_bytes: u64,
     pub(crate) compile_seconds: u64,
     /// Of one call.
@@ -375,6 +377,7 @@ impl Reader<'_> {
         let mut count = |name: &str| self.read(name, value::count);
         let (seconds, fuel) = (count("plugins.seconds"), count("plugins.fuel"));
         let (table_elements, handles) = (count("plugins.table_elements"), count("plugins.handles"));
+        let open_objects = count("plugins.open_objects");
         let (edits, changes) = (count("plugins.edits"), count("plugins.changes"));
         let (conflicts, log_lines) = (count("plugins.conflicts"), count("plugins.log_lines"));
         let compile_seconds = count("plugins.compile_seconds");
@@ -387,7 +390,7 @@ impl Reader<'_> {
             hostcall_bytes: self.bytes("plugins.hostcall_bytes"),
             handles,
             read_bytes: self.bytes("plugins.read_bytes"),
-            object_bytes: self.bytes("plugins.object_bytes"),
+            open_objects,
             written_bytes: self.bytes("plugins.written_bytes"),
             edits,
             changes,
@@ -399,6 +402,7 @@ impl Reader<'_> {
         PluginSettings {
             shipped: self.text("plugins.shipped") == "on",
             calls: self.size("plugins.calls", value::count, 1),
+            answers_bytes: self.bytes("plugins.answers_bytes"),
             component_bytes: self.bytes("plugins.component_bytes"),
             compile_seconds,
             limits,

@@ -13,6 +13,10 @@ use super::process;
 const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
+/// Bounds of the memory of a plugin, in bytes: 1 MiB to 1 GiB.
+const MEMORY_BYTES: [f64; 6] =
+    [1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0, 268_435_456.0, 1_073_741_824.0];
+
 /// All metrics of a server. Counting is a few atomic additions.
 #[derive(Clone)]
 pub(super) struct Metrics {
@@ -21,6 +25,7 @@ pub(super) struct Metrics {
     pub(super) connections: Connections,
     pub(super) backends: Backends,
     pub(super) merges: Merges,
+    pub(super) plugins: PluginCalls,
     process: ProcessGauges,
 }
 
@@ -57,6 +62,16 @@ pub(super) struct Merges {
     pub(super) units: IntCounterVec,
     pub(super) seconds: HistogramVec,
     pub(super) conflicts: IntCounterVec,
+}
+
+/// What calls of plugins use.
+#[derive(Clone)]
+pub(super) struct PluginCalls {
+    pub(super) calls: IntCounterVec,
+    pub(super) fuel: IntCounterVec,
+    pub(super) memory: HistogramVec,
+    pub(super) bytes: IntCounterVec,
+    pub(super) answers: IntCounterVec,
 }
 
 #[derive(Clone)]
@@ -147,6 +162,30 @@ impl Metrics {
                     &["merger", "kind"],
                 )?,
             },
+            plugins: PluginCalls {
+                calls: make.counters("anabranch_plugin_calls_total", "Calls of plugins.", &["plugin"])?,
+                fuel: make.counters(
+                    "anabranch_plugin_fuel_total",
+                    "Instructions of plugins, roughly.",
+                    &["plugin"],
+                )?,
+                memory: make.histograms_of(
+                    "anabranch_plugin_memory_bytes",
+                    "The memory of a call at its most.",
+                    &["plugin"],
+                    &MEMORY_BYTES,
+                )?,
+                bytes: make.counters(
+                    "anabranch_plugin_bytes_total",
+                    "Bytes that plugins read and wrote.",
+                    &["plugin", "direction"],
+                )?,
+                answers: make.counters(
+                    "anabranch_plugin_answers_total",
+                    "Answers of plugins that were wanted: kept ones, and those that a call was made for.",
+                    &["plugin", "outcome"],
+                )?,
+            },
             process: ProcessGauges {
                 resident: make.register(IntGauge::new("process_resident_memory_bytes", "Memory in use.")?)?,
                 files: make.register(IntGauge::new("process_open_fds", "Open files and sockets.")?)?,
@@ -208,6 +247,16 @@ impl Maker<'_> {
     }
 
     fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> anyhow::Result<HistogramVec> {
-        self.register(HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels)?)
+        self.histograms_of(name, help, labels, &SECONDS)
+    }
+
+    fn histograms_of(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        bounds: &[f64],
+    ) -> anyhow::Result<HistogramVec> {
+        self.register(HistogramVec::new(HistogramOpts::new(name, help).buckets(bounds.to_vec()), labels)?)
     }
 }

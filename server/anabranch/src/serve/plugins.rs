@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
-use super::metered::MeteredMerger;
-use super::metrics::Merges;
+use super::metered::{MeteredMerger, PluginMeter};
+use super::metrics::{Merges, Metrics};
 use crate::config::PluginSettings;
 
 /// The most plugins that are kept ready to run. Beyond that all are made ready anew.
@@ -28,6 +28,7 @@ pub(super) struct Plugins {
     /// Where compiled plugins are kept.
     folder: PathBuf,
     metrics: Merges,
+    meter: Arc<PluginMeter>,
     engine: OnceCell<PluginEngine>,
     /// By digest. What a digest names never changes.
     ready: Mutex<HashMap<String, Ready>>,
@@ -45,13 +46,14 @@ impl Plugins {
         store: PluginStore,
         settings: &PluginSettings,
         folder: PathBuf,
-        metrics: &Merges,
+        metrics: &Metrics,
     ) -> Self {
         Plugins {
             store,
             settings: settings.clone(),
             folder,
-            metrics: metrics.clone(),
+            metrics: metrics.merges.clone(),
+            meter: Arc::new(PluginMeter::new(&metrics.plugins)),
             engine: OnceCell::new(),
             ready: Mutex::default(),
         }
@@ -69,6 +71,8 @@ impl Plugins {
     fn start(&self) -> Result<PluginEngine, PluginError> {
         let mut options = EngineOptions::new(self.folder.clone());
         options.calls_max = self.settings.calls;
+        options.answers_bytes = self.settings.answers_bytes;
+        options.meter = self.meter.clone();
         options.stack_bytes = self.settings.limits.stack_bytes;
         options.compile.component_bytes = self.settings.component_bytes;
         options.compile.seconds = self.settings.compile_seconds;

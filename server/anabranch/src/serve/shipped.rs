@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anabranch_merge::{
-    DiffInput, DiffOutcome, Failure, FailureReason, MergeInput, MergeOutcome, Merger, MergerDescription,
-    UnitKind, ViewError,
+    ChangesPage, DiffInput, DiffOutcome, Failure, FailureReason, MergeInput, MergeOutcome, Merger,
+    MergerDescription, RowDiffError, UnitKind, ViewError,
 };
 use anabranch_plugin_host::{PluginError, PluginMerger, Schema, check_none};
 use anyhow::Context;
@@ -91,6 +91,11 @@ impl ShippedMerger {
     fn broken(&self, error: &PluginError) -> String {
         format!("plugin {} cannot be run: {error}", self.name)
     }
+
+    fn not_compared(&self, input: &DiffInput<'_>, error: &PluginError) -> ViewError {
+        let (path, side) = (input.root.to_owned(), input.after.label().to_owned());
+        ViewError::Storage { path, side, message: self.broken(error), temporary: false }
+    }
 }
 
 #[async_trait]
@@ -120,11 +125,14 @@ impl Merger for ShippedMerger {
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
         match self.merger().await {
             Ok(merger) => merger.diff(input).await,
-            Err(error) => Err(ViewError::Storage {
-                path: input.root.to_owned(),
-                side: input.after.label().to_owned(),
-                message: self.broken(&error),
-            }),
+            Err(error) => Err(self.not_compared(&input, &error)),
+        }
+    }
+
+    async fn diff_page(&self, input: DiffInput<'_>, page: &ChangesPage) -> Result<DiffOutcome, RowDiffError> {
+        match self.merger().await {
+            Ok(merger) => merger.diff_page(input, page).await,
+            Err(error) => Err(RowDiffError::View(self.not_compared(&input, &error))),
         }
     }
 }

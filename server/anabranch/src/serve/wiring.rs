@@ -70,7 +70,7 @@ pub(super) async fn app(
     let rows = row_budget(folder, settings)?;
     let store = PluginStore::new(Arc::clone(&refs), ids.clone());
     let compiled = folder.join("plugins");
-    let plugins = Arc::new(Plugins::new(store, &settings.plugins, compiled, &metrics.merges));
+    let plugins = Arc::new(Plugins::new(store, &settings.plugins, compiled, metrics));
     let registry = Registry::new()
         .with_plugins(plugins.clone())
         .with_format(TableFormat::Delta, metered(Arc::new(DeltaMerger::with_budget(rows))))

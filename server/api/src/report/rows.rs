@@ -42,8 +42,12 @@ fn facts(diff: &TableRowDiff) -> Vec<Line> {
     if let (None, Some(changes)) = (&diff.rows, &diff.changes) {
         let PlaceChanges { added, removed, modified, complete, .. } = changes;
         let mut lines = vec![vec![text(format!("changes +{added} -{removed} ~{modified}"))]];
-        if !complete || (changes.results.len() as u64) < added + removed + modified {
-            lines.push(vec![text(format!("The first {} are shown.", changes.results.len()))]);
+        if !complete {
+            lines.push(vec![text("There are more of them than were counted.")]);
+        }
+        if changes.pagination.has_more {
+            let count = counted(changes.results.len() as u64, "change");
+            lines.push(vec![text(format!("This page has {count}; more follow."))]);
         }
         return lines;
     }

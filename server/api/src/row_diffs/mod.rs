@@ -26,7 +26,8 @@ pub(crate) struct DiffRowsQuery {
     r#type: Option<String>,
     /// The `next_offset` of the page before.
     after: Option<String>,
-    /// How many rows, up to 1,000; -1: as many as a page holds. Of a stream any number; all without it.
+    /// How many rows, or changes in a plugin's words, up to 1,000; -1: as many as a page holds. Of a stream any number; all
+    /// without it.
     amount: Option<i64>,
     /// Another name of `amount`.
     limit: Option<i64>,
@@ -101,7 +102,7 @@ pub(crate) struct TableQuery {
         ("repository" = String, Path), ("leftRef" = String, Path), ("rightRef" = String, Path), TableQuery,
         DiffRowsQuery,
         ("Accept" = Option<String>, Header, description =
-            "`application/json`, `application/x-ndjson` (one row a line), `application/vnd.apache.arrow.stream` (all rows, \
+            "`application/json`, `application/x-ndjson` (one row or change a line), `application/vnd.apache.arrow.stream` (all rows, \
              typed), `text/markdown` or `text/html`.")
     ),
     responses(
@@ -136,7 +137,7 @@ pub(crate) async fn diff_rows(
         ("repository" = String, Path), ("leftRef" = String, Path), ("rightRef" = String, Path),
         ("path" = String, Path, description = "The root of the table."), DiffRowsQuery,
         ("Accept" = Option<String>, Header, description =
-            "`application/json`, `application/x-ndjson` (one row a line), `application/vnd.apache.arrow.stream` (all rows, \
+            "`application/json`, `application/x-ndjson` (one row or change a line), `application/vnd.apache.arrow.stream` (all rows, \
              typed), `text/markdown` or `text/html`.")
     ),
     responses(
@@ -186,6 +187,9 @@ async fn answer(
     match (wanted, diff) {
         (WantedRows::Report(form), diff) => Ok(form.answer(diff)),
         (_, TableRowDiff { rows: Some(rows), .. }) => lines(&rows.results, &rows.pagination, pairs),
+        (_, TableRowDiff { changes: Some(changes), .. }) => {
+            lines(&changes.results, &changes.pagination, pairs)
+        }
         (_, TableRowDiff { reason, .. }) => Err(not_compared(&reason.unwrap_or_default())),
     }
 }

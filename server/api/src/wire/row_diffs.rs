@@ -154,9 +154,41 @@ pub struct PlaceChanges {
     pub modified: u64,
     /// Whether the numbers are those of all changes.
     pub complete: bool,
-    /// The first thousand.
-    #[serde(alias = "changes")]
+    /// Those of this page, in the plugin's order.
     pub results: Vec<PlaceChange>,
+    /// Which page this is.
+    #[serde(default)]
+    pub pagination: Pagination,
+}
+
+/// The details of a merger that lists its changes in its own words.
+#[derive(Deserialize)]
+struct PlaceDetails {
+    added: u64,
+    removed: u64,
+    modified: u64,
+    complete: bool,
+    changes: Vec<PlaceChange>,
+    next: Option<String>,
+}
+
+impl PlaceChanges {
+    fn new(details: PlaceDetails, amount_max: usize) -> Self {
+        let pagination = Pagination {
+            has_more: details.next.is_some(),
+            next_offset: details.next.unwrap_or_default(),
+            results: details.changes.len(),
+            max_per_page: amount_max,
+        };
+        PlaceChanges {
+            added: details.added,
+            removed: details.removed,
+            modified: details.modified,
+            complete: details.complete,
+            results: details.changes,
+            pagination,
+        }
+    }
 }
 
 /// What differs in one table, or in one object that a merger takes.
@@ -201,7 +233,8 @@ impl TableRowDiff {
         };
         let table = TableDiff::from(diff.table);
         // Other mergers have details of another form.
-        let changes = table.details.and_then(|details| serde_json::from_value(details).ok());
+        let details = table.details.and_then(|details| serde_json::from_value(details).ok());
+        let changes = details.map(|details| PlaceChanges::new(details, amount_max));
         let (rows, reason) = match diff.rows {
             Ok(page) => (Some(ChangedRows::new(page, request, amount_max)), None),
             Err(reason) => (None, Some(reason)),

@@ -17,6 +17,7 @@ mod merge_sessions;
 mod merges;
 mod objects;
 mod permissions;
+mod place_diffs;
 mod previews;
 mod repositories;
 mod row_diffs;

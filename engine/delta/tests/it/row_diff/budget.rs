@@ -75,6 +75,10 @@ impl UnitView for Counting<'_> {
         self.inner.label()
     }
 
+    fn storage(&self) -> [u8; 16] {
+        self.inner.storage()
+    }
+
     async fn fingerprint(&self) -> Result<[u8; 32], ViewError> {
         self.inner.fingerprint().await
     }

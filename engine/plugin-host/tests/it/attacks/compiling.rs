@@ -2,7 +2,7 @@
 
 use anabranch_plugin_host::{CompileLimits, Limits, PluginError};
 
-use super::fixture::attack;
+use crate::fixture::attack;
 use crate::support::{Runtime, lines};
 
 async fn refused(component: impl Into<bytes::Bytes>) -> String {

@@ -3,8 +3,8 @@
 use anabranch_merge::FailureReason;
 use anabranch_plugin_host::Limits;
 
-use super::fixture::{Attack, EDIT, LOG, WALK, WRITE, attack};
 use super::{fails, reaches};
+use crate::fixture::{Attack, EDIT, LOG, WALK, WRITE, attack};
 
 #[tokio::test]
 async fn four_gigabytes_of_memory_are_not_given() {
@@ -84,8 +84,19 @@ async fn a_huge_object_is_not_written() {
                (br $again))",
         )
     };
-    let limits = Limits { object_bytes: 8 * 1024 * 1024, ..Limits::default() };
-    reaches(huge, limits, "object-bytes", 8 * 1024 * 1024).await;
+    let limits = Limits { written_bytes: 8 * 1024 * 1024, ..Limits::default() };
+    reaches(huge, limits, "written-bytes", 8 * 1024 * 1024).await;
+}
+
+#[tokio::test]
+async fn few_objects_are_written_at_a_time() {
+    let flood = Attack {
+        top: WRITE,
+        ..attack(
+            "(loop $again (call $create (i32.load offset=44 (local.get $in)) (i32.const 4096)) (br $again))",
+        )
+    };
+    reaches(flood, Limits::default(), "open-objects", 16).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 //! while a well-behaved plugin goes on merging beside it.
 
 mod compiling;
-mod fixture;
 mod memory;
 mod outside;
 mod running;
@@ -15,7 +14,7 @@ use anabranch_merge::{Failure, FailureReason, MergeOutcome, Merger, UnitKind};
 use anabranch_plugin_host::{EngineOptions, Limits, PluginEngine, PluginMerger};
 use tokio::sync::OnceCell;
 
-use self::fixture::Attack;
+use crate::fixture::Attack;
 
 /// What all attacks run beside: one runtime, and the plugin `lines` in it.
 struct Town {

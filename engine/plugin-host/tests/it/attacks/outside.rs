@@ -4,8 +4,8 @@ use anabranch_merge::{FailureReason, MergeEdit, MergeOutcome};
 use anabranch_plugin_host::Limits;
 use expect_test::expect;
 
-use super::fixture::{Attack, EDIT, OPEN, WALK, attack, escaped};
 use super::{fails, outcome};
+use crate::fixture::{Attack, EDIT, OPEN, WALK, attack, escaped};
 
 const HOSTILE: [&str; 7] =
     ["../secret", "/etc/passwd", "a/../../secret", "..", "a\0b", "_x/./y", "trailing/"];

@@ -5,8 +5,8 @@ use anabranch_merge::{FailureReason, MergeOutcome, UnitKind};
 use anabranch_plugin_host::{Limits, PluginError, PluginMerger};
 use expect_test::expect;
 
-use super::fixture::{Attack, LOG, attack};
 use super::{fails, reaches, town};
+use crate::fixture::{Attack, LOG, attack};
 use crate::support::Runtime;
 
 /// What never ends.

@@ -3,8 +3,8 @@
 use anabranch_merge::FailureReason;
 use anabranch_plugin_host::Limits;
 
-use super::fixture::{Attack, attack};
 use super::{failure, outcome_of};
+use crate::fixture::{Attack, attack};
 
 /// What these plugins import of WASI: a part of the real packages.
 const PACKAGES: [&str; 4] = [

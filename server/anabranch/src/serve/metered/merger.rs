@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anabranch_merge::{
-    Conflict, ConflictKind, Demands, DiffInput, DiffOutcome, Failure, MergeInput, MergeOutcome, Merger,
-    MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, ViewError, ViolationsInput,
+    ChangesPage, Conflict, ConflictKind, Demands, DiffInput, DiffOutcome, Failure, MergeInput, MergeOutcome,
+    Merger, MergerDescription, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, ViewError,
+    ViolationsInput,
 };
 use async_trait::async_trait;
 
@@ -70,6 +71,10 @@ impl Merger for MeteredMerger {
 
     async fn diff(&self, input: DiffInput<'_>) -> Result<DiffOutcome, ViewError> {
         self.inner.diff(input).await
+    }
+
+    async fn diff_page(&self, input: DiffInput<'_>, page: &ChangesPage) -> Result<DiffOutcome, RowDiffError> {
+        self.inner.diff_page(input, page).await
     }
 
     async fn diff_rows(

@@ -2,6 +2,7 @@
 
 mod merger;
 mod objects;
+mod plugins;
 mod refs;
 mod staging;
 
@@ -14,6 +15,7 @@ use super::metrics::Backends;
 
 pub(super) use merger::MeteredMerger;
 pub(super) use objects::MeteredStorage;
+pub(super) use plugins::PluginMeter;
 pub(super) use refs::MeteredRefs;
 pub(super) use staging::MeteredStaging;
 

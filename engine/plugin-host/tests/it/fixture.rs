@@ -7,17 +7,19 @@ use wit_parser::Resolve;
 
 /// The parts of a plugin that an attack replaces.
 #[derive(Clone)]
-pub(super) struct Attack {
+pub(crate) struct Attack {
     /// Imports and further functions.
-    pub(super) top: &'static str,
+    pub(crate) top: &'static str,
     /// The body of `on-merge`; its parameter `$in` points at the input.
-    pub(super) merge: String,
+    pub(crate) merge: String,
+    /// The body of `on-diff`, before it answers; its last parameter, 13, is where changes go.
+    pub(crate) diff: String,
     /// The body of `cabi_realloc`, by which the host asks for memory.
-    pub(super) realloc: &'static str,
+    pub(crate) realloc: &'static str,
     /// The body of `describe`, before it answers.
-    pub(super) describe: &'static str,
+    pub(crate) describe: &'static str,
     /// What `claim.start` says: 0 three-way, 1 ours, 2 nothing.
-    pub(super) start: u8,
+    pub(crate) start: u8,
 }
 
 /// A bump allocator.
@@ -31,15 +33,15 @@ const REALLOC: &str = "
     (local.get $at)";
 
 /// An attack whose merge does `merge`.
-pub(super) fn attack(merge: &str) -> Attack {
-    Attack { top: "", merge: merge.to_owned(), realloc: REALLOC, describe: "", start: 0 }
+pub(crate) fn attack(merge: &str) -> Attack {
+    Attack { top: "", merge: merge.to_owned(), diff: String::new(), realloc: REALLOC, describe: "", start: 0 }
 }
 
 impl Attack {
     /// The plugin: a core module that carries the world `merge-plugin`. Memory: the description at 256, what its texts say
     /// at 512, text of the attack at 1024, the answer of `on-merge` (zero: done) at 2048, room for answers at 4096.
-    pub(super) fn text(&self) -> String {
-        let Attack { top, merge, realloc, describe, start } = self;
+    pub(crate) fn text(&self) -> String {
+        let Attack { top, merge, diff, realloc, describe, start } = self;
         format!(
             r#"(module $attack
   {top}
@@ -55,6 +57,7 @@ impl Attack {
     (i32.const 256))
   (func (export "anabranch:merge/differ@0.1.0#on-diff")
     (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    {diff}
     (i32.const 2048))
   (func $on_merge (export "anabranch:merge/merger@0.1.0#on-merge") (param $in i32) (result i32)
     (local $i i32) (local $handle i32)
@@ -64,12 +67,12 @@ impl Attack {
     }
 
     /// The same, built.
-    pub(super) fn module(&self) -> Vec<u8> {
+    pub(crate) fn module(&self) -> Vec<u8> {
         self.module_of(&[], "merge-plugin")
     }
 
     /// The same for a world of the last of `packages`, which are read after the contract.
-    pub(super) fn module_of(&self, packages: &[&str], world: &str) -> Vec<u8> {
+    pub(crate) fn module_of(&self, packages: &[&str], world: &str) -> Vec<u8> {
         let mut module = wat::parse_str(self.text()).unwrap();
         let mut resolve = Resolve::default();
         let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1");
@@ -84,21 +87,32 @@ impl Attack {
 }
 
 /// `log.write`.
-pub(super) const LOG: &str =
+pub(crate) const LOG: &str =
     r#"(import "anabranch:merge/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
 /// `snapshot.walk`.
-pub(super) const WALK: &str = r#"(import "anabranch:merge/snapshots@0.1.0" "[method]snapshot.walk" (func $walk (param i32 i32 i32) (result i32)))"#;
+pub(crate) const WALK: &str = r#"(import "anabranch:merge/snapshots@0.1.0" "[method]snapshot.walk" (func $walk (param i32 i32 i32) (result i32)))"#;
 /// `snapshot.open`, and the log to say what came of it.
-pub(super) const OPEN: &str = r#"(import "anabranch:merge/log@0.1.0" "write" (func $log (param i32 i32 i32)))
+pub(crate) const OPEN: &str = r#"(import "anabranch:merge/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (import "anabranch:merge/snapshots@0.1.0" "[method]snapshot.open" (func $open (param i32 i32 i32 i32)))"#;
 /// `result-tree.create`, `object-writer.write`.
-pub(super) const WRITE: &str = r#"(import "anabranch:merge/output@0.1.0" "[method]result-tree.create" (func $create (param i32 i32)))
+pub(crate) const WRITE: &str = r#"(import "anabranch:merge/output@0.1.0" "[method]result-tree.create" (func $create (param i32 i32)))
   (import "anabranch:merge/output@0.1.0" "[method]object-writer.write" (func $write (param i32 i32 i32 i32)))"#;
+/// The same, `object-writer.copy`, `object-writer.finish`, `result-tree.put` and `snapshot.open`.
+pub(crate) const MAKE: &str = r#"(import "anabranch:merge/output@0.1.0" "[method]result-tree.create" (func $create (param i32 i32)))
+  (import "anabranch:merge/output@0.1.0" "[method]object-writer.write" (func $write (param i32 i32 i32 i32)))
+  (import "anabranch:merge/output@0.1.0" "[method]object-writer.copy" (func $copy (param i32 i32 i64 i64 i32)))
+  (import "anabranch:merge/output@0.1.0" "[method]object-writer.finish" (func $finish (param i32 i32)))
+  (import "anabranch:merge/output@0.1.0" "[method]result-tree.put" (func $put (param i32 i32 i32 i32 i32)))
+  (import "anabranch:merge/snapshots@0.1.0" "[method]snapshot.open" (func $open (param i32 i32 i32 i32)))"#;
 /// `result-tree.remove`, `result-tree.take`.
-pub(super) const EDIT: &str = r#"(import "anabranch:merge/output@0.1.0" "[method]result-tree.remove" (func $remove (param i32 i32 i32 i32)))
+pub(crate) const EDIT: &str = r#"(import "anabranch:merge/output@0.1.0" "[method]result-tree.remove" (func $remove (param i32 i32 i32 i32)))
   (import "anabranch:merge/output@0.1.0" "[method]result-tree.take" (func $take (param i32 i32 i32 i32 i32)))"#;
 
+/// `sink.emit`.
+pub(crate) const EMIT: &str =
+    r#"(import "anabranch:merge/diffs@0.1.0" "[method]sink.emit" (func $emit (param i32 i32 i32 i32)))"#;
+
 /// A text as the bytes of a WebAssembly string.
-pub(super) fn escaped(text: &[u8]) -> String {
+pub(crate) fn escaped(text: &[u8]) -> String {
     text.iter().map(|byte| format!("\\{byte:02x}")).collect()
 }

@@ -1,0 +1,156 @@
+//! `object-writer`: new objects, handed on to the storage as they come.
+
+use bytes::{Bytes, BytesMut};
+use wasmtime::component::Resource;
+
+use crate::bindings::output::HostObjectWriter;
+use crate::bridge::{Piece, Question, Side};
+use crate::handles::{ObjectHandle, WriterHandle};
+use crate::limits::Limit;
+use crate::state::CallState;
+use crate::stop::{HostError, Stop};
+
+/// How many bytes of an object gather before they go to the storage. An object that is not larger is written at once.
+const PIECE_BYTES: usize = 512 * 1024;
+
+impl CallState {
+    /// Begins an object.
+    pub(crate) fn create_object(&mut self) -> Result<Resource<WriterHandle>, Stop> {
+        self.spend(Limit::OpenObjects, 1)?;
+        let number = self.made.objects;
+        self.made.objects = number.saturating_add(1);
+        let (whole, rest) = (None, BytesMut::new());
+        self.push(WriterHandle { number, whole, rest, begun: false, size: 0, finished: false })
+    }
+
+    /// The writer, if it still takes something.
+    fn open_writer(&mut self, writer: &Resource<WriterHandle>) -> Result<&mut WriterHandle, Stop> {
+        let writer = self.table.get_mut(writer)?;
+        match writer.finished {
+            true => Err(Stop::Broken("it wrote to an object that was finished".into())),
+            false => Ok(writer),
+        }
+    }
+
+    /// Hands on what has gathered, if it is as much as that.
+    fn hand_on(&mut self, writer: &Resource<WriterHandle>, least: usize) -> Result<(), Stop> {
+        let handle = self.open_writer(writer)?;
+        if handle.rest.len() < least.max(1) {
+            return Ok(());
+        }
+        let piece = Piece::Bytes(handle.rest.split().freeze());
+        self.append(writer, piece)
+    }
+
+    fn append(&mut self, writer: &Resource<WriterHandle>, piece: Piece) -> Result<(), Stop> {
+        let handle = self.open_writer(writer)?;
+        handle.begun = true;
+        let number = handle.number;
+        self.ask(|reply| Question::Append { number, piece, reply })
+    }
+
+    /// Something else follows what was a copy of a whole object so far: then its bytes move after all.
+    fn move_whole(&mut self, writer: &Resource<WriterHandle>) -> Result<(), Stop> {
+        let Some(object) = self.open_writer(writer)?.whole.take() else { return Ok(()) };
+        let length = object.entry.size;
+        self.copy_range(writer, object, 0, length)
+    }
+
+    /// Appends a range of an object: a short one to what gathers.
+    fn copy_range(
+        &mut self,
+        writer: &Resource<WriterHandle>,
+        object: ObjectHandle,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), Stop> {
+        self.spend(Limit::WrittenBytes, length)?;
+        if length == 0 {
+            return Ok(());
+        }
+        if length >= PIECE_BYTES as u64 {
+            self.hand_on(writer, 0)?;
+            return self.append(writer, Piece::Range { object, offset, length });
+        }
+        let short = object.is_short();
+        let read = self.ask(|reply| Question::Read { object, ranges: vec![(offset, length)], reply })?;
+        let bytes = read.into_iter().next().unwrap_or_default();
+        if bytes.len() as u64 != length {
+            return Err(Stop::Storage(short));
+        }
+        self.gather(writer, &bytes)
+    }
+
+    fn gather(&mut self, writer: &Resource<WriterHandle>, bytes: &[u8]) -> Result<(), Stop> {
+        self.open_writer(writer)?.rest.extend_from_slice(bytes);
+        self.hand_on(writer, PIECE_BYTES.saturating_add(1))
+    }
+}
+
+impl HostObjectWriter for CallState {
+    fn write(&mut self, writer: Resource<WriterHandle>, data: Vec<u8>) -> Result<(), HostError> {
+        let bytes = data.len() as u64;
+        self.move_whole(&writer)?;
+        self.spend(Limit::WrittenBytes, bytes)?;
+        let handle = self.open_writer(&writer)?;
+        handle.size = handle.size.saturating_add(bytes);
+        if data.len() < PIECE_BYTES {
+            return Ok(self.gather(&writer, &data)?);
+        }
+        self.hand_on(&writer, 0)?;
+        Ok(self.append(&writer, Piece::Bytes(Bytes::from(data)))?)
+    }
+
+    fn copy(
+        &mut self,
+        writer: Resource<WriterHandle>,
+        source: Resource<ObjectHandle>,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), HostError> {
+        let object = self.table.get(&source)?.clone();
+        if offset.checked_add(length).is_none_or(|end| end > object.entry.size) {
+            let message = format!("{length} bytes from {offset} lie outside of its {}", object.entry.size);
+            return Err(HostError::failure("not-found", message, &object.path));
+        }
+        self.move_whole(&writer)?;
+        let handle = self.open_writer(&writer)?;
+        let first = handle.size == 0;
+        handle.size = handle.size.saturating_add(length);
+        if first && offset == 0 && length == object.entry.size {
+            handle.whole = Some(object);
+            return Ok(());
+        }
+        Ok(self.copy_range(&writer, object, offset, length)?)
+    }
+
+    fn finish(&mut self, writer: Resource<WriterHandle>) -> Result<Resource<ObjectHandle>, HostError> {
+        let handle = self.table.get_mut(&writer)?;
+        if handle.finished {
+            return Err(Stop::Broken("it finished an object twice".into()).into());
+        }
+        handle.finished = true;
+        let (number, size) = (handle.number, handle.size);
+        let (whole, rest) = (handle.whole.take(), std::mem::take(&mut handle.rest).freeze());
+        self.release_object();
+        // An object that is copied whole is that object: no byte moves.
+        if let Some(object) = whole {
+            return Ok(self.push(object)?);
+        }
+        let entry = self.ask(|reply| Question::Finish { number, rest, reply })?;
+        self.made.object_bytes = self.made.object_bytes.saturating_add(size);
+        Ok(self.push(ObjectHandle { side: Side::Ours, path: String::new(), entry, written: true })?)
+    }
+
+    fn drop(&mut self, writer: Resource<WriterHandle>) -> wasmtime::Result<()> {
+        let writer = self.delete(writer)?;
+        if !writer.finished {
+            self.release_object();
+        }
+        if writer.begun && !writer.finished {
+            let number = writer.number;
+            self.ask(|reply| Question::Abandon { number, reply })?;
+        }
+        Ok(())
+    }
+}
