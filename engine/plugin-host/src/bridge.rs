@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::deadline::Deadline;
 use crate::handles::ObjectHandle;
 use crate::limits::{Limit, Limits};
 use crate::retry::patiently;
@@ -103,7 +104,7 @@ pub(crate) struct Page {
 #[derive(Clone)]
 pub(crate) struct Asker {
     questions: mpsc::Sender<Question>,
-    deadline: Instant,
+    deadline: Deadline,
     /// Set when a question was not answered in time.
     late: Arc<AtomicBool>,
 }
@@ -116,7 +117,7 @@ pub(crate) struct Questions {
 
 impl Asker {
     /// A channel whose questions are asked here and come out there.
-    pub(crate) fn new(deadline: Instant) -> (Self, Questions) {
+    pub(crate) fn new(deadline: Deadline) -> (Self, Questions) {
         let (questions, receiver) = mpsc::channel(1);
         let late = Arc::new(AtomicBool::new(false));
         (Asker { questions, deadline, late: Arc::clone(&late) }, Questions { receiver, late })
@@ -129,8 +130,11 @@ impl Asker {
         question: impl FnOnce(Reply<T>) -> Question,
     ) -> Result<T, Stop> {
         let (reply, answer) = oneshot::channel();
-        self.questions.blocking_send(question(reply)).map_err(|_| Stop::GivenUp)?;
-        match answer.blocking_recv() {
+        let begun = Instant::now();
+        let sent = self.questions.blocking_send(question(reply));
+        let answer = sent.map(|()| answer.blocking_recv());
+        self.deadline.waited(begun.elapsed());
+        match answer.map_err(|_| Stop::GivenUp)? {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Stop::Storage(error)),
             Err(_) if self.is_late() => Err(Stop::Limit(limits.hit(Limit::Seconds))),
@@ -139,7 +143,7 @@ impl Asker {
     }
 
     fn is_late(&self) -> bool {
-        self.late.load(Ordering::Acquire) || Instant::now() >= self.deadline
+        self.late.load(Ordering::Acquire) || self.deadline.has_passed()
     }
 }
 
@@ -161,14 +165,15 @@ pub(crate) enum Lists<'a> {
 }
 
 impl<'a> Served<'a> {
-    /// Answers questions until the plugin's thread has ended, or `deadline` has come.
-    pub(crate) async fn serve(self, mut questions: Questions, deadline: Instant) {
+    /// Answers questions until the plugin's thread has ended, or `deadline` has come. That does not move while a question is
+    /// answered.
+    pub(crate) async fn serve(self, mut questions: Questions, deadline: &Deadline) {
         // What is still being written in the end is given up when this is dropped.
         let mut uploads = Uploads::new(self);
         while let Some(question) = questions.receiver.recv().await {
             let late = Arc::clone(&questions.late);
-            let overdue = async move {
-                tokio::time::sleep_until(deadline.into()).await;
+            let overdue = async {
+                tokio::time::sleep_until(deadline.at().into()).await;
                 late.store(true, Ordering::Release);
             };
             tokio::select! {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
+use crate::deadline::{Deadline, Watch};
 use crate::limits::Limit;
 use crate::state::CallState;
 use crate::stop::{Ending, Stop};
@@ -41,7 +41,7 @@ pub(crate) fn run<T>(
     engine: &Engine,
     plugin: &InstancePre<CallState>,
     state: CallState,
-    deadline: Instant,
+    deadline: Deadline,
     given_up: Arc<AtomicBool>,
     body: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<T>,
 ) -> Ended<T> {
@@ -51,12 +51,13 @@ pub(crate) fn run<T>(
     store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes).unwrap_or(usize::MAX));
     store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
     let over = Stop::Limit(limits.hit(Limit::Seconds));
+    let mut watch = Watch::new(deadline);
     store.set_epoch_deadline(LOOK_TICKS);
     store.epoch_deadline_callback(move |_| {
         if given_up.load(Ordering::Relaxed) {
             return Err(Stop::GivenUp.into());
         }
-        if Instant::now() >= deadline {
+        if watch.is_over() {
             return Err(over.clone().into());
         }
         Ok(UpdateDeadline::Continue(LOOK_TICKS))
@@ -71,10 +72,4 @@ pub(crate) fn run<T>(
     let mut state = store.into_data();
     state.spent.fuel = limits.fuel.saturating_sub(left);
     Ended { result, state }
-}
-
-/// When a call that begins now must have ended.
-pub(crate) fn deadline(seconds: u64) -> Instant {
-    let now = Instant::now();
-    now.checked_add(Duration::from_secs(seconds)).unwrap_or(now)
 }

@@ -12,6 +12,7 @@ mod bridge;
 mod cache;
 mod call;
 mod convert;
+mod deadline;
 mod differ;
 mod encode;
 mod engine;

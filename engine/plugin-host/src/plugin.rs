@@ -10,6 +10,7 @@ use crate::answers::{Answer, InputDigest};
 use crate::bindings::about::{self, Start};
 use crate::bridge::{Asker, Served};
 use crate::call::{self, Ended, GiveUp};
+use crate::deadline::Deadline;
 use crate::engine::PluginEngine;
 use crate::error::PluginError;
 use crate::inspect::Exports;
@@ -204,9 +205,7 @@ async fn in_turn<T: Send + 'static>(
     served: Option<Served<'_>>,
     seconds: u64,
     mut state: CallState,
-    run: impl FnOnce(CallState, std::time::Instant, Arc<std::sync::atomic::AtomicBool>) -> Ended<T>
-    + Send
-    + 'static,
+    run: impl FnOnce(CallState, Deadline, Arc<std::sync::atomic::AtomicBool>) -> Ended<T> + Send + 'static,
 ) -> Ended<T> {
     let unit = state.unit.clone();
     let limits = state.limits.clone();
@@ -219,15 +218,16 @@ async fn in_turn<T: Send + 'static>(
         Ok(turn) => turn,
         Err(error) => return lost(format!("no plugin runs any more: {error}")),
     };
-    let deadline = call::deadline(seconds);
-    let (asker, questions) = Asker::new(deadline);
+    let deadline = Deadline::of(seconds);
+    let (asker, questions) = Asker::new(deadline.clone());
     state.asker = served.is_some().then_some(asker);
     // Dropped with this future: a plugin for which nobody waits ends at the next tick.
     let (_give_up, given_up) = GiveUp::new();
     let (end, ended) = tokio::sync::oneshot::channel();
+    let own_deadline = deadline.clone();
     let running = move || {
         crate::priority::yield_to_others();
-        let mut ended = run(state, deadline, given_up);
+        let mut ended = run(state, own_deadline, given_up);
         // The end of the questions: without it they would be waited for.
         ended.state.asker = None;
         drop(turn);
@@ -241,7 +241,7 @@ async fn in_turn<T: Send + 'static>(
         return lost(format!("no thread can be started: {error}"));
     }
     if let Some(served) = served {
-        served.serve(questions, deadline).await;
+        served.serve(questions, &deadline).await;
     }
     ended.await.unwrap_or_else(|_| lost("the host broke down".into()))
 }
