@@ -82,9 +82,17 @@ pub async fn read(scan: FileScan, rows: SchemaRef, key: &[usize]) -> Result<RowS
 }
 
 /// The footer of a file.
+///
+/// # Errors
+///
+/// The file cannot be read, is no Parquet file, or is an encrypted one.
+pub async fn footer(source: &Arc<dyn ByteSource>) -> Result<Arc<ParquetMetaData>> {
+    let mut reader = Reader { source: source.clone(), metadata: None };
+    reader.get_metadata(None).await.map_err(failed(source, "reading its footer"))
+}
+
 pub(super) async fn metadata(scan: &FileScan) -> Result<Arc<ParquetMetaData>> {
-    let mut reader = Reader { source: scan.source.clone(), metadata: None };
-    reader.get_metadata(None).await.map_err(failed(&scan.source, "reading its footer"))
+    footer(&scan.source).await
 }
 
 fn failed(source: &Arc<dyn ByteSource>, step: &'static str) -> impl Fn(ParquetError) -> Error + use<> {

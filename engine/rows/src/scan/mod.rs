@@ -3,6 +3,7 @@
 
 mod drive;
 mod file;
+mod footer;
 mod meter;
 mod sorting;
 mod source;
@@ -13,7 +14,7 @@ use futures::stream::BoxStream;
 use arrow::array::RecordBatch;
 
 pub use drive::{diff_next, merge_next, survey};
-pub use file::{FILE_COLUMN, FileScan, POSITION_COLUMN, RowMask, read, with_positions};
+pub use file::{FILE_COLUMN, FileScan, POSITION_COLUMN, RowMask, footer, read, with_positions};
 pub use meter::{Held, SortMeter};
 pub use sorting::{SortBudget, SortedRows, batch_rows, sort};
 pub use source::{ByteSource, ReadError};
