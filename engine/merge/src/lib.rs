@@ -1,5 +1,6 @@
 //! The vocabulary and laws of a merge, the `Merger` trait, the registry, the pipeline and the object-wise fallback.
 
+mod attributes;
 mod conflict;
 #[cfg(any(test, feature = "test-support"))]
 pub mod conformance;
@@ -19,13 +20,14 @@ mod three_way;
 mod transaction;
 mod views;
 
+pub use attributes::ObjectAttributes;
 pub use conflict::{
     ACCEPT_CHOICE, Choice, Conflict, ConflictId, ConflictKind, ConflictValue, OBJECT_CHOICE, Resolution,
 };
 pub use demands::{Demands, UnitOpener, UnitStates, ViolationsInput};
 pub use merger::{
     DiffInput, DiffOutcome, EntryChange, EntryMerge, MergeInput, Merger, MergerDescription, NewObject,
-    ObjectAttributes, PARTITIONS_MAX, PartitionDiff, UnitKind, UnitView, UnitWriter, ViewError,
+    PARTITIONS_MAX, PartitionDiff, UnitKind, UnitView, UnitWriter, ViewError,
 };
 pub use outcome::{Failure, FailureReason, MergeEdit, MergeOutcome, MergeReport, RowTotals, Verification};
 pub use pipeline::{
