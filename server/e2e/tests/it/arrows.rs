@@ -13,9 +13,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("refs", &["types"]),
     ("merge", &["types", "tree"]),
     ("repository", &["types", "tree", "refs", "storage", "merge"]),
-    ("delta", &["types", "merge", "rows"]),
+    // How files are read through views, and conflicts of rows in one wording.
+    ("delta", &["types", "merge", "rows", "parquet"]),
     ("iceberg", &["types", "merge"]),
     ("rows", &["types"]),
+    ("parquet", &["types", "merge", "rows"]),
     ("plugin-host", &["types", "merge"]),
     // Users and keys are kept in the ref-store.
     ("auth", &["types", "refs"]),
