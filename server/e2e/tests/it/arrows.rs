@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "repository",
             "merge",
             "delta",
+            "parquet",
             "plugin-host",
             "app",
             "auth",
