@@ -8,7 +8,6 @@ use anabranch_rows::scan::{self, ByteSource, FileScan};
 use anabranch_rows::schema::Projection;
 use anabranch_rows::{PerSide, Side};
 use anabranch_types::Entry;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
@@ -51,8 +50,7 @@ impl Unopened {
     pub(super) async fn open_to_read(self, memory_bytes: usize) -> Result<OpenFile, Stop> {
         let footer = scan::footer(&self.0).await?;
         let name = self.0.name();
-        let readable = ArrowReaderMetadata::try_new(Arc::clone(&footer), ArrowReaderOptions::new());
-        let readable = readable.map_err(|error| unreadable(name, &error))?;
+        let readable = scan::readable(&footer).map_err(|error| unreadable(name, &error))?;
         let stored = footer.file_metadata().schema_descr_ptr();
         let columns = FileColumns::new(stored, Arc::clone(readable.schema()));
         let columns = columns.map_err(|why| Stop::Whole(format!("{name}: {why}")))?;

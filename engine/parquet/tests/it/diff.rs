@@ -126,3 +126,40 @@ async fn changes_stream_as_typed_batches() {
     let rows: usize = reader.map(|batch| batch.unwrap().num_rows()).sum();
     assert_eq!(rows, 4);
 }
+
+/// A file of ids and instants, stored as INT96.
+fn instants(rows: &[(i64, i32)]) -> Bytes {
+    use parquet::data_type::{Int64Type, Int96, Int96Type};
+    use parquet::file::writer::SerializedFileWriter;
+    let schema = "message m { required int64 id; required int96 at; }";
+    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Default::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let ids: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
+    let days: Vec<Int96> = rows
+        .iter()
+        .map(|(_, day)| {
+            let mut instant = Int96::new();
+            instant.set_data(0, 0, *day as u32);
+            instant
+        })
+        .collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&ids, None, None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int96Type>().write_batch(&days, None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.into_inner().unwrap().into()
+}
+
+#[tokio::test]
+async fn timestamps_far_away_are_read_as_they_are() {
+    // Julian days: the first of January 2026, and the last day of the year 9999, as which some mean "never".
+    let (now, never) = (2_461_042, 5_373_484);
+    let case = crate::support::case(instants(&[(1, now)]), instants(&[(1, now), (2, never)]), instants(&[]));
+    let page = page(&case, &first(10)).await.unwrap();
+    assert_eq!(json!(page.rows[0].after), json!({"id": 2, "at": "9999-12-31T00:00:00"}));
+    assert_eq!(page.totals.added, 1);
+}

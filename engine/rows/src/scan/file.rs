@@ -10,11 +10,11 @@ use futures::StreamExt;
 use futures::stream::TryStreamExt;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
+use super::readable::readable;
 use super::source::{ByteSource, Reader};
 use super::{RowStream, statistics};
 use crate::error::{During, Error, Result};
@@ -107,8 +107,7 @@ async fn row_group(
     mut position: u64,
 ) -> Result<RowStream> {
     let reading = failed(&scan.source, "reading a row group");
-    let arrow =
-        ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()).map_err(&reading)?;
+    let arrow = readable(&metadata).map_err(&reading)?;
     if scan.projection.lacks_ids(arrow.schema()) {
         return Err(Error::NoFieldIds { file: scan.source.name().to_owned() });
     }
