@@ -1,5 +1,6 @@
-//! Where the rows of a merged file stand: a file whose rows are in the order of the key on both sides stays so; otherwise
-//! ours' rows stand as they did, a changed one where it stood, and behind them come theirs' new ones, as they stand there.
+//! Where the rows of a merged file stand: a file whose rows are in the order of the key on both sides, or in its reverse,
+//! stays so; otherwise ours' rows stand as they did, a changed one where it stood, and behind them come theirs' new ones, as
+//! they stand there.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,24 +21,67 @@ pub(super) fn number(side: Side) -> i64 {
     }
 }
 
-/// Whether the rows of a file, of which the scan reads the columns of the key, are in the order of that key.
-pub(super) async fn is_sorted(scan: FileScan, rows: &SchemaRef, key: &[usize]) -> Result<bool> {
+/// In which order of the key the rows of a file are. Where all have one key, in both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct KeyOrder {
+    pub(super) ascending: bool,
+    pub(super) descending: bool,
+}
+
+impl KeyOrder {
+    /// That of no rows.
+    pub(super) const BOTH: KeyOrder = KeyOrder { ascending: true, descending: true };
+    /// Neither.
+    pub(super) const NONE: KeyOrder = KeyOrder { ascending: false, descending: false };
+}
+
+/// In which order the rows of a file are, of which the scan reads the columns of the key.
+pub(super) async fn order_of(scan: FileScan, rows: &SchemaRef, key: &[usize]) -> Result<KeyOrder> {
     let codec = RowCodec::new(rows)?;
     let mut batches = scan::read(scan, rows.clone(), key).await?;
     let mut last: Option<Vec<u8>> = None;
+    let mut order = KeyOrder::BOTH;
     while let Some(batch) = batches.try_next().await? {
         let keys = key_array(&codec, key, &batch)?;
         let keys = keys.as_binary::<i64>();
         let mut before = last.as_deref();
         for key in keys.iter().flatten() {
-            if before.is_some_and(|before| before > key) {
-                return Ok(false);
+            if let Some(before) = before {
+                order.ascending &= before <= key;
+                order.descending &= before >= key;
             }
             before = Some(key);
         }
+        if order == KeyOrder::NONE {
+            break;
+        }
         last = before.map(<[u8]>::to_vec);
     }
-    Ok(true)
+    Ok(order)
+}
+
+/// How the rows of the result stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum RowOrder {
+    /// In the order of the key.
+    ByKey,
+    /// In its reverse.
+    ByKeyReversed,
+    /// As on ours, theirs' new ones behind.
+    AsOnOurs,
+}
+
+impl RowOrder {
+    /// The order of a file of which the sides have these.
+    pub(super) fn of(ours: KeyOrder, theirs: KeyOrder) -> RowOrder {
+        if ours.ascending && theirs.ascending {
+            RowOrder::ByKey
+        } else if ours.descending && theirs.descending {
+            RowOrder::ByKeyReversed
+        } else {
+            RowOrder::AsOnOurs
+        }
+    }
 }
 
 /// Gives rows of the result the places of those that they replace.
@@ -47,25 +91,41 @@ pub(super) struct Placing {
     /// The places of the columns that say where a row stands.
     file: usize,
     position: usize,
+    order: RowOrder,
+    /// How many rows were placed so far.
+    rows: i64,
 }
 
 impl Placing {
     /// For rows of this schema, with where they stand.
-    pub(super) fn new(placed: &SchemaRef, key: &[usize]) -> Result<Placing> {
+    pub(super) fn new(placed: &SchemaRef, key: &[usize], order: RowOrder) -> Result<Placing> {
         let column = |name: &str| {
             placed.index_of(name).map_err(|_| Error::Misuse("rows that are placed say where they stand"))
         };
         let (file, position) = (column(FILE_COLUMN)?, column(POSITION_COLUMN)?);
-        Ok(Placing { codec: RowCodec::new(placed)?, key: key.to_vec(), file, position })
+        Ok(Placing { codec: RowCodec::new(placed)?, key: key.to_vec(), file, position, order, rows: 0 })
     }
 
-    /// The columns by which rows are sorted to stand where they belong.
-    pub(super) fn order(&self) -> [usize; 2] {
-        [self.file, self.position]
+    /// The columns by which rows are to be sorted to stand where they belong; none: they do.
+    pub(super) fn sort_by(&self) -> Option<[usize; 2]> {
+        (self.order != RowOrder::ByKey).then_some([self.file, self.position])
     }
 
-    /// The rows of a batch, each with its place.
-    pub(super) fn place(&self, batch: &MergedBatch) -> Result<RecordBatch> {
+    /// The rows of a batch, each with its place. Batches come in the order of the key.
+    pub(super) fn place(&mut self, batch: &MergedBatch) -> Result<RecordBatch> {
+        match self.order {
+            RowOrder::ByKey => Ok(batch.rows.clone()),
+            RowOrder::ByKeyReversed => {
+                let next = self.rows;
+                self.rows = next.saturating_add(i64::try_from(batch.rows.num_rows()).unwrap_or(i64::MAX));
+                let positions = (next..self.rows).map(|row| Some(row.saturating_neg())).collect();
+                self.with(&batch.rows, vec![Some(0); batch.rows.num_rows()], positions)
+            }
+            RowOrder::AsOnOurs => self.place_as_on_ours(batch),
+        }
+    }
+
+    fn place_as_on_ours(&self, batch: &MergedBatch) -> Result<RecordBatch> {
         let replaced = batch.gone_as.contains(&Gone::Changed);
         if !replaced || batch.rows.num_rows() == 0 {
             return Ok(batch.rows.clone());
@@ -93,14 +153,24 @@ impl Placing {
             placed.0.push(file);
             placed.1.push(Some(position));
         }
-        let mut columns = batch.rows.columns().to_vec();
-        for (at, numbers) in [(self.file, placed.0), (self.position, placed.1)] {
+        self.with(&batch.rows, placed.0, placed.1)
+    }
+
+    /// The rows with other places.
+    fn with(
+        &self,
+        rows: &RecordBatch,
+        files: Vec<Option<i64>>,
+        positions: Vec<Option<i64>>,
+    ) -> Result<RecordBatch> {
+        let mut columns = rows.columns().to_vec();
+        for (at, numbers) in [(self.file, files), (self.position, positions)] {
             if let Some(column) = columns.get_mut(at) {
                 *column = Arc::new(Int64Array::from(numbers)) as ArrayRef;
             }
         }
         let step = "placing merged rows";
-        RecordBatch::try_new(batch.rows.schema(), columns).map_err(|source| Error::Arrow { step, source })
+        RecordBatch::try_new(rows.schema(), columns).map_err(|source| Error::Arrow { step, source })
     }
 
     fn positions(&self, rows: &RecordBatch) -> Result<Int64Array> {

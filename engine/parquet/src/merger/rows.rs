@@ -16,7 +16,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::dropped;
 use super::layout::properties;
 use super::metadata::{self, ARROW_SCHEMA, Clash, Columns, Joined, Pairs, Unjoined};
-use super::order::{Placing, is_sorted, number};
+use super::order::{KeyOrder, Placing, RowOrder, number, order_of};
 use super::schema::{MergedColumns, join};
 use super::sides::{OpenFile, OpenFiles, Unopened};
 use super::stop::{self, Stop};
@@ -141,18 +141,19 @@ impl Merging<'_> {
     async fn finish(&self, joined: Joined, mut open: Vec<Conflict>) -> Result<MergedFile, Stop> {
         let placed = with_positions(&self.merged.rows);
         let key = key_columns(&self.merged.rows, &self.job.options.identity, &[])?;
-        let in_order = self.in_order().await?;
-        let stays_sorted = in_order.ours && in_order.theirs;
-        let sides = self.streams(&placed, &key, in_order).await?;
+        let orders = self.orders().await?;
+        let order = RowOrder::of(orders.ours, orders.theirs);
+        let sides = self.streams(&placed, &key, orders).await?;
         let report = Report::default();
         let merge = self.merge(placed.clone())?;
-        let placing = Placing::new(&placed, &key)?;
-        let order = placing.order();
+        let placing = Placing::new(&placed, &key, order)?;
+        let sort_by = placing.sort_by();
         let mut rows = merged_rows(merge, sides, placing, report.clone());
-        if !stays_sorted {
-            rows = by_key(rows, &placed, &order, &self.job.means).await?;
+        if let Some(sort_by) = sort_by {
+            rows = by_key(rows, &placed, &sort_by, &self.job.means).await?;
         }
-        let mut writer = if open.is_empty() { Some(self.writer(&key, stays_sorted)?) } else { None };
+        let mut writer =
+            if open.is_empty() { Some(self.writer(&key, order == RowOrder::ByKey)?) } else { None };
         let mut batches = BatchCoalescer::new(self.merged.rows.clone(), BATCH_ROWS);
         let failed = |source| anabranch_rows::Error::Arrow { step: "collecting rows to write", source };
         let all: Vec<usize> = (0..self.merged.rows.fields().len()).collect();
@@ -228,8 +229,8 @@ impl Merging<'_> {
         listed.chain((further > 0).then(|| stop::of_further_rows(root, further))).collect()
     }
 
-    /// Which sides' rows are in the order of the key already: reads the columns of the key.
-    async fn in_order(&self) -> Result<PerSide<bool>, Stop> {
+    /// In which order of the key the rows of each side are: reads the columns of the key.
+    async fn orders(&self) -> Result<PerSide<KeyOrder>, Stop> {
         let names = match &self.job.options.identity {
             anabranch_rows::Identity::Key(names) => names.clone(),
             _ => return Err(Stop::broken("rows of a file are merged by a key".to_owned())),
@@ -237,7 +238,7 @@ impl Merging<'_> {
         // The key as the merged file has it: a side may have it narrower.
         let fields = self.merged.rows.fields().iter().filter(|field| names.contains(field.name()));
         let keys = Schema::new(fields.cloned().collect::<Vec<_>>());
-        let mut in_order = PerSide { base: true, ours: true, theirs: true };
+        let mut orders = PerSide::from_fn(|_| KeyOrder::BOTH);
         for side in Side::ALL {
             let Some(file) = self.files.get(side) else { continue };
             let projection = self.merged.projections.get(side);
@@ -254,9 +255,10 @@ impl Merging<'_> {
                 part.rows.fields().iter().filter(|f| part.projections.base.source_of(f.name()).is_some());
             let is_whole = found.count() == own.fields().len();
             let scan = file.scan(&part.projections.base, None);
-            *in_order.get_mut(side) = is_whole && is_sorted(scan, &part.rows, &key).await?;
+            let order = if is_whole { order_of(scan, &part.rows, &key).await? } else { KeyOrder::NONE };
+            *orders.get_mut(side) = order;
         }
-        Ok(in_order)
+        Ok(orders)
     }
 
     /// The rows of the sides, in the order of their keys, each with where it stands.
@@ -264,7 +266,7 @@ impl Merging<'_> {
         &self,
         placed: &SchemaRef,
         key: &[usize],
-        in_order: PerSide<bool>,
+        orders: PerSide<KeyOrder>,
     ) -> Result<PerSide<RowStream>, Stop> {
         let mut streams = Vec::with_capacity(Side::ALL.len());
         for side in Side::ALL {
@@ -274,7 +276,7 @@ impl Merging<'_> {
             };
             let scan = file.scan(self.merged.projections.get(side), Some(number(side)));
             let rows = scan::read(scan, self.merged.rows.clone(), key).await?;
-            streams.push(match in_order.get(side) {
+            streams.push(match orders.get(side).ascending {
                 true => rows,
                 false => by_key(rows, placed, key, &self.job.means).await?,
             });
@@ -332,7 +334,12 @@ impl Report {
 /// The rows of the result, with where they stand. Where something is open, no more rows come, and the merge goes on to find
 /// the rest.
 fn merged_rows(merge: RowMerge, sides: PerSide<RowStream>, placing: Placing, report: Report) -> RowStream {
-    let next = |(mut merge, mut sides, placing, report): (RowMerge, PerSide<RowStream>, Placing, Report)| async move {
+    let next = |(mut merge, mut sides, mut placing, report): (
+        RowMerge,
+        PerSide<RowStream>,
+        Placing,
+        Report,
+    )| async move {
         while let Some(batch) = merge_next(&mut merge, &mut sides).await? {
             if merge.conflict_count() == 0 && batch.rows.num_rows() > 0 {
                 let rows: RecordBatch = placing.place(&batch)?;

@@ -38,6 +38,28 @@ async fn rows_that_are_not_sorted_stand_as_they_stood_and_new_ones_behind_them()
 }
 
 #[tokio::test]
+async fn a_file_that_is_sorted_backwards_stays_so() {
+    check(
+        "5:e:5 3:c:3 1:a:1",
+        "6:f:6 5:e:5 3:c:30 1:a:1",
+        "5:x:5 4:d:4 1:a:1 0:z:0",
+        expect![[r#"
+            row-conflict: data/stock.parquet {"id":3}: row updated on ours, deleted on theirs [parquet/rows] ours theirs base both value
+        "#]],
+    )
+    .await;
+    check(
+        "5:e:5 3:c:3 1:a:1",
+        "6:f:6 5:e:5 3:c:30 1:a:1",
+        "5:x:5 4:d:4 3:c:3 0:z:0",
+        expect![[r#"
+            6:f:6 5:x:5 4:d:4 3:c:30 0:z:0
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_file_that_one_side_sorted_is_not_sorted_again() {
     check(
         "2:b:2 1:a:1",

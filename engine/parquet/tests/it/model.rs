@@ -74,11 +74,21 @@ fn model(base: &Rows, ours: &Rows, theirs: &Rows) -> (Rows, BTreeSet<i64>) {
     (merged, open)
 }
 
-/// In an order that is no order, or in the key's.
-fn spelled(rows: &Rows, sorted: bool) -> String {
+/// In which order the rows of files stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Order {
+    Ascending,
+    Descending,
+    /// In none, as a rule.
+    Other,
+}
+
+fn spelled(rows: &Rows, order: Order) -> String {
     let mut keys: Vec<&i64> = rows.keys().collect();
-    if !sorted {
-        keys.sort_by_key(|key| (*key * 7) % 5);
+    match order {
+        Order::Ascending => {}
+        Order::Descending => keys.reverse(),
+        Order::Other => keys.sort_by_key(|key| (*key * 7) % 5),
     }
     keys.iter().map(|key| format!("{key}:{}:{} ", rows[key].0, rows[key].1)).collect()
 }
@@ -97,11 +107,12 @@ proptest! {
     #[test]
     fn a_merge_is_that_of_plain_maps(
         initial in proptest::collection::btree_map(0..8_i64, (0..3_i64, 0..3_i64), 0..8),
-        ours in steps(), theirs in steps(), sorted: bool,
+        ours in steps(), theirs in steps(),
+        order in prop_oneof![Just(Order::Ascending), Just(Order::Descending), Just(Order::Other)],
     ) {
         let (ours, theirs) = (run(&initial, &ours), run(&initial, &theirs));
         let (expected, open) = model(&initial, &ours, &theirs);
-        let [base_text, ours_text, theirs_text] = [&initial, &ours, &theirs].map(|rows| spelled(rows, sorted));
+        let [base_text, ours_text, theirs_text] = [&initial, &ours, &theirs].map(|rows| spelled(rows, order));
         let case = stock_case(&base_text, &ours_text, &theirs_text).open();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let outcome = runtime.block_on(case.run(merger()));
@@ -112,17 +123,21 @@ proptest! {
                 let rows = read(&shown(&body));
                 prop_assert_eq!(rows.iter().copied().collect::<Rows>(), expected.clone());
                 prop_assert_eq!(rows.len(), expected.len());
-                let keys: Vec<i64> = rows.iter().map(|(key, _)| *key).collect();
-                if sorted {
-                    prop_assert!(keys.is_sorted());
+                let keys = |rows: &[(i64, (i64, i64))]| -> Vec<i64> { rows.iter().map(|(key, _)| *key).collect() };
+                let (merged, before, other) = (keys(&rows), keys(&read(&ours_text)), keys(&read(&theirs_text)));
+                let descends = |keys: &[i64]| keys.iter().rev().is_sorted();
+                if ours == initial {
+                    // Theirs' file as it is.
+                    prop_assert_eq!(merged, other);
+                } else if before.is_sorted() && other.is_sorted() {
+                    prop_assert!(merged.is_sorted());
+                } else if descends(&before) && descends(&other) {
+                    prop_assert!(descends(&merged));
                 } else {
-                    // Ours' rows stand as they stood.
-                    let kept = |keys: Vec<i64>| keys.into_iter().filter(|key| ours.contains_key(key) && expected.contains_key(key));
-                    let before: Vec<i64> = kept(read(&ours_text).into_iter().map(|(key, _)| key).collect()).collect();
-                    let after: Vec<i64> = kept(keys.clone()).collect();
-                    if !read(&ours_text).is_sorted() || !read(&theirs_text).is_sorted() {
-                        prop_assert_eq!(before, after);
-                    }
+                    // Ours' rows stand as they stood, and theirs' new ones behind them.
+                    let kept = before.iter().filter(|key| expected.contains_key(key));
+                    let new = other.iter().filter(|key| !ours.contains_key(key) && expected.contains_key(key));
+                    prop_assert_eq!(merged, kept.chain(new).copied().collect::<Vec<_>>());
                 }
             }
             MergeOutcome::Conflicts { conflicts, .. } => {
