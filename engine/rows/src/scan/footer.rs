@@ -15,6 +15,18 @@ const LIST_MAX: u64 = 1 << 20;
 /// How deep structures may lie in one another, and fields of the schema.
 const DEPTH_MAX: usize = 64;
 
+/// Looks over the footer of a file that is at hand as a whole: to be done before any reader of Parquet sees it.
+///
+/// # Errors
+///
+/// It is no Parquet file, or one that is not read here: why.
+pub fn check_file(file: &[u8]) -> Result<(), String> {
+    let too_short = || "it is too short to be a Parquet file".to_owned();
+    let (rest, tail) = file.split_last_chunk::<{ TAIL_BYTES as usize }>().ok_or_else(too_short)?;
+    let length = usize::try_from(length(tail, file.len() as u64)?).unwrap_or(usize::MAX);
+    check(rest.len().checked_sub(length).and_then(|start| rest.get(start..)).ok_or_else(too_short)?)
+}
+
 /// What stands at the end of a file, of so many bytes: how long its footer is.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ use arrow::array::RecordBatch;
 
 pub use drive::{diff_next, merge_next, survey};
 pub use file::{FILE_COLUMN, FileScan, POSITION_COLUMN, RowMask, footer, read, with_positions};
+pub use footer::check_file;
 pub use meter::{Held, SortMeter};
 pub use readable::readable;
 pub use sorting::{SortBudget, SortedRows, batch_rows, sort};

@@ -28,6 +28,9 @@ fn footer_of(file: &[u8]) -> &[u8] {
 #[test]
 fn a_footer_that_a_writer_made_is_as_it_should_be() {
     check(footer_of(&file())).unwrap();
+    let file = file();
+    check_file(&file).unwrap();
+    assert!(check_file(&file[..file.len() - 9]).is_err() && check_file(b"PAR1").is_err());
 }
 
 #[test]
