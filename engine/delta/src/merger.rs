@@ -7,10 +7,10 @@ use anabranch_merge::{
     MergeEdit, MergeInput, MergeOutcome, MergeReport, Merger, MergerDescription, RowDiffError, RowDiffPage,
     RowDiffRequest, RowSink, UnitKind, UnitView, Verification, ViewError, ViolationsInput, full_message,
 };
+use anabranch_parquet::RowTurns;
 use anabranch_rows::PerSide;
 use anabranch_rows::scan::SortMeter;
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 
 use crate::diff::{diff, diff_rows, stream_rows};
 use crate::lint::lint;
@@ -32,19 +32,7 @@ pub struct DeltaMerger {
     snapshots: SnapshotCache,
     verifier: Verifier,
     rows: RowMeans,
-    row_diffs: RowDiffs,
-}
-
-/// How many diffs of rows run at a time: each may take the whole budget, and anybody who reads may ask for one.
-const ROW_DIFFS_MAX: usize = 2;
-
-/// Lets some diffs of rows run, and others wait.
-struct RowDiffs(Semaphore);
-
-impl Default for RowDiffs {
-    fn default() -> Self {
-        RowDiffs(Semaphore::new(ROW_DIFFS_MAX))
-    }
+    row_diffs: RowTurns,
 }
 
 /// Why a merge ends before it is merged.
@@ -99,8 +87,7 @@ impl Merger for DeltaMerger {
         input: DiffInput<'_>,
         request: &RowDiffRequest,
     ) -> Result<RowDiffPage, RowDiffError> {
-        // Never closed.
-        let _turn = self.row_diffs.0.acquire().await.ok();
+        let _turn = self.row_diffs.take().await;
         diff_rows(&self.snapshots, input, request, &self.rows).await
     }
 
@@ -110,7 +97,7 @@ impl Merger for DeltaMerger {
         request: &RowDiffRequest,
         sink: &dyn RowSink,
     ) -> Result<(), RowDiffError> {
-        let _turn = self.row_diffs.0.acquire().await.ok();
+        let _turn = self.row_diffs.take().await;
         stream_rows(&self.snapshots, input, request, &self.rows, sink).await
     }
 }

@@ -1,5 +1,6 @@
 //! The vocabulary and laws of a merge, the `Merger` trait, the registry, the pipeline and the object-wise fallback.
 
+mod attributes;
 mod conflict;
 #[cfg(any(test, feature = "test-support"))]
 pub mod conformance;
@@ -20,6 +21,7 @@ mod three_way;
 mod transaction;
 mod views;
 
+pub use attributes::ObjectAttributes;
 pub use conflict::{
     ACCEPT_CHOICE, Choice, Conflict, ConflictId, ConflictKind, ConflictValue, OBJECT_CHOICE, Resolution,
 };
@@ -27,7 +29,7 @@ pub use demands::{Demands, UnitOpener, UnitStates, ViolationsInput};
 pub use input_hasher::InputHasher;
 pub use merger::{
     DiffInput, DiffOutcome, EntryChange, EntryMerge, MergeInput, Merger, MergerDescription, NewObject,
-    ObjectAttributes, PARTITIONS_MAX, PartitionDiff, UnitKind, UnitUpload, UnitView, UnitWriter, ViewError,
+    PARTITIONS_MAX, PartitionDiff, UnitKind, UnitUpload, UnitView, UnitWriter, ViewError,
 };
 pub use outcome::{Failure, FailureReason, MergeEdit, MergeOutcome, MergeReport, RowTotals, Verification};
 pub use pipeline::{

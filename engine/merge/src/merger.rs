@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    ChangesPage, Conflict, ConflictValue, Demands, Failure, MergeEdit, MergeOutcome, Resolution,
-    RowDiffError, RowDiffPage, RowDiffRequest, RowSink, RowTotals, Strategy, ViolationsInput,
+    ChangesPage, Conflict, ConflictValue, Demands, Failure, MergeEdit, MergeOutcome, ObjectAttributes,
+    Resolution, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, RowTotals, Strategy, ViolationsInput,
 };
 
 /// What a merger works on.
@@ -134,15 +134,6 @@ pub trait UnitView: Send + Sync {
     /// Reads an object of this side, or any entry that a view or the writer of the same merge gave out: the bytes
     /// `offset..offset + length`, fewer only at the end of the object.
     async fn read(&self, path: &str, entry: &Entry, offset: u64, length: u64) -> Result<Bytes, ViewError>;
-}
-
-/// Attributes of a new object.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ObjectAttributes {
-    /// The media type; empty for the storage's default.
-    pub content_type: String,
-    /// User metadata.
-    pub metadata: BTreeMap<String, String>,
 }
 
 /// An object that a merger wrote: durable, and visible nowhere until the merge is published.

@@ -2,17 +2,15 @@
 //!
 //! Options: `max-bytes`, the largest text that is merged (4 MiB if it is not set, at most 64 MiB).
 
-use std::collections::BTreeMap;
-
 use anabranch_types::Entry;
 use async_trait::async_trait;
 use bytes::Bytes;
 use similar::{MergeResolution, TextMerge};
 
 use crate::{
-    Choice, Conflict, ConflictKind, Decision, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit,
-    MergeInput, MergeOutcome, MergeReport, Merger, MergerDescription, ObjectAttributes, Resolution, ThreeWay,
-    UnitKind, UnitView, ViewError,
+    Choice, Conflict, ConflictKind, DiffInput, DiffOutcome, Failure, FailureReason, MergeEdit, MergeInput,
+    MergeOutcome, MergeReport, Merger, MergerDescription, ObjectAttributes, Resolution, UnitKind, UnitView,
+    ViewError,
 };
 
 /// The largest text that is merged when the options do not say, in bytes.
@@ -119,7 +117,7 @@ async fn merge(input: &MergeInput<'_>) -> Result<MergeOutcome, Failure> {
         let message = format!("removed on {}, changed on the other side", gone.label());
         return Ok(MergeOutcome::Conflicts { conflicts: vec![whole(input, message)], report });
     };
-    let Some(attributes) = merge_attributes(base.entry.as_ref(), our_entry, their_entry) else {
+    let Some(attributes) = ObjectAttributes::merged(base.entry.as_ref(), our_entry, their_entry) else {
         let message = "its content type or metadata were changed differently".to_owned();
         return Ok(MergeOutcome::Conflicts { conflicts: vec![whole(input, message)], report });
     };
@@ -139,9 +137,7 @@ async fn write(
     mut report: MergeReport,
 ) -> Result<MergeOutcome, Failure> {
     let is = |side: &TextSide| {
-        let same = |entry: &Entry| {
-            entry.content_type == attributes.content_type && entry.metadata == attributes.metadata
-        };
+        let same = |entry: &Entry| ObjectAttributes::of(entry) == attributes;
         side.text == text && side.entry.as_ref().is_some_and(same)
     };
     let path = String::new();
@@ -181,22 +177,6 @@ fn failure(error: ViewError) -> Failure {
         ViewError::NotFound { .. } | ViewError::Storage { .. } => FailureReason::Storage,
     };
     Failure { reason, message: error.to_string() }
-}
-
-/// The content type and the metadata, each by the three-way rule; `None` when one was changed differently.
-fn merge_attributes(base: Option<&Entry>, ours: &Entry, theirs: &Entry) -> Option<ObjectAttributes> {
-    fn pick<T: PartialEq + Clone>(base: Option<&T>, ours: &T, theirs: &T) -> Option<T> {
-        match (ThreeWay { base, ours: Some(ours), theirs: Some(theirs) }).decide(|left, right| left == right)
-        {
-            Decision::Ours => Some(ours.clone()),
-            Decision::Theirs => Some(theirs.clone()),
-            Decision::Conflict => None,
-        }
-    }
-    let content_type = pick(base.map(|entry| &entry.content_type), &ours.content_type, &theirs.content_type)?;
-    let metadata: BTreeMap<String, String> =
-        pick(base.map(|entry| &entry.metadata), &ours.metadata, &theirs.metadata)?;
-    Some(ObjectAttributes { content_type, metadata })
 }
 
 /// The conflict of an object that cannot be merged by lines.

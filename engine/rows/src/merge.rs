@@ -118,6 +118,11 @@ impl RowMerge {
         Ok(())
     }
 
+    /// How many conflicts nobody has decided were found so far.
+    pub fn conflict_count(&self) -> u64 {
+        self.settler.report.conflict_count
+    }
+
     /// The numbers and the conflicts, after [`Step::Done`].
     pub fn finish(self) -> MergeReport {
         self.settler.report

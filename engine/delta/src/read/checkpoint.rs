@@ -1,5 +1,6 @@
 //! Checkpoints: Parquet files whose rows are actions.
 
+use anabranch_rows::scan::check_file;
 use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
@@ -13,6 +14,7 @@ const REPEATED_FIELDS: [&str; 2] = ["stats_parsed", "partitionValues_parsed"];
 /// Reads the actions of one checkpoint file. CPU-bound; the Parquet crate may panic on hostile bytes, so it runs on
 /// a thread whose panic is caught.
 pub(crate) fn parse_checkpoint(bytes: Bytes) -> Result<Vec<Action>, String> {
+    check_file(&bytes)?;
     let reader = SerializedFileReader::new(bytes).map_err(|error| error.to_string())?;
     let rows = reader.get_row_iter(None).map_err(|error| error.to_string())?;
     let mut actions = Vec::new();
@@ -86,5 +88,13 @@ mod tests {
         for garbage in [&b""[..], b"PAR1", b"PAR1 not a parquet file at all PAR1", &[0xff; 4096]] {
             assert!(parse_checkpoint(Bytes::copy_from_slice(garbage)).is_err());
         }
+    }
+
+    #[test]
+    fn a_footer_that_would_take_all_memory_is_an_error() {
+        // A list that claims 2^31 - 1 pairs.
+        let footer = [0x59, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07];
+        let file = [&b"PAR1"[..], &footer, &7_u32.to_le_bytes(), b"PAR1"].concat();
+        assert!(parse_checkpoint(file.into()).unwrap_err().contains("more than there can be"));
     }
 }

@@ -10,9 +10,6 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::partition::Partitions;
 
-/// How many rows a batch has.
-pub(crate) const BATCH_ROWS: usize = 8_192;
-
 /// The rows of one file, in its order.
 ///
 /// # Errors

@@ -15,25 +15,25 @@ mod piece;
 mod ranges;
 pub(crate) mod schema;
 mod sides;
-pub(crate) mod sorted;
-pub(crate) mod source;
 mod statistics;
 pub(crate) mod vector;
 mod walk;
 mod write;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anabranch_merge::{MergeEdit, MergeInput, RowTotals, ViewError};
-use anabranch_rows::scan::{FILE_COLUMN, POSITION_COLUMN, SortMeter, survey};
+pub use anabranch_parquet::RowBudget;
+pub(crate) use anabranch_parquet::options::row_options;
+pub(crate) use anabranch_parquet::{RowMeans, sorted, source};
+use anabranch_rows::scan::{FILE_COLUMN, POSITION_COLUMN, survey};
 use anabranch_rows::schema::{MergedSchema, reconcile};
 use anabranch_rows::{
     BagSurvey, Copies, Identity, MergeOptions, MergeReport, OpenRows, PerSide, RowSurvey, key_columns,
 };
 
 pub(crate) use difference::{diff_rows, stream_rows};
-pub(crate) use options::{check_options, row_options};
+pub(crate) use options::check_options;
 use partition::Partitions;
 use sides::Sides;
 use write::{RowWriter, WriteFailure};
@@ -44,46 +44,6 @@ use crate::snapshot::Snapshot;
 
 /// What part of the memory the files that are being written may take: what is not in the pools of sorts.
 const PARTS_FOR_WRITING: usize = 4;
-
-/// What a merge of rows may use.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RowBudget {
-    /// Memory for rows, in bytes.
-    pub memory_bytes: usize,
-    /// The folder for rows that do not fit; none: such a merge fails with the limit.
-    pub folder: Option<PathBuf>,
-    /// Disk in that folder, in bytes.
-    pub disk_bytes: u64,
-}
-
-impl Default for RowBudget {
-    /// 256 MiB of memory and no disk.
-    fn default() -> Self {
-        RowBudget { memory_bytes: 256 << 20, folder: None, disk_bytes: 16 << 30 }
-    }
-}
-
-/// What merges and diffs of rows may use, and what they have used.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RowMeans {
-    pub(crate) budget: RowBudget,
-    pub(crate) meter: Arc<SortMeter>,
-    /// Into how many ranges of keys the rows of a merge are cut at most; none: as is good for this machine.
-    pub(crate) ranges: Option<usize>,
-}
-
-impl RowMeans {
-    /// One of so many equal parts.
-    fn share(&self, parts: usize) -> RowMeans {
-        let parts = parts.max(1);
-        let budget = RowBudget {
-            memory_bytes: self.budget.memory_bytes / parts,
-            folder: self.budget.folder.clone(),
-            disk_bytes: self.budget.disk_bytes / parts as u64,
-        };
-        RowMeans { budget, meter: self.meter.clone(), ranges: self.ranges }
-    }
-}
 
 /// Merged rows.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anabranch_parquet::BATCH_ROWS;
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::scan::{self, Held, RowStream, SortBudget};
 use anabranch_rows::sort::key_array;
@@ -11,7 +12,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use futures::stream::{StreamExt, TryStreamExt};
 
-use super::files::{BATCH_ROWS, read_file};
+use super::files::read_file;
 use super::partition::Partitions;
 use super::sides::SideFile;
 use super::{Failed, RowMeans};

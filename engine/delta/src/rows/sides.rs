@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anabranch_merge::{ConflictKind, MergeInput, UnitView};
+use anabranch_parquet::BATCH_ROWS;
 use anabranch_rows::range::{FileKeys, KeyRange, WorkRange};
 use anabranch_rows::scan::{self, FileScan};
 use anabranch_rows::schema::MergedSchema;
@@ -13,7 +14,6 @@ use futures::future::BoxFuture;
 use futures::stream::{StreamExt, TryStreamExt};
 use roaring::RoaringTreemap;
 
-use super::files::BATCH_ROWS;
 use super::partition::Partitions;
 use super::piece::Piece;
 use super::source::Files;

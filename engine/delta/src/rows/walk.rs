@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anabranch_merge::MergeInput;
+use anabranch_parquet::BATCH_ROWS;
 use anabranch_rows::scan::{FILE_COLUMN, RowStream, merge_next};
 use anabranch_rows::{
     BagSurvey, Copies, Identity, MergeOptions, MergeReport, MergedBatch, Origin, PerSide, RowMerge,
@@ -12,10 +13,8 @@ use anabranch_rows::{
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{BatchCoalescer, filter_record_batch};
 use arrow::datatypes::{Int64Type, SchemaRef};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::files::BATCH_ROWS;
 use super::piece::Piece;
 use super::write::RowWriter;
 use super::{Failed, RowMeans, conflicts};
@@ -119,22 +118,11 @@ impl Walks<'_, '_> {
 /// Work on a thread, and what it comes to.
 type Running<T> = oneshot::Receiver<Result<T, Failed>>;
 
-/// Runs work on a thread of its own: walking over rows keeps a core busy, and does not belong where requests are answered.
-/// Nor among the runtime's threads for what blocks: the ranges of many merges, each waiting for its turn to write, could
-/// take them all, and the reads of the first range would wait for one.
 fn on_a_thread<T: Send + 'static>(
     work: impl Future<Output = Result<T, Failed>> + Send + 'static,
 ) -> Result<Running<T>, Failed> {
-    let runtime = Handle::current();
-    let (sender, receiver) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("rows".to_owned()).spawn(move || {
-        // The merge may have ended meanwhile.
-        let _ = sender.send(runtime.block_on(work));
-    });
-    match thread {
-        Ok(_) => Ok(receiver),
-        Err(error) => Err(Failed::TooLarge(format!("no thread can be started to merge rows: {error}"))),
-    }
+    let no_thread = |error| Failed::TooLarge(format!("no thread can be started to merge rows: {error}"));
+    anabranch_parquet::on_a_thread(work).map_err(no_thread)
 }
 
 async fn ended<T>(running: Running<T>) -> Result<T, Failed> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anabranch_merge::{ConflictKind, UnitView};
+use anabranch_parquet::BATCH_ROWS;
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::scan::{self, FileScan, RowMask, RowStream};
 use anabranch_rows::{PerSide, Side};
@@ -16,7 +17,7 @@ use super::columns::Columns;
 use super::files::FileRows;
 use crate::action::{Add, DataPath};
 use crate::plan::Finding;
-use crate::rows::files::{BATCH_ROWS, read_files};
+use crate::rows::files::read_files;
 use crate::rows::partition::Partitions;
 use crate::rows::vector::deleted_rows;
 use crate::rows::{Failed, source};

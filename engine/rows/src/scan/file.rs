@@ -10,11 +10,11 @@ use futures::StreamExt;
 use futures::stream::TryStreamExt;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
+use super::readable::readable;
 use super::source::{ByteSource, Reader};
 use super::{RowStream, statistics};
 use crate::error::{During, Error, Result};
@@ -82,9 +82,17 @@ pub async fn read(scan: FileScan, rows: SchemaRef, key: &[usize]) -> Result<RowS
 }
 
 /// The footer of a file.
+///
+/// # Errors
+///
+/// The file cannot be read, is no Parquet file, or is an encrypted one.
+pub async fn footer(source: &Arc<dyn ByteSource>) -> Result<Arc<ParquetMetaData>> {
+    let mut reader = Reader { source: source.clone(), metadata: None };
+    reader.get_metadata(None).await.map_err(failed(source, "reading its footer"))
+}
+
 pub(super) async fn metadata(scan: &FileScan) -> Result<Arc<ParquetMetaData>> {
-    let mut reader = Reader { source: scan.source.clone(), metadata: None };
-    reader.get_metadata(None).await.map_err(failed(&scan.source, "reading its footer"))
+    footer(&scan.source).await
 }
 
 fn failed(source: &Arc<dyn ByteSource>, step: &'static str) -> impl Fn(ParquetError) -> Error + use<> {
@@ -99,8 +107,7 @@ async fn row_group(
     mut position: u64,
 ) -> Result<RowStream> {
     let reading = failed(&scan.source, "reading a row group");
-    let arrow =
-        ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()).map_err(&reading)?;
+    let arrow = readable(&metadata).map_err(&reading)?;
     if scan.projection.lacks_ids(arrow.schema()) {
         return Err(Error::NoFieldIds { file: scan.source.name().to_owned() });
     }

@@ -3,7 +3,9 @@
 
 mod drive;
 mod file;
+mod footer;
 mod meter;
+mod readable;
 mod sorting;
 mod source;
 mod statistics;
@@ -13,8 +15,10 @@ use futures::stream::BoxStream;
 use arrow::array::RecordBatch;
 
 pub use drive::{diff_next, merge_next, survey};
-pub use file::{FILE_COLUMN, FileScan, POSITION_COLUMN, RowMask, read, with_positions};
+pub use file::{FILE_COLUMN, FileScan, POSITION_COLUMN, RowMask, footer, read, with_positions};
+pub use footer::check_file;
 pub use meter::{Held, SortMeter};
+pub use readable::readable;
 pub use sorting::{SortBudget, SortedRows, batch_rows, sort};
 pub use source::{ByteSource, ReadError};
 pub use statistics::file_keys;

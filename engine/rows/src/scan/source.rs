@@ -12,6 +12,8 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
+use super::footer;
+
 /// Why bytes could not be read.
 pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -63,7 +65,12 @@ impl AsyncFileReader for Reader {
                 return Ok(metadata.clone());
             }
             let size = self.source.size();
-            let metadata = ParquetMetaDataReader::new().load_and_finish(&mut *self, size).await?;
+            let tail = self.get_bytes(size.saturating_sub(footer::TAIL_BYTES)..size).await?;
+            let length = footer::length(&tail, size).map_err(ParquetError::General)?;
+            let end = size.saturating_sub(footer::TAIL_BYTES);
+            let bytes = self.get_bytes(end.saturating_sub(length)..end).await?;
+            footer::check(&bytes).map_err(ParquetError::General)?;
+            let metadata = ParquetMetaDataReader::decode_metadata(&bytes)?;
             Ok(self.metadata.insert(Arc::new(metadata)).clone())
         }
         .boxed()

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anabranch_app::{App, AppParts, AppSettings, LinkKey, PluginStore, SampleObject, ServerFacts};
 use anabranch_auth::{Authenticator, Directory, DirectoryParts, KeyPair, ServerKeys};
-use anabranch_delta::{DeltaMerger, RowBudget};
+use anabranch_delta::DeltaMerger;
 use anabranch_merge::{Merger, Registry, TableFormat, TextMerger};
+use anabranch_parquet::{ParquetMerger, RowBudget};
 use anabranch_refs::{PostgresConfig, PostgresStore, RefsBackend, SqliteStore, StagingStore};
 use anabranch_repository::{Catalog, CatalogParts};
 use anabranch_types::Clock;
@@ -73,8 +74,13 @@ pub(super) async fn app(
     let plugins = Arc::new(Plugins::new(store, &settings.plugins, compiled, metrics));
     let registry = Registry::new()
         .with_plugins(plugins.clone())
-        .with_format(TableFormat::Delta, metered(Arc::new(DeltaMerger::with_budget(rows))))
+        .with_format(TableFormat::Delta, metered(Arc::new(DeltaMerger::with_budget(rows.clone()))))
         .with(metered(Arc::new(TextMerger)));
+    // Without a rule that names keys its conflict says that there could be one.
+    let files: &[&str] = if settings.plugins.shipped { &["**/*.parquet"] } else { &[] };
+    let registry = registry
+        .with_objects(files, metered(Arc::new(ParquetMerger::with_budget(rows))))
+        .map_err(anyhow::Error::msg)?;
     let registry = with_shipped(registry, &plugins, settings.plugins.shipped, metrics)?;
     let catalog = Catalog::new(CatalogParts {
         refs: Arc::clone(&refs),

@@ -13,9 +13,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("refs", &["types"]),
     ("merge", &["types", "tree"]),
     ("repository", &["types", "tree", "refs", "storage", "merge"]),
-    ("delta", &["types", "merge", "rows"]),
+    // How files are read through views, and conflicts of rows in one wording.
+    ("delta", &["types", "merge", "rows", "parquet"]),
     ("iceberg", &["types", "merge"]),
     ("rows", &["types"]),
+    ("parquet", &["types", "merge", "rows"]),
     ("plugin-host", &["types", "merge"]),
     // Users and keys are kept in the ref-store.
     ("auth", &["types", "refs"]),
@@ -34,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "repository",
             "merge",
             "delta",
+            "parquet",
             "plugin-host",
             "app",
             "auth",

@@ -1,8 +1,10 @@
-//! The rows of the files in which two states differ, in the order of their keys.
+//! The rows of the files in which two states differ.
 
 use std::sync::Arc;
 
-use anabranch_merge::{DiffInput, RowDiffError, Sample, UnitView};
+use anabranch_merge::{DiffInput, RowDiffError, UnitView};
+use anabranch_parquet::BATCH_ROWS;
+use anabranch_parquet::difference::Comparison;
 use anabranch_rows::Side;
 use anabranch_rows::range::KeyRange;
 use anabranch_rows::scan::{FileScan, RowMask, RowStream};
@@ -11,15 +13,12 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use roaring::RoaringTreemap;
 
-use super::sample::sampled;
-use super::{Comparison, of_engine};
 use crate::action::{Add, DataPath};
 use crate::plan::changed_files;
-use crate::rows::files::{BATCH_ROWS, read_files};
+use crate::rows::files::read_files;
 use crate::rows::partition::Partitions;
-use crate::rows::sorted::{Unsorted, sorted};
+use crate::rows::source;
 use crate::rows::vector::deleted_rows;
-use crate::rows::{RowMeans, source};
 use crate::snapshot::{LiveFiles, Snapshot};
 
 /// The rows of one state, in files.
@@ -29,12 +28,7 @@ struct Version {
 }
 
 /// See the module.
-pub(super) struct Versions {
-    versions: [Version; 2],
-    rows: SchemaRef,
-    key: Vec<usize>,
-    sample: Option<Sample>,
-}
+pub(super) struct Versions([Version; 2]);
 
 /// A state whose files are being looked up.
 struct Opening<'a> {
@@ -52,11 +46,11 @@ impl Versions {
     pub(super) async fn open(
         input: &DiffInput<'_>,
         [before, after]: [Option<&Snapshot>; 2],
-        comparison: Comparison,
+        comparison: &Comparison,
+        [old, new]: [Partitions; 2],
         files: &source::Files,
     ) -> Result<Versions, RowDiffError> {
-        let rows = comparison.columns();
-        let Comparison { schema, key, sample, partitions: [old, new], .. } = comparison;
+        let schema = comparison.schema();
         let opening = |view, side, name, partitions| {
             let projection = schema.projections.get(side);
             Opening { view, side, name, files, projection, partitions, opened: Vec::new() }
@@ -84,29 +78,13 @@ impl Versions {
                 (None, None) => {}
             }
         }
-        Ok(Versions { versions: [old.done(), new.done()], rows, key, sample })
+        Ok(Versions([old.done(), new.done()]))
     }
 
-    /// The rows of both states.
-    pub(super) async fn sorted(self, means: &RowMeans) -> Result<[RowStream; 2], RowDiffError> {
-        let Versions { versions: [before, after], rows, key, sample } = self;
-        let unsorted = |version: Version| match sample {
-            None => Ok(version.unsorted(&rows, &key)),
-            Some(sample) => sampled(version.unsorted(&rows, &key), &rows, &key, sample).map_err(of_engine),
-        };
-        let before = sorted(unsorted(before)?, &rows, &key, means, 2).await.map_err(too_large)?;
-        let after = sorted(unsorted(after)?, &rows, &key, means, 2).await.map_err(too_large)?;
-        Ok([before, after])
-    }
-}
-
-fn too_large(why: Unsorted) -> RowDiffError {
-    match why {
-        Unsorted::TooLarge(share) => RowDiffError::TooLarge(format!(
-            "the rows of the files that differ take more than {share} bytes of memory, and no folder is set up for what \
-             does not fit"
-        )),
-        Unsorted::Engine(error) => of_engine(error),
+    /// The rows of both states, in the order of their files.
+    pub(super) fn unsorted(self, comparison: &Comparison) -> [RowStream; 2] {
+        let Versions(versions) = self;
+        versions.map(|version| version.unsorted(&comparison.schema().rows, comparison.key()))
     }
 }
 

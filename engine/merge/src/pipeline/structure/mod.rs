@@ -33,7 +33,7 @@ use super::edits::Edits;
 use super::finder::RootFinder;
 use super::model::{Mode, PipelineInput};
 use super::survey::{Side, Survey};
-use crate::Conflict;
+use crate::{Conflict, ConflictKind};
 
 /// A merge as it stands: when objects and units are decided, and again when the structure is.
 pub(super) struct Decided {
@@ -96,7 +96,9 @@ impl Decided {
             let goes = !is_new(conflict)
                 && scope.contains(&conflict.path)
                 && (scope.reaches_into_units() || is_object(conflict));
-            plain = plain.saturating_add(u64::from(goes && conflict.table.is_none()));
+            // Those of a merger of single objects were counted as its unit's.
+            let is_plain = conflict.table.is_none() && conflict.rule == ConflictKind::ObjectConflict.as_str();
+            plain = plain.saturating_add(u64::from(goes && is_plain));
             !goes
         });
         self.undecided_objects = self.undecided_objects.saturating_sub(plain);

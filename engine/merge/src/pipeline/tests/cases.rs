@@ -266,6 +266,25 @@ async fn a_merger_that_leaves_its_unit_has_failed() {
 }
 
 #[tokio::test]
+async fn a_file_of_a_table_is_never_merged_on_its_own() {
+    let rules = "[[rule]] path='t/*' merge='text'".replace(' ', "~");
+    let conflicts = async |marker: &str| -> Vec<String> {
+        let text = format!(
+            "base: _anabranch/merge.toml={rules} t/{marker}=1 t/d=a~b~c | ours: t/d=x~b~c | theirs: t/d=a~b~y"
+        );
+        let lake = Lake::new(Registry::new().with(Arc::new(TextMerger)));
+        let outcome = outcome(&lake, &text, |_| ()).await;
+        outcome.conflicts().iter().map(|conflict| format!("{} {}", conflict.kind, conflict.path)).collect()
+    };
+    let markers =
+        ["#0", "metadata/1.metadata.json", ".hoodie/x", "_versions/1.manifest", ".zgroup", "zarr.json"];
+    for marker in markers {
+        assert_eq!(conflicts(marker).await, ["structure-conflict t"], "{marker}");
+    }
+    assert!(conflicts("other").await.is_empty());
+}
+
+#[tokio::test]
 async fn rules_that_are_not_valid_stop_the_merge() {
     let lake = Lake::new(registry());
     let (bases, ours, theirs) = lake.parse("base: _anabranch/merge.toml=[[rul | ours: a=1 | theirs: b=1");

@@ -1,38 +1,32 @@
 //! All rows that differ, typed, written as they are found.
 
-use anabranch_merge::{DiffInput, RowDiffError, RowDiffRequest, RowSink};
+use anabranch_merge::{RowDiffError, RowSink};
 use anabranch_rows::ChangeFeed;
+use anabranch_rows::scan::RowStream;
 
 use super::cursor::Cursor;
 use super::{Comparison, Running, of_engine};
-use crate::rows::{RowMeans, source};
-use crate::snapshot::Snapshot;
+use crate::RowMeans;
 
 /// The version of the stream's form.
 const FORMAT: &str = "1";
 
-/// Writes the rows that differ into a sink. A state is none where there is no table.
-pub(crate) async fn stream_rows(
-    input: &DiffInput<'_>,
-    states: [Option<&Snapshot>; 2],
-    request: &RowDiffRequest,
+/// Writes the rows that differ, of the states before and after, into a sink: from where the cursor stands, so many at most.
+///
+/// # Errors
+///
+/// As [`super::page`]; nobody reads any more.
+pub async fn stream(
+    root: &str,
+    comparison: Comparison,
+    unsorted: [RowStream; 2],
     means: &RowMeans,
+    cursor: Cursor,
+    limit: usize,
     sink: &dyn RowSink,
 ) -> Result<(), RowDiffError> {
-    let cursor = Cursor::begin(input, request).await?;
-    let [before, after] = states;
-    let Some(any) = after.or(before) else {
-        return Err(RowDiffError::Unsupported("there is no table on either side".to_owned()));
-    };
-    let comparison = Comparison::new(input, [before.unwrap_or(any), after.unwrap_or(any)], request)?;
-    let (files, answers) = source::files();
-    let work = async {
-        let listed = cursor.skip.saturating_add(request.limit);
-        let running = Running::begin(input, states, comparison, &files, means, listed).await?;
-        write(input.root, running, cursor.skip, request.limit, sink).await
-    };
-    // The third view is asked for nothing.
-    answers.while_running([input.before, input.after, input.after], work).await
+    let running = Running::begin(comparison, unsorted, means, cursor.skip.saturating_add(limit)).await?;
+    write(root, running, cursor.skip, limit, sink).await
 }
 
 async fn write(

@@ -5,7 +5,7 @@ use anabranch_merge::{DiffInput, RowDiffError, RowDiffRequest, Sample};
 
 /// The beginning of a page.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Cursor {
+pub struct Cursor {
     /// How many changes stand on the pages before.
     pub(super) skip: usize,
     /// Names the comparison.
@@ -14,10 +14,11 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// The beginning of the page that is asked for.
-    pub(super) async fn begin(
-        input: &DiffInput<'_>,
-        request: &RowDiffRequest,
-    ) -> Result<Cursor, RowDiffError> {
+    ///
+    /// # Errors
+    ///
+    /// `after` is no place in this comparison.
+    pub async fn begin(input: &DiffInput<'_>, request: &RowDiffRequest) -> Result<Cursor, RowDiffError> {
         let mut hasher = blake3::Hasher::new();
         let sample = request.sample.map(Sample::fraction);
         let comparison = serde_json::json!([input.options, request.columns, request.condition, sample]);

@@ -5,11 +5,11 @@ use anabranch_rows::sort::sort_batches;
 use arrow::datatypes::SchemaRef;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::RowMeans;
-use super::files::BATCH_ROWS;
+use crate::{BATCH_ROWS, RowMeans};
 
 /// Why rows were not sorted.
-pub(crate) enum Unsorted {
+#[derive(Debug)]
+pub enum Unsorted {
     /// They take more memory than this, in bytes, and there is no folder for them.
     TooLarge(usize),
     /// The row engine failed.
@@ -24,7 +24,11 @@ impl From<anabranch_rows::Error> for Unsorted {
 
 /// The rows of a stream in the order of their keys, within one of `parts` equal parts of the budget: unsorted and sorted rows
 /// may stand beside each other.
-pub(crate) async fn sorted(
+///
+/// # Errors
+///
+/// As those of the stream; neither memory nor disk suffice.
+pub async fn sorted(
     mut unsorted: RowStream,
     rows: &SchemaRef,
     key: &[usize],

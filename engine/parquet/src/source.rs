@@ -13,7 +13,8 @@ use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::limits::READS_AT_A_TIME;
+/// How many reads are answered at a time.
+const READS_AT_A_TIME: usize = 16;
 
 /// A request for bytes of one file.
 struct Request {
@@ -26,27 +27,33 @@ struct Request {
 
 /// Makes sources of files.
 #[derive(Clone)]
-pub(crate) struct Files {
+pub struct Files {
     requests: mpsc::Sender<Request>,
 }
 
 /// Answers what the sources ask.
-pub(crate) struct Answers {
+pub struct Answers {
     requests: mpsc::Receiver<Request>,
 }
 
 /// Sources, and who answers them.
-pub(crate) fn files() -> (Files, Answers) {
+pub fn files() -> (Files, Answers) {
     let (sender, receiver) = mpsc::channel(READS_AT_A_TIME);
     (Files { requests: sender }, Answers { requests: receiver })
 }
 
 impl Files {
     /// A file of a side.
-    pub(crate) fn source(&self, side: Side, path: &str, entry: Entry) -> Arc<dyn ByteSource> {
+    pub fn source(&self, side: Side, path: &str, entry: Entry) -> Arc<dyn ByteSource> {
+        self.named_source(side, path, path.to_owned(), entry)
+    }
+
+    /// A file of a side that messages call otherwise than by its path.
+    pub fn named_source(&self, side: Side, path: &str, name: String, entry: Entry) -> Arc<dyn ByteSource> {
         Arc::new(UnitFile {
             side,
             path: path.into(),
+            name,
             entry: Arc::new(entry),
             requests: self.requests.clone(),
         })
@@ -56,20 +63,21 @@ impl Files {
 struct UnitFile {
     side: Side,
     path: Arc<str>,
+    name: String,
     entry: Arc<Entry>,
     requests: mpsc::Sender<Request>,
 }
 
 impl std::fmt::Debug for UnitFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UnitFile").field("side", &self.side).field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("UnitFile").field("side", &self.side).field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl ByteSource for UnitFile {
     fn name(&self) -> &str {
-        &self.path
+        &self.name
     }
 
     fn size(&self) -> u64 {
@@ -87,11 +95,7 @@ impl ByteSource for UnitFile {
 
 impl Answers {
     /// Runs `work`, and answers the reads of its sources meanwhile, several at a time.
-    pub(crate) async fn while_running<T>(
-        mut self,
-        views: [&dyn UnitView; 3],
-        work: impl Future<Output = T>,
-    ) -> T {
+    pub async fn while_running<T>(mut self, views: [&dyn UnitView; 3], work: impl Future<Output = T>) -> T {
         let [base, ours, theirs] = views;
         let mut reads = FuturesUnordered::new();
         tokio::pin!(work);
