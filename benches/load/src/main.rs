@@ -125,6 +125,11 @@ async fn measure(arguments: &Arguments, rows: &mut Vec<Row>) -> anyhow::Result<(
     };
     one_server(arguments, &server.target, rows).await?;
     drop(server);
+    if arguments.endpoint.is_none() && arguments.wants("plugins") {
+        let binary = target::binary(arguments.binary.as_deref())?;
+        let server = Server::start(&binary, &folder.path().join("plugins"), &plugins::SETTINGS).await?;
+        add(rows, plugins::beside_others(&server.target, arguments.time()).await?);
+    }
     if arguments.endpoint.is_none() && arguments.wants("bare") {
         add(rows, bare_handler(arguments, folder.path()).await?);
     }
@@ -178,9 +183,6 @@ async fn one_server(arguments: &Arguments, target: &Target, rows: &mut Vec<Row>)
     }
     if arguments.wants("staging") {
         add(rows, [writes::staging(target, 64, time).await?]);
-    }
-    if arguments.wants("plugins") {
-        add(rows, plugins::beside_others(target, time).await?);
     }
     if arguments.wants("bulk") {
         add(rows, bulk::build(target).await?);

@@ -1,4 +1,4 @@
-//! What merges by plugins do to everybody else: the latency of reads alone, beside sixteen merges, and beside an attack.
+//! What merges by plugins do to everybody else: the latency of reads alone, beside sixteen merges, and beside attacks.
 
 use std::time::Duration;
 
@@ -22,20 +22,27 @@ const MERGES: usize = 16;
 /// How many clients read beside them.
 const READERS: usize = 4;
 
-/// Never ends; a limit stops it.
-const ENDLESS: &[u8] = include_bytes!("../../../testdata/plugins/endless.wasm");
+/// Plugins that mean harm, until a limit stops them: their repositories, and what they do.
+const ATTACKS: [(&str, &str, &[u8]); 3] = [
+    ("endless", "plugins that never end", include_bytes!("../../../testdata/plugins/endless.wasm")),
+    ("memory", "plugins that use 512 MB each", include_bytes!("../../../testdata/plugins/memory.wasm")),
+    ("writes", "plugins that write 256 MB each", include_bytes!("../../../testdata/plugins/writes.wasm")),
+];
+/// Settings of the server that is measured. Kept answers would leave nothing to run.
+pub(crate) const SETTINGS: [&str; 4] = ["--plugins-answers-bytes", "0", "--plugins-written-bytes", "256MiB"];
 
-/// Stat alone, beside sixteen merges by the plugin for JSON, and beside sixteen plugins that never end.
+/// Stat alone, beside sixteen merges by the plugin for JSON, and beside sixteen plugins of each attack.
 pub(crate) async fn beside_others(target: &Target, time: Duration) -> anyhow::Result<Vec<Row>> {
     prepare(target).await?;
     let alone = stats(target, time).await?;
     let p99 = alone.quantile(0.99);
     let mut rows = vec![Row::rate(format!("stat, {READERS} at a time, alone"), Goal::None, &alone)];
-    for (what, repository, kind) in [
+    let well_meant = [
         ("merges by a plugin", REPOSITORY, "conflict"),
         ("merges by a merger that is built in", "built-in", "conflict"),
-        ("plugins that never end", "endless", "merger-failed"),
-    ] {
+    ];
+    let attacks = ATTACKS.map(|(repository, what, _)| (what, repository, "merger-failed"));
+    for (what, repository, kind) in well_meant.into_iter().chain(attacks) {
         let (beside, merges) = beside(target, time, repository, kind).await?;
         ensure!(merges.errors.is_empty(), "a merge went wrong: {:?}", merges.errors.first());
         let ratio = beside.quantile(0.99).as_secs_f64() / p99.as_secs_f64();
@@ -77,27 +84,35 @@ async fn stats(target: &Target, time: Duration) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Two repositories whose `dev` and `main` changed one object differently, a member apart and one the same.
+/// Repositories whose `dev` and `main` changed one object differently, a member apart and one the same.
 async fn prepare(target: &Target) -> anyhow::Result<()> {
     let mut rest = Rest::new(target)?;
-    let answer = rest.post_bytes("/plugins", Bytes::from_static(ENDLESS)).await?.accepted()?;
-    let component = answer.json()?["component"].as_str().context("a plugin without a component")?.to_owned();
-    let rules = format!(
-        "[plugins.endless]\ncomponent = '{component}'\n\n[[rule]]\npath = 'hang/'\nmerge = 'endless'\n"
-    );
-    let built_in = "[[rule]]\npath = 'hang/a.json'\nmerge = 'text'\n".to_owned();
-    for (repository, rules) in [(REPOSITORY, None), ("built-in", Some(built_in)), ("endless", Some(rules))] {
-        rest.create_repository(repository, None).await?;
-        if let Some(rules) = rules {
-            rest.put(repository, "main", "_anabranch/merge.toml", rules.into()).await?;
-        }
-        rest.put(repository, "main", OBJECT, document(0, 0).into()).await?;
-        rest.commit_all(repository, "main").await?;
-        rest.create_branch(repository, "dev", "main").await?;
-        for (branch, own) in [("dev", 1), ("main", 2)] {
-            rest.put(repository, branch, OBJECT, document(own, own).into()).await?;
-            rest.commit_all(repository, branch).await?;
-        }
+    prepare_one(&mut rest, REPOSITORY, None).await?;
+    let built_in = "[[rule]]\npath = 'hang/a.json'\nmerge = 'text'\n";
+    prepare_one(&mut rest, "built-in", Some(built_in.into())).await?;
+    for (repository, _, component) in ATTACKS {
+        let answer = rest.post_bytes("/plugins", Bytes::from_static(component)).await?.accepted()?;
+        let answer = answer.json()?;
+        let component = answer["component"].as_str().context("a plugin without a component")?;
+        let rules = format!(
+            "[plugins.attack]\ncomponent = '{component}'\n\n[[rule]]\npath = 'hang/'\nmerge = 'attack'\n"
+        );
+        prepare_one(&mut rest, repository, Some(rules)).await?;
+    }
+    Ok(())
+}
+
+async fn prepare_one(rest: &mut Rest, repository: &str, rules: Option<String>) -> anyhow::Result<()> {
+    rest.create_repository(repository, None).await?;
+    if let Some(rules) = rules {
+        rest.put(repository, "main", "_anabranch/merge.toml", rules.into()).await?;
+    }
+    rest.put(repository, "main", OBJECT, document(0, 0).into()).await?;
+    rest.commit_all(repository, "main").await?;
+    rest.create_branch(repository, "dev", "main").await?;
+    for (branch, own) in [("dev", 1), ("main", 2)] {
+        rest.put(repository, branch, OBJECT, document(own, own).into()).await?;
+        rest.commit_all(repository, branch).await?;
     }
     Ok(())
 }

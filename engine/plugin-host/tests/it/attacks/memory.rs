@@ -71,19 +71,39 @@ async fn a_huge_text_is_not_taken_over() {
     reaches(huge, Limits::default(), "hostcall-bytes", 16 * 1024 * 1024).await;
 }
 
-#[tokio::test]
-async fn a_huge_object_is_not_written() {
-    let huge = Attack {
-        top: WRITE,
-        ..attack(
-            "(drop (memory.grow (i32.const 16)))
+/// Writes one object, a MiB at a time.
+pub(super) fn writing_without_end() -> Attack {
+    let merge = "(drop (memory.grow (i32.const 16)))
              (call $create (i32.load offset=44 (local.get $in)) (i32.const 4096))
              (local.set $handle (i32.load (i32.const 4100)))
              (loop $again
                (call $write (local.get $handle) (i32.const 65536) (i32.const 1048576) (i32.const 4096))
-               (br $again))",
-        )
-    };
+               (br $again))";
+    Attack { top: WRITE, ..attack(merge) }
+}
+
+/// Takes all the memory that there is, and uses every page of it.
+pub(super) fn using_all_memory() -> Attack {
+    let merge = "(loop $again
+               (local.set $i (i32.mul (memory.grow (i32.const 16)) (i32.const 65536)))
+               (local.set $handle (i32.add (local.get $i) (i32.const 1048576)))
+               (loop $pages
+                 (i32.store (local.get $i) (i32.const 1))
+                 (local.set $i (i32.add (local.get $i) (i32.const 4096)))
+                 (br_if $pages (i32.lt_u (local.get $i) (local.get $handle))))
+               (br $again))";
+    attack(merge)
+}
+
+#[tokio::test]
+async fn memory_that_is_used_ends_at_its_limit() {
+    let limits = Limits { memory_bytes: 64 * 1024 * 1024, ..Limits::default() };
+    reaches(using_all_memory(), limits, "memory-bytes", 64 * 1024 * 1024).await;
+}
+
+#[tokio::test]
+async fn a_huge_object_is_not_written() {
+    let huge = writing_without_end();
     let limits = Limits { written_bytes: 8 * 1024 * 1024, ..Limits::default() };
     reaches(huge, limits, "written-bytes", 8 * 1024 * 1024).await;
 }

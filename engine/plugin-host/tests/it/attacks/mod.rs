@@ -14,7 +14,26 @@ use anabranch_merge::{Failure, FailureReason, MergeOutcome, Merger, UnitKind};
 use anabranch_plugin_host::{EngineOptions, Limits, PluginEngine, PluginMerger};
 use tokio::sync::OnceCell;
 
-use crate::fixture::Attack;
+use crate::fixture::{self, Attack};
+
+/// The same plugins are installed on a whole server, by tests and benches that have no assembler. `UPDATE_EXPECT=1` writes
+/// them anew.
+#[test]
+fn the_attacks_that_are_checked_in_are_these() {
+    for (name, attack) in [
+        ("endless", fixture::attack(running::ENDLESS)),
+        ("memory", memory::using_all_memory()),
+        ("writes", memory::writing_without_end()),
+    ] {
+        let file = crate::support::testdata().join(format!("{name}.wasm"));
+        let module = attack.module();
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&file, &module).unwrap();
+        }
+        let is = std::fs::read(&file).unwrap_or_default();
+        assert!(is == module, "{} is another: run with UPDATE_EXPECT=1", file.display());
+    }
+}
 
 /// What all attacks run beside: one runtime, and the plugin `lines` in it.
 struct Town {

@@ -10,18 +10,7 @@ use crate::fixture::{Attack, LOG, attack};
 use crate::support::Runtime;
 
 /// What never ends.
-const ENDLESS: &str = "(loop $again (br $again))";
-
-/// The same plugin is installed on a whole server, by tests that have no assembler. `UPDATE_EXPECT=1` writes it anew.
-#[test]
-fn the_endless_plugin_is_the_one_that_is_checked_in() {
-    let file = crate::support::testdata().join("endless.wasm");
-    let module = attack(ENDLESS).module();
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(&file, &module).unwrap();
-    }
-    assert_eq!(std::fs::read(&file).unwrap(), module, "run with UPDATE_EXPECT=1");
-}
+pub(super) const ENDLESS: &str = "(loop $again (br $again))";
 
 #[tokio::test]
 async fn an_endless_loop_runs_out_of_fuel() {
