@@ -8,8 +8,8 @@ from pyspark.sql import SparkSession
 SCHEMA = "id STRING, item STRING, amount BIGINT, ts BIGINT, city STRING"
 
 
-def session(jar, *more_jars):
-    return (
+def session(jar, *more_jars, **settings):
+    builder = (
         SparkSession.builder.master("local[1]").appName("hudi-fixtures")
         .config("spark.jars", ",".join([jar, *more_jars]))
         .config("spark.ui.enabled", "false")
@@ -21,8 +21,10 @@ def session(jar, *more_jars):
         .config("spark.kryo.registrator", "org.apache.spark.HoodieSparkKryoRegistrar")
         .config("spark.sql.extensions", "org.apache.spark.sql.hudi.HoodieSparkSessionExtension")
         .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.hudi.catalog.HoodieCatalog")
-        .getOrCreate()
     )
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
 
 
 # What keeps a fixture small and a branch apart from the other: a bloom filter for ten keys, and inserts that open new file
