@@ -34,7 +34,7 @@ pub use pipeline::{
 };
 pub use plugins::{PluginMergers, PluginSource, PluginSourceError};
 pub use registry::Registry;
-pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
+pub use roots::{TableFormat, delta_version, folder_prefix, folders_above, table_folders_above};
 pub use row_diff::{ChangedRow, RowChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, Sample};
 pub use rules::{OBJECT_WISE, OnFailure, RULES_BYTES_MAX, RULES_PATH, Rule, Rules, plugin_merger};
 pub use text::TextMerger;
