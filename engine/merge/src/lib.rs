@@ -38,7 +38,7 @@ pub use pipeline::{
 };
 pub use plugins::{PluginMergers, PluginSource, PluginSourceError};
 pub use registry::Registry;
-pub use roots::{TableFormat, delta_version, folder_prefix, folders_above};
+pub use roots::{TableFormat, delta_version, folder_prefix, folders_above, table_folders_above};
 pub use row_diff::{
     ChangedRow, ChangesPage, RowChange, RowDiffError, RowDiffPage, RowDiffRequest, RowSink, Sample,
 };

@@ -110,6 +110,14 @@ pub fn folders_above(key: &[u8]) -> impl Iterator<Item = &[u8]> {
     folders.chain(std::iter::once(b"".as_slice())).filter(move |_| !own)
 }
 
+/// The folders above a key that may be tables, in the order of [`folders_above`].
+///
+/// None lies in a `.hoodie`: the metadata table of Hudi is a Hudi table by its files, and a part of the table that it tells of.
+pub fn table_folders_above(key: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_inside = |folder: &[u8]| folder.split(|byte| *byte == b'/').any(|part| part == b".hoodie");
+    folders_above(key).filter(move |folder| !is_inside(folder))
+}
+
 /// `folder` with the `/` that every key below it has; the repository itself has none.
 pub fn folder_prefix(folder: &str) -> String {
     if folder.is_empty() { String::new() } else { format!("{folder}/") }
@@ -158,6 +166,16 @@ mod tests {
         assert_eq!(folders("/a"), ["", ""]);
         assert_eq!(folders("a"), [""]);
         assert!(folders("_anabranch/merge.toml").is_empty());
+    }
+
+    #[test]
+    fn no_table_lies_in_what_belongs_to_a_hudi_table() {
+        let folders = |key: &str| -> Vec<String> {
+            table_folders_above(key.as_bytes()).map(|f| String::from_utf8_lossy(f).into_owned()).collect()
+        };
+        assert_eq!(folders("t/.hoodie/metadata/.hoodie/1.deltacommit"), ["t", ""]);
+        assert_eq!(folders(".hoodie/hoodie.properties"), [""]);
+        assert_eq!(folders("t/x.hoodie/a"), ["t/x.hoodie", "t", ""]);
     }
 
     #[test]

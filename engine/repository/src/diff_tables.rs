@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use anabranch_merge::{
     Change, ChangesPage, DiffInput, DiffOutcome, EntryChange, Registry, RowDiffError, RowDiffPage,
-    RowDiffRequest, RowSink, Rules, TreeUnitView, UnitKind, folder_prefix, folders_above,
+    RowDiffRequest, RowSink, Rules, TreeUnitView, UnitKind, folder_prefix, table_folders_above,
 };
 use anabranch_tree::{KeyRange, Session, Tree};
 
@@ -129,7 +129,7 @@ impl Repository {
         while let Some(batch) = diff.next_batch().await.map_err(failed())? {
             for change in batch.into_iter().filter(|change| !change.same_content()) {
                 let path = change.key.as_str().to_owned();
-                let folders: Vec<&str> = folders_above(path.as_bytes())
+                let folders: Vec<&str> = table_folders_above(path.as_bytes())
                     .filter_map(|folder| std::str::from_utf8(folder).ok())
                     .collect();
                 for folder in folders {

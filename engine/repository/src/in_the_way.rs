@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use anabranch_merge::{
-    RULES_BYTES_MAX, RULES_PATH, Registry, Rules, TableFormat, folder_prefix, folders_above,
+    RULES_BYTES_MAX, RULES_PATH, Registry, Rules, TableFormat, folder_prefix, table_folders_above,
 };
 use anabranch_refs::Token;
 use anabranch_tree::{KeyRange, Session, Tree, TreeError};
@@ -123,8 +123,9 @@ impl ChangedRoots<'_> {
         if !same {
             return Ok(true);
         }
-        let folders: Vec<&str> =
-            folders_above(path.as_bytes()).filter_map(|folder| std::str::from_utf8(folder).ok()).collect();
+        let folders: Vec<&str> = table_folders_above(path.as_bytes())
+            .filter_map(|folder| std::str::from_utf8(folder).ok())
+            .collect();
         for folder in folders {
             if self.is_changed_root(folder).await? {
                 return Ok(true);

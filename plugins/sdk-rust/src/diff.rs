@@ -98,8 +98,8 @@ impl<'a> Changes<'a> {
         self.totals
     }
 
-    /// Hands over what is left.
-    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+    /// Hands over what is left. It fails where the host refuses it.
+    pub fn flush(&mut self) -> Result<(), Failure> {
         let page = std::mem::take(&mut self.page);
         self.page_bytes = 0;
         if let Some(reader) = &mut self.reader

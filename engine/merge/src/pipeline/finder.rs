@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anabranch_tree::{KeyRange, Session, Tree, TreeError};
 
-use crate::roots::{TableFormat, folder_prefix, folders_above};
+use crate::roots::{TableFormat, folder_prefix, table_folders_above};
 use crate::rules::{OBJECT_WISE, Rule, Rules};
 
 /// How many keys of a marker folder are looked at in one step.
@@ -73,7 +73,7 @@ impl<'a> RootFinder<'a> {
     ) -> Result<(), TreeError> {
         let mut unknown: HashSet<&str> = HashSet::new();
         for key in keys {
-            for folder in folders_above(key).filter_map(|folder| std::str::from_utf8(folder).ok()) {
+            for folder in table_folders_above(key).filter_map(|folder| std::str::from_utf8(folder).ok()) {
                 // What is above a folder that was met has been met as well.
                 if !self.known.contains_key(folder) && !unknown.insert(folder) {
                     break;
@@ -113,7 +113,7 @@ impl<'a> RootFinder<'a> {
     /// that it lies in, because the group's metadata may repeat that of all its members.
     pub(super) async fn owner(&mut self, key: &[u8]) -> Result<Option<Arc<Root>>, TreeError> {
         let mut nearest: Option<Arc<Root>> = None;
-        for folder in folders_above(key) {
+        for folder in table_folders_above(key) {
             let root = self.at(folder).await?;
             match (&nearest, root) {
                 (None, Some(root)) if root.is_zarr() => nearest = Some(root),
@@ -129,7 +129,8 @@ impl<'a> RootFinder<'a> {
     /// Whether what lies in a folder is decided by a merger, or left to the objects alone by a rule of `merge.toml`.
     pub(super) async fn is_decided_elsewhere(&mut self, folder: &str) -> Result<bool, TreeError> {
         let inside = folder_prefix(folder);
-        let rules = folders_above(inside.as_bytes()).filter_map(|folder| std::str::from_utf8(folder).ok());
+        let rules =
+            table_folders_above(inside.as_bytes()).filter_map(|folder| std::str::from_utf8(folder).ok());
         let nearest = rules.filter_map(|folder| self.rules.folder(folder)?.merger.as_deref()).next();
         Ok(nearest == Some(OBJECT_WISE) || self.owner(inside.as_bytes()).await?.is_some())
     }

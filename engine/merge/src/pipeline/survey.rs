@@ -8,7 +8,7 @@ use anabranch_tree::{KeyRange, Session, Tree, TreeError, WalkItem};
 use super::extents::Extents;
 use super::finder::{Root, RootFinder, unit_ranges};
 use crate::EntryMerge;
-use crate::roots::folders_above;
+use crate::roots::table_folders_above;
 
 /// Which side a unit is to be taken from whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,7 +100,7 @@ fn folders_cut_by_both(items: &[WalkItem]) -> BTreeSet<String> {
         let (WalkItem::OnlyOurs { range } | WalkItem::OnlyTheirs { range }) = item else { continue };
         for bound in std::iter::once(&range.start).chain(&range.end) {
             // What both changed in a folder they changed in every folder above it.
-            let folders = folders_above(bound).filter_map(|folder| std::str::from_utf8(folder).ok());
+            let folders = table_folders_above(bound).filter_map(|folder| std::str::from_utf8(folder).ok());
             let both = |folder: &&str| changed.iter().all(|side| side.anything_in(folder));
             for folder in folders.skip_while(|folder| !both(folder)) {
                 if !cut.insert(folder.to_owned()) {

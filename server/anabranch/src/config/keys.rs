@@ -179,7 +179,7 @@ keys! {
     "limits.rows_disk_bytes": Kind::Bytes, = "64 GiB", "The most bytes of disk for such rows of one table.";
     "limits.cache_bytes": Kind::Bytes, = "256 MiB", "Decoded tree nodes kept in memory for each repository.";
     "plugins.shipped": Kind::Choice(&["on", "off"]), = "on",
-        "Whether the mergers that come with the server take JSON, YAML, CSV, notebooks, Parquet files and texts for which `merge.toml` names none.";
+        "Whether the mergers that come with the server take JSON, YAML, CSV, notebooks, texts, Parquet files and Hudi tables for which `merge.toml` names none.";
     "plugins.calls": Kind::Count, = "16", "How many calls of plugins run at the same time; further ones wait.";
     "plugins.answers_bytes": Kind::Bytes, = "64 MiB",
         "Memory for answers of plugins, so that the same question needs no second call; 0: none are kept.";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anabranch_merge::{
     ChangesPage, DiffInput, DiffOutcome, Failure, FailureReason, MergeInput, MergeOutcome, Merger,
-    MergerDescription, RowDiffError, UnitKind, ViewError,
+    MergerDescription, RowDiffError, TableFormat, UnitKind, ViewError,
 };
 use anabranch_plugin_host::{PluginError, PluginMerger, Schema, check_none};
 use anyhow::Context;
@@ -30,8 +30,13 @@ macro_rules! shipped {
     };
 }
 
-/// In the order in which their patterns are asked.
-static SHIPPED: &[Shipped] = shipped!["csv", "json", "jsonl", "notebook", "yaml"];
+/// Mergers of single objects, in the order in which their patterns are asked.
+static OBJECTS: &[Shipped] = shipped!["csv", "json", "jsonl", "notebook", "yaml"];
+
+/// Mergers of tables.
+static TABLES: &[Shipped] = shipped!["hudi"];
+/// The format whose tables each of [`TABLES`] takes.
+const FORMATS: [TableFormat; 1] = [TableFormat::Hudi];
 
 /// What a plugin says of itself, kept beside its component. A test compares both.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -44,24 +49,46 @@ struct Manifest {
     options_schema: Option<serde_json::Value>,
 }
 
-/// The mergers of single objects that come with the server, each with the patterns of what it takes where rules name none.
-pub(super) fn mergers(plugins: &Arc<Plugins>) -> anyhow::Result<Vec<(Vec<String>, ShippedMerger)>> {
-    let make = |shipped: &'static Shipped| -> anyhow::Result<_> {
-        let manifest: Manifest =
-            serde_json::from_str(shipped.manifest).context("the manifest of a plugin cannot be read")?;
-        let schema = manifest.options_schema.map(Schema::new).transpose();
-        let schema = schema.map_err(|why| anyhow::anyhow!("plugin {}: {why}", manifest.name))?;
-        let merger = ShippedMerger {
-            name: manifest.name,
-            digest: manifest.digest,
-            schema,
-            component: shipped.component,
-            plugins: Arc::clone(plugins),
-            merger: OnceCell::new(),
-        };
-        Ok((manifest.patterns.iter().map(|pattern| anywhere(pattern)).collect(), merger))
+/// What a merger takes where rules name none.
+pub(super) enum Takes {
+    /// Objects whose paths match these patterns.
+    Objects(Vec<String>),
+    /// The tables of a format.
+    Tables(TableFormat),
+}
+
+/// The mergers that come with the server, each with what it takes where rules name none.
+pub(super) fn mergers(plugins: &Arc<Plugins>) -> anyhow::Result<Vec<(Takes, ShippedMerger)>> {
+    let objects = OBJECTS.iter().map(|shipped| {
+        let (manifest, merger) = made(shipped, UnitKind::Object, plugins)?;
+        Ok((Takes::Objects(manifest.patterns.iter().map(|pattern| anywhere(pattern)).collect()), merger))
+    });
+    let tables = TABLES.iter().zip(FORMATS).map(|(shipped, format)| {
+        let (_, merger) = made(shipped, UnitKind::Folder, plugins)?;
+        Ok((Takes::Tables(format), merger))
+    });
+    objects.chain(tables).collect()
+}
+
+fn made(
+    shipped: &'static Shipped,
+    unit: UnitKind,
+    plugins: &Arc<Plugins>,
+) -> anyhow::Result<(Manifest, ShippedMerger)> {
+    let manifest: Manifest =
+        serde_json::from_str(shipped.manifest).context("the manifest of a plugin cannot be read")?;
+    let schema = manifest.options_schema.clone().map(Schema::new).transpose();
+    let schema = schema.map_err(|why| anyhow::anyhow!("plugin {}: {why}", manifest.name))?;
+    let merger = ShippedMerger {
+        name: manifest.name.clone(),
+        digest: manifest.digest.clone(),
+        unit,
+        schema,
+        component: shipped.component,
+        plugins: Arc::clone(plugins),
+        merger: OnceCell::new(),
     };
-    SHIPPED.iter().map(make).collect()
+    Ok((manifest, merger))
 }
 
 /// A pattern without a `/` is meant for the last part of a path.
@@ -69,10 +96,11 @@ fn anywhere(pattern: &str) -> String {
     if pattern.contains('/') { pattern.to_owned() } else { format!("**/{pattern}") }
 }
 
-/// Merges single objects by a plugin that comes with the server.
+/// Merges units of one kind by a plugin that comes with the server.
 pub(super) struct ShippedMerger {
     name: String,
     digest: String,
+    unit: UnitKind,
     schema: Option<Schema>,
     component: &'static [u8],
     plugins: Arc<Plugins>,
@@ -83,7 +111,7 @@ impl ShippedMerger {
     async fn merger(&self) -> Result<&PluginMerger, PluginError> {
         let load = || async {
             let plugin = self.plugins.load(Bytes::from_static(self.component)).await?;
-            PluginMerger::new(self.name.clone(), plugin, UnitKind::Object)
+            PluginMerger::new(self.name.clone(), plugin, self.unit)
         };
         self.merger.get_or_try_init(load).await
     }
@@ -102,7 +130,7 @@ impl ShippedMerger {
 impl Merger for ShippedMerger {
     fn description(&self) -> MergerDescription {
         let (name, version) = (self.name.clone(), self.digest.clone());
-        MergerDescription { name, version, unit: UnitKind::Object }
+        MergerDescription { name, version, unit: self.unit }
     }
 
     async fn merge(&self, input: MergeInput<'_>) -> MergeOutcome {
@@ -149,7 +177,7 @@ mod tests {
     async fn manifests_say_what_the_plugins_say() {
         let folder = tempfile::tempdir().unwrap();
         let engine = PluginEngine::new(EngineOptions::new(folder.path().join("plugins"))).unwrap();
-        for shipped in SHIPPED {
+        for shipped in OBJECTS.iter().chain(TABLES) {
             let bytes = Bytes::from_static(shipped.component);
             let plugin = engine.install(bytes, Limits::default()).await.unwrap();
             let objects = plugin.claims().iter().filter(|claim| claim.unit == UnitKind::Object);

@@ -17,7 +17,7 @@ use super::metered::{MeteredMerger, MeteredRefs, MeteredStaging};
 use super::metrics::Metrics;
 use super::namespaces::Namespaces;
 use super::plugins::Plugins;
-use super::shipped;
+use super::shipped::{self, Takes};
 use crate::config::{RefsSettings, Settings};
 use crate::system::{SystemClock, SystemIds};
 
@@ -124,7 +124,7 @@ const TEXTS: [&str; 9] = [
     "**/*.properties",
 ];
 
-/// The mergers of single objects that come with the server, and where it is wanted what they take by itself.
+/// The mergers that come with the server, and where it is wanted what they take by itself.
 fn with_shipped(
     mut registry: Registry,
     plugins: &Arc<Plugins>,
@@ -132,9 +132,16 @@ fn with_shipped(
     metrics: &Metrics,
 ) -> anyhow::Result<Registry> {
     let metered = |merger: Arc<dyn Merger>| Arc::new(MeteredMerger::new(merger, &metrics.merges));
-    for (patterns, merger) in shipped::mergers(plugins)? {
-        let patterns: Vec<&str> = patterns.iter().filter(|_| by_name).map(String::as_str).collect();
-        registry = registry.with_objects(&patterns, metered(Arc::new(merger))).map_err(anyhow::Error::msg)?;
+    for (takes, merger) in shipped::mergers(plugins)? {
+        let merger = metered(Arc::new(merger));
+        let patterns: Vec<&str> = match &takes {
+            Takes::Objects(patterns) if by_name => patterns.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
+        };
+        registry = registry.with_objects(&patterns, Arc::clone(&merger) as _).map_err(anyhow::Error::msg)?;
+        if let (Takes::Tables(format), true) = (takes, by_name) {
+            registry = registry.with_format(format, merger);
+        }
     }
     let texts: &[&str] = if by_name { &TEXTS } else { &[] };
     registry.with_objects(texts, metered(Arc::new(TextMerger))).map_err(anyhow::Error::msg)

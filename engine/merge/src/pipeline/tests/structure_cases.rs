@@ -460,6 +460,11 @@ pub(super) const CASES: &[Case] = &[
         &["structure-conflict h"],
     ),
     (
+        "Hudi: the metadata table belongs to the table",
+        "base: h/.hoodie/hoodie.properties=1 h/.hoodie/metadata/.hoodie/hoodie.properties=1 | ours: h/.hoodie/metadata/.hoodie/1.deltacommit=1 | theirs: h/.hoodie/metadata/.hoodie/2.deltacommit=1",
+        &["structure-conflict h"],
+    ),
+    (
         "Hudi: cleaned and appended",
         "base: h/.hoodie/hoodie.properties=1 h/a=1 | ours: -h/a h/.hoodie/1.clean=1 | theirs: h/.hoodie/2.commit=1 h/t=1",
         &["structure-conflict h"],
