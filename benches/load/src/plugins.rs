@@ -29,7 +29,8 @@ const ATTACKS: [(&str, &str, &[u8]); 3] = [
     ("writes", "plugins that write 256 MB each", include_bytes!("../../../testdata/plugins/writes.wasm")),
 ];
 /// Settings of the server that is measured. Kept answers would leave nothing to run.
-pub(crate) const SETTINGS: [&str; 4] = ["--plugins-answers-bytes", "0", "--plugins-written-bytes", "256MiB"];
+pub(crate) const SETTINGS: [&str; 6] =
+    ["--plugins-answers-bytes", "0", "--plugins-written-bytes", "256MiB", "--plugins-seconds", "5"];
 
 /// Stat alone, beside sixteen merges by the plugin for JSON, and beside sixteen plugins of each attack.
 pub(crate) async fn beside_others(target: &Target, time: Duration) -> anyhow::Result<Vec<Row>> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How many times its own time a call may take altogether.
-const STRETCH_MAX: u32 = 10;
+const STRETCH_MAX: u32 = 3;
 /// More time than any call has; further ahead the clock has no names for times.
 const OWN_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 

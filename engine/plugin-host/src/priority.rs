@@ -51,18 +51,17 @@ fn leave_a_core() {
 mod tests {
     use super::*;
 
-    /// The policy and the cores of this thread, as the kernel tells them.
-    fn status() -> (String, usize) {
-        let of = |file: &str| std::fs::read_to_string(format!("/proc/thread-self/{file}")).unwrap();
-        let policy = of("sched").lines().find(|line| line.starts_with("policy")).map(str::to_owned);
-        let cores = std::thread::available_parallelism().unwrap().get();
-        (policy.unwrap_or_default().split(':').next_back().unwrap_or_default().trim().to_owned(), cores)
-    }
-
     #[test]
     fn the_thread_stands_behind_the_others_and_leaves_them_a_core() {
+        // The policy and the cores of the calling thread, as the kernel tells them.
+        let status = || {
+            let told = std::fs::read_to_string("/proc/thread-self/sched").unwrap();
+            let policy = told.lines().find(|line| line.starts_with("policy")).unwrap_or_default();
+            let policy = policy.split(':').next_back().unwrap_or_default().trim().to_owned();
+            (policy, std::thread::available_parallelism().unwrap().get())
+        };
         let before = status();
-        let after = std::thread::spawn(|| {
+        let after = std::thread::spawn(move || {
             yield_to_others();
             status()
         });

@@ -186,7 +186,7 @@ keys! {
     "plugins.component_bytes": Kind::Bytes, = "64 MiB", "The most bytes of a plugin that is installed.";
     "plugins.compile_seconds": Kind::Count, = "120", "How long a plugin may take to compile, in seconds.";
     "plugins.seconds": Kind::Count, = "60",
-        "How long one call of a plugin may run or wait for the store, in seconds. Ten times that is the most with what it waits for a core.";
+        "How long one call of a plugin may run or wait for the store, in seconds. Three times that is the most with what it waits for a core.";
     "plugins.fuel": Kind::Count, = "50000000000", "Instructions of one call, roughly: about a billion a second.";
     "plugins.memory_bytes": Kind::Bytes, = "512 MiB", "Memory of one call.";
     "plugins.table_elements": Kind::Count, = "200000", "Elements of the tables of one call.";
