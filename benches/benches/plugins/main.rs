@@ -130,7 +130,7 @@ fn resident() -> u64 {
 fn components() -> Vec<PathBuf> {
     let mut files = vec![root().join("plugins/shipped/json.wasm")];
     let further = std::env::var_os("ANABRANCH_BENCH_PLUGINS").unwrap_or_default();
-    files.extend(std::env::split_paths(&further));
+    files.extend(std::env::split_paths(&further).filter(|path| !path.as_os_str().is_empty()));
     files
 }
 

@@ -185,7 +185,7 @@ impl<'a> Served<'a> {
         }
     }
 
-    fn view(&self, side: Side) -> &'a dyn UnitView {
+    pub(crate) fn view(&self, side: Side) -> &'a dyn UnitView {
         match side {
             Side::Base => self.base,
             Side::Ours => self.ours,

@@ -6,6 +6,7 @@
 //! its last words.
 
 mod answers;
+mod at_hand;
 mod attributes;
 mod bindings;
 mod bridge;

@@ -7,6 +7,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use crate::answers::{Answer, InputDigest};
+use crate::at_hand::AtHand;
 use crate::bindings::about::{self, Start};
 use crate::bridge::{Asker, Served};
 use crate::call::{self, Ended, GiveUp};
@@ -218,6 +219,9 @@ async fn in_turn<T: Send + 'static>(
         Ok(turn) => turn,
         Err(error) => return lost(format!("no plugin runs any more: {error}")),
     };
+    if let Some(served) = served {
+        state.at_hand = AtHand::of(served).await;
+    }
     let deadline = Deadline::of(seconds);
     let (asker, questions) = Asker::new(deadline.clone());
     state.asker = served.is_some().then_some(asker);

@@ -6,6 +6,7 @@ use anabranch_merge::{Conflict, ConflictId, Resolution, UnitKind};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{Resource, ResourceTable};
 
+use crate::at_hand::AtHand;
 use crate::bindings::diffs::Change;
 use crate::bridge::{Asker, Question};
 use crate::differ::{PAGE_CHANGES, WINDOW_BYTES, WINDOW_CHANGES};
@@ -26,6 +27,7 @@ pub(crate) struct CallState {
     pub(crate) table: ResourceTable,
     /// How the snapshots are reached; none while a plugin describes itself.
     pub(crate) asker: Option<Asker>,
+    pub(crate) at_hand: AtHand,
     pub(crate) unit: Unit,
     pub(crate) made: Made,
     /// What interpreters take for a clock and for randomness.
@@ -117,6 +119,7 @@ impl CallState {
             words: LastWords::default(),
             table: ResourceTable::new(),
             asker,
+            at_hand: AtHand::default(),
             unit,
             made: Made::default(),
             chance: Chance::default(),

@@ -39,8 +39,13 @@ impl CallState {
         self.spend(Limit::ReadBytes, clipped.iter().map(|(_, length)| length).sum())?;
         // Ranges beyond the end are answered here: there is nothing to ask the storage for.
         let wanted: Vec<_> = clipped.iter().copied().filter(|(_, length)| *length > 0).collect();
+        let at_hand = (!object.written && object.path.is_empty())
+            .then(|| self.at_hand.body(object.side, &object.entry))
+            .flatten();
         let mut answers = if wanted.is_empty() {
             Vec::new().into_iter()
+        } else if let Some(read) = at_hand.and_then(|body| parts(body, &wanted)) {
+            read.into_iter()
         } else {
             let short = object.is_short();
             let read = self.ask(|reply| Question::Read { object, ranges: wanted.clone(), reply })?;
@@ -60,6 +65,9 @@ impl CallState {
         if self.check_path(path).is_err() {
             return Ok(None);
         }
+        if let Some(known) = self.at_hand.entry(side).filter(|_| path.is_empty()) {
+            return Ok(known.clone());
+        }
         self.ask(|reply| Question::Stat { side, path: path.to_owned(), reply })
     }
 
@@ -76,6 +84,16 @@ impl CallState {
             }
         }
     }
+}
+
+/// The ranges of a body; nothing where one lies outside.
+fn parts(body: &Bytes, ranges: &[(u64, u64)]) -> Option<Vec<Bytes>> {
+    let part = |(offset, length): &(u64, u64)| {
+        let (start, end) =
+            (usize::try_from(*offset).ok()?, usize::try_from(offset.checked_add(*length)?).ok()?);
+        body.get(start..end).map(|part| body.slice_ref(part))
+    };
+    ranges.iter().map(part).collect()
 }
 
 fn page_limit(limit: u32) -> usize {

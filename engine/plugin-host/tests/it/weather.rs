@@ -42,7 +42,8 @@ async fn what_the_storage_lost_is_not_asked_for_again() {
     open.theirs.fail_after(0);
     let MergeOutcome::Failed(failure) = open.run(&lines).await else { panic!("fails") };
     assert_eq!(failure.reason, FailureReason::Storage);
-    assert_eq!(open.theirs.accesses().len(), 1);
+    // Once before the call, for what it will read in any case, and once by the call.
+    assert_eq!(open.theirs.accesses().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,4 +54,23 @@ async fn the_wall_clock_of_a_call_bounds_its_waiting() {
     let MergeOutcome::Failed(failure) = open.run(&lines).await else { panic!("fails") };
     assert_eq!(failure.reason, FailureReason::Limit);
     assert!(failure.message.contains("limit seconds = 1 was reached"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn what_a_small_object_holds_is_asked_for_once() {
+    let lines = Runtime::new().lines(Limits::default()).await;
+    // Beneath the size that is fetched before the call, and above it.
+    for filler in [0, 40_000] {
+        let text = |first: &str, last: &str| format!("{first}\n{}{last}\n", "x\n".repeat(filler));
+        let case = UnitCase::new("size", "notes.txt", UnitKind::Object);
+        let case = case.base("", text("a", "c\nz")).ours("", text("b", "c\nz"));
+        let open = case.theirs("", text("a", "c\ny")).open();
+        let outcome = open.run(&lines).await;
+        assert!(matches!(outcome, MergeOutcome::Merged { .. }), "{outcome:?}");
+        for side in [&open.base, &open.ours, &open.theirs] {
+            let asked: Vec<_> = side.accesses().into_iter().map(|access| access.method).collect();
+            assert_eq!(asked.iter().filter(|method| **method == "read").count(), 1, "{asked:?}");
+            assert!(!asked.contains(&"stat"), "{asked:?}");
+        }
+    }
 }
