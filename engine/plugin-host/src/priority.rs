@@ -55,7 +55,7 @@ mod tests {
     fn the_thread_stands_behind_the_others_and_leaves_them_a_core() {
         // The policy and the cores of the calling thread, as the kernel tells them.
         let status = || {
-            let told = std::fs::read_to_string("/proc/thread-self/sched").unwrap();
+            let told = std::fs::read_to_string("/proc/thread-self/sched").unwrap_or_default();
             let policy = told.lines().find(|line| line.starts_with("policy")).unwrap_or_default();
             let policy = policy.split(':').next_back().unwrap_or_default().trim().to_owned();
             (policy, std::thread::available_parallelism().unwrap().get())
@@ -67,7 +67,7 @@ mod tests {
         });
         let (policy, cores) = after.join().unwrap();
         assert_eq!(cores, (before.1 - 1).max(1));
-        // SCHED_IDLE; a kernel without the file's line tells nothing.
+        // SCHED_IDLE; a kernel without that file tells nothing.
         assert!(policy == "5" || policy.is_empty(), "{policy}");
         assert_eq!(status(), before, "only that thread");
     }
