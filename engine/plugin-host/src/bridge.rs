@@ -130,11 +130,8 @@ impl Asker {
         question: impl FnOnce(Reply<T>) -> Question,
     ) -> Result<T, Stop> {
         let (reply, answer) = oneshot::channel();
-        let begun = Instant::now();
-        let sent = self.questions.blocking_send(question(reply));
-        let answer = sent.map(|()| answer.blocking_recv());
-        self.deadline.waited(begun.elapsed());
-        match answer.map_err(|_| Stop::GivenUp)? {
+        self.questions.blocking_send(question(reply)).map_err(|_| Stop::GivenUp)?;
+        match answer.blocking_recv() {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Stop::Storage(error)),
             Err(_) if self.is_late() => Err(Stop::Limit(limits.hit(Limit::Seconds))),
@@ -176,12 +173,14 @@ impl<'a> Served<'a> {
                 tokio::time::sleep_until(deadline.at().into()).await;
                 late.store(true, Ordering::Release);
             };
+            let begun = Instant::now();
             tokio::select! {
                 biased;
                 () = self.answer(question, &mut uploads) => {}
                 // The question is dropped with its reply, which ends the call.
                 () = overdue => return,
             }
+            deadline.waited(begun.elapsed());
         }
     }
 

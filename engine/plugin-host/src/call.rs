@@ -51,7 +51,7 @@ pub(crate) fn run<T>(
     store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes).unwrap_or(usize::MAX));
     store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
     let over = Stop::Limit(limits.hit(Limit::Seconds));
-    let mut watch = Watch::new(deadline);
+    let watch = Watch::new(deadline);
     store.set_epoch_deadline(LOOK_TICKS);
     store.epoch_deadline_callback(move |_| {
         if given_up.load(Ordering::Relaxed) {
