@@ -16,6 +16,7 @@ import requests
 from lakefs.exceptions import BadRequestException, ConflictException
 
 from conftest import ACCESS_KEY, SECRET_KEY
+from tools import merged_rows
 
 PATH = "data/stock.parquet"
 RULE = f"""
@@ -367,20 +368,7 @@ def test_random_edits_against_a_model(server, repository, tmp_path, seed):
     writers = [written(chance.choice(["pyarrow", "polars", "duckdb", "pandas"]), tmp_path) for _ in range(3)]
     states = [write(table(state)) for write, state in zip(writers, (base, ours, theirs))]
 
-    def pick(b, o, t):
-        return t if o == b else o if t == b or o == t else Ellipsis
-
-    merged, conflicts = {}, set()
-    for key in base.keys() | ours.keys() | theirs.keys():
-        b, o, t = base.get(key), ours.get(key), theirs.get(key)
-        row = pick(b, o, t)
-        if row is Ellipsis and None not in (b, o, t):
-            cells = tuple(map(pick, b, o, t))
-            row = Ellipsis if Ellipsis in cells else cells
-        if row is Ellipsis:
-            conflicts.add(key)
-        elif row is not None:
-            merged[key] = row
+    merged, conflicts = merged_rows(base, ours, theirs)
     try:
         body = merge(server, repository, *states)
     except ConflictException as refused:

@@ -11,6 +11,7 @@ from lakefs.exceptions import ConflictException
 
 from conftest import ACCESS_KEY, SECRET_KEY
 from readers import agreed, delta_rs, download, duck, sail, sail_session
+from tools import merged_rows
 
 TABLE = "tables/stock"
 COLUMNS = ["id", "note", "amount"]
@@ -303,20 +304,7 @@ def test_random_programs_against_a_model(server, repository, tmp_path, seed):
             step(branch, states[branch])
         repository.branch(branch).commit(f"a program on {branch}", allow_empty=True)
 
-    def decide(b, o, t):
-        return t if o == b else o if t == b or o == t else Ellipsis
-
-    merged, conflicts = {}, set()
-    for key in base.keys() | states["main"].keys() | states["dev"].keys():
-        b, o, t = base.get(key), states["main"].get(key), states["dev"].get(key)
-        row = decide(b, o, t)
-        if row is Ellipsis and None not in (b, o, t):
-            cells = tuple(map(decide, b, o, t))
-            row = Ellipsis if Ellipsis in cells else cells
-        if row is Ellipsis:
-            conflicts.add(key)
-        elif row is not None:
-            merged[key] = row
+    merged, conflicts = merged_rows(base, states["main"], states["dev"])
     try:
         dev.merge_into(main)
     except ConflictException as refused:

@@ -61,3 +61,23 @@ def run(command, env, ok=True, timeout=300):
 def run_job(name, script, env, *arguments, timeout=600):
     """Runs one of the scripts in `jobs/` with the Python of an environment of its own."""
     return run([from_environment(name, "python"), HERE / "jobs" / script, *arguments], env, timeout=timeout)
+
+
+def merged_rows(base, ours, theirs):
+    """What a merge of rows must make of three states, `{key: cells}`, cell by cell: the merged rows, and the keys that are in conflict."""
+
+    def decide(b, o, t):
+        return t if o == b else o if t == b or o == t else Ellipsis
+
+    merged, conflicts = {}, set()
+    for key in base.keys() | ours.keys() | theirs.keys():
+        b, o, t = base.get(key), ours.get(key), theirs.get(key)
+        row = decide(b, o, t)
+        if row is Ellipsis and None not in (b, o, t):
+            cells = tuple(map(decide, b, o, t))
+            row = Ellipsis if Ellipsis in cells else cells
+        if row is Ellipsis:
+            conflicts.add(key)
+        elif row is not None:
+            merged[key] = row
+    return merged, conflicts
