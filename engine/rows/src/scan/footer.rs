@@ -3,6 +3,12 @@
 //!
 //! Source: the Parquet format, `FileMetaData` in `parquet.thrift`, in Thrift's compact protocol.
 
+// By its path, because the fuzz target takes this file in from another place.
+#[path = "footer/shape.rs"]
+mod shape;
+
+use self::shape::Shape;
+
 /// The bytes at the end of a file: the length of the footer, and who wrote it.
 pub(super) const TAIL_BYTES: u64 = 8;
 
@@ -58,7 +64,7 @@ pub(super) fn length(tail: &[u8], file_bytes: u64) -> Result<u64, String> {
 pub(super) fn check(footer: &[u8]) -> Result<(), String> {
     let mut walk = Walk { left: footer };
     let mut encrypted = false;
-    walk.fields(0, |walk, id, kind| match (id, kind) {
+    walk.fields(Some(&shape::FILE_META_DATA), 0, |walk, id, kind| match (id, kind) {
         (SCHEMA, LIST) => walk.schema().map(|()| true),
         (ENCRYPTION, _) => {
             encrypted = true;
@@ -126,9 +132,11 @@ impl Walk<'_> {
         Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
-    /// The fields of a structure. `take` says whether it has taken the value of one; else the value is passed over.
+    /// The fields of a structure, of this shape where the format has it. `take` says whether it has taken the value of one; else the
+    /// value is passed over.
     fn fields(
         &mut self,
+        shape: Option<&Shape>,
         depth: usize,
         mut take: impl FnMut(&mut Self, i64, u8) -> Result<bool, String>,
     ) -> Result<(), String> {
@@ -143,13 +151,21 @@ impl Walk<'_> {
                 0 => self.signed()?,
                 more => id.saturating_add(i64::from(more)),
             };
+            // A decoder that cuts a number off would take it for another field.
+            if i16::try_from(id).is_err() {
+                return Err(format!("its footer has a field with the number {id}, which is none"));
+            }
+            let of = shape.and_then(|shape| shape.field(id));
+            if of.is_some_and(|of| !of.is(kind)) {
+                return Err(format!("its footer has a field {id} of another type than Parquet's"));
+            }
             if !take(self, id, kind)? {
-                self.value(kind, depth)?;
+                self.value(of, kind, depth)?;
             }
         }
     }
 
-    fn value(&mut self, kind: u8, depth: usize) -> Result<(), String> {
+    fn value(&mut self, shape: Option<&Shape>, kind: u8, depth: usize) -> Result<(), String> {
         if depth >= DEPTH_MAX {
             return Err(format!("its footer has structures more than {DEPTH_MAX} deep"));
         }
@@ -164,21 +180,25 @@ impl Walk<'_> {
             }
             LIST | SET => {
                 let (kind, count) = self.list()?;
+                let of = shape.and_then(Shape::element);
+                if count > 0 && of.is_some_and(|of| !of.is(kind)) {
+                    return Err("its footer has a list of another type than Parquet's".into());
+                }
                 for _ in 0..count {
-                    self.element(kind, depth)?;
+                    self.element(of, kind, depth)?;
                 }
                 Ok(())
             }
-            STRUCT => self.fields(depth + 1, |_, _, _| Ok(false)),
+            STRUCT => self.fields(shape, depth + 1, |_, _, _| Ok(false)),
             other => Err(format!("its footer has a value of a type {other} that Parquet does not use")),
         }
     }
 
     /// An element of a list, where a truth value takes a byte.
-    fn element(&mut self, kind: u8, depth: usize) -> Result<(), String> {
+    fn element(&mut self, shape: Option<&Shape>, kind: u8, depth: usize) -> Result<(), String> {
         match kind {
             TRUE | FALSE => self.skip(1),
-            kind => self.value(kind, depth + 1),
+            kind => self.value(shape, kind, depth + 1),
         }
     }
 
@@ -206,7 +226,7 @@ impl Walk<'_> {
         let mut open: Vec<u64> = Vec::new();
         for _ in 0..count {
             let mut children = 0_i64;
-            self.fields(1, |walk, id, kind| match (id, kind) {
+            self.fields(Some(&shape::SCHEMA_ELEMENT), 1, |walk, id, kind| match (id, kind) {
                 (CHILDREN, I32) => {
                     children = walk.signed()?;
                     Ok(true)

@@ -66,7 +66,7 @@ fn what_would_take_all_memory_or_the_stack_is_refused() {
     let wide = [0x29, 0x1c, 0x55, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x00];
     assert!(check(&wide).unwrap_err().contains("more fields"));
     // Structures within structures of a field that nobody knows.
-    assert!(check(&[0x1c; 1_000]).unwrap_err().contains("deep"));
+    assert!(check(&[0xfc; 1_000]).unwrap_err().contains("deep"));
     // Encryption of single columns (field 8).
     assert!(check(&[0x8c, 0x00, 0x00]).unwrap_err().contains("encrypted"));
 }
@@ -89,4 +89,19 @@ proptest! {
             drop(parquet::file::metadata::ParquetMetaDataReader::decode_metadata(&footer));
         }
     }
+}
+
+#[test]
+fn what_declares_another_type_than_its_field_has_is_refused() {
+    // The schema as a truth value, and what a decoder takes for a list of many elements behind it.
+    let schema = [&[0x21, 0xf7][..], &[0xff; 4], &[0; 7]].concat();
+    assert!(check(&schema).unwrap_err().contains("a field 2 of another type"));
+    // The row groups as a number, key-value pairs as a set, and a list of numbers for one of structures.
+    for footer in [&[0x46, 0xf7, 0xff, 0][..], &[0x5a, 0x1c, 0, 0], &[0x49, 0x15, 2, 0]] {
+        let why = check(footer).unwrap_err();
+        assert!(why.contains("of another type than Parquet's"), "{why}");
+    }
+    // Field 65,538, which is field 2 in 16 bits.
+    let cut_off = [0x05, 0x84, 0x80, 0x08, 2, 0];
+    assert!(check(&cut_off).unwrap_err().contains("65538"));
 }
