@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anabranch_merge::{
-    Conflict, ConflictId, ConflictKind, ConflictValue, Decision, Resolution, ThreeWay, UnitKind,
+    Conflict, ConflictId, ConflictKind, ConflictValue, Decision, ObjectAttributes, Resolution, ThreeWay,
+    UnitKind,
 };
 use anabranch_types::{Entry, split_attribute};
 use serde_json::json;
@@ -11,25 +12,27 @@ use serde_json::json;
 use crate::result::Carried;
 use crate::state::Unit;
 
-/// An object with its attributes.
-pub(crate) enum Attributed {
-    Entry(Entry),
-    /// Both sides changed them differently, and nobody decided.
-    Conflict(Box<Conflict>),
+/// What an object is given at the path where it is put.
+#[derive(Debug)]
+pub(crate) struct Attributes {
+    /// Those of the path; none where it has none, so that the object keeps its own.
+    of_path: Option<Kept>,
+    /// Those that the plugin gives.
+    given: Option<ObjectAttributes>,
 }
 
-/// Gives an object the attributes that the contract says: `sides` are base, ours and theirs at its path.
-pub(crate) fn apply(
+/// The attributes that the contract says for a path: `sides` are base, ours and theirs there. The error is the conflict of both sides
+/// that changed them differently, where nobody decided.
+pub(crate) fn merged(
     unit: &Unit,
     path: &str,
-    mut object: Entry,
     carried: &Carried,
     sides: [Option<&Entry>; 3],
     resolutions: &HashMap<ConflictId, Resolution>,
-) -> Attributed {
+) -> Result<Attributes, Box<Conflict>> {
     let [base, ours, theirs] = sides;
-    let merged = match (ours, theirs) {
-        (Some(ours), Some(theirs)) => match merge(base, ours, theirs, carried) {
+    let of_path = match (ours, theirs) {
+        (Some(ours), Some(theirs)) => Some(match merge(base, ours, theirs, carried) {
             Some(merged) => merged,
             None => {
                 let conflict = conflict(unit, path, sides);
@@ -37,28 +40,38 @@ pub(crate) fn apply(
                 match choice {
                     Some("ours") => of(ours),
                     Some("theirs") => of(theirs),
-                    _ => return Attributed::Conflict(Box::new(conflict)),
+                    _ => return Err(Box::new(conflict)),
                 }
             }
-        },
-        (Some(side), None) | (None, Some(side)) => of(side),
-        (None, None) => of(&object),
+        }),
+        (Some(side), None) | (None, Some(side)) => Some(of(side)),
+        (None, None) => None,
     };
-    // These are of the bytes, not of the path.
-    let of_bytes: Vec<_> = object
-        .metadata
-        .iter()
-        .filter(|(name, _)| is_of_bytes(name))
-        .map(|(n, v)| (n.clone(), v.clone()))
-        .collect();
-    (object.content_type, object.metadata) = merged;
-    if let Carried::Given(given) = carried {
-        object.content_type.clone_from(&given.content_type);
-        object.metadata.retain(|name, _| split_attribute(name).is_some());
-        object.metadata.extend(given.metadata.clone());
+    let given = match carried {
+        Carried::Given(given) => Some(given.clone()),
+        Carried::ThreeWay => None,
+    };
+    Ok(Attributes { of_path, given })
+}
+
+impl Attributes {
+    /// Gives them to an object.
+    pub(crate) fn give(self, object: &mut Entry) {
+        // These are of the bytes, not of the path.
+        let of_bytes: Vec<_> = object
+            .metadata
+            .iter()
+            .filter(|(name, _)| is_of_bytes(name))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect();
+        (object.content_type, object.metadata) = self.of_path.unwrap_or_else(|| of(object));
+        if let Some(given) = self.given {
+            object.content_type = given.content_type;
+            object.metadata.retain(|name, _| split_attribute(name).is_some());
+            object.metadata.extend(given.metadata);
+        }
+        object.metadata.extend(of_bytes);
     }
-    object.metadata.extend(of_bytes);
-    Attributed::Entry(object)
 }
 
 type Kept = (String, BTreeMap<String, String>);

@@ -7,21 +7,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anabranch_merge::{EntryChange, EntryMerge, NewObject, UnitView, UnitWriter, ViewError};
+use anabranch_merge::{
+    EntryChange, EntryMerge, NewObject, ObjectAttributes, UnitView, UnitWriter, ViewError,
+};
 use anabranch_types::Entry;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::deadline::Deadline;
-use crate::handles::ObjectHandle;
+use crate::handles::StoredObject;
 use crate::limits::{Limit, Limits};
 use crate::retry::patiently;
 use crate::stop::Stop;
 use crate::uploads::Uploads;
 
-/// How many ranges of one `read-many` are fetched at the same time.
-const READS_AT_ONCE: usize = 16;
+/// How many ranges of one `read-many` are fetched at the same time, and how many small objects written.
+const AT_ONCE: usize = 16;
 
 /// One of the snapshots of a call. A diff has its state before as `Base` and its state after as `Theirs`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +39,7 @@ pub(crate) enum Piece {
     Bytes(Bytes),
     /// A range of an object that exists.
     Range {
-        object: ObjectHandle,
+        object: StoredObject,
         offset: u64,
         length: u64,
     },
@@ -60,7 +62,7 @@ pub(crate) enum Question {
         reply: Reply<Vec<(String, Entry)>>,
     },
     Read {
-        object: ObjectHandle,
+        object: StoredObject,
         ranges: Vec<(u64, u64)>,
         reply: Reply<Vec<Bytes>>,
     },
@@ -84,6 +86,11 @@ pub(crate) enum Question {
         number: u64,
         rest: Bytes,
         reply: Reply<NewObject>,
+    },
+    /// Small new objects, each with its number.
+    Write {
+        objects: Vec<(u64, Bytes)>,
+        reply: Reply<Vec<(u64, NewObject)>>,
     },
     /// Nobody wants the new object any more.
     Abandon {
@@ -217,6 +224,9 @@ impl<'a> Served<'a> {
             Question::Finish { number, rest, reply } => {
                 let _ = reply.send(uploads.finish(number, rest).await);
             }
+            Question::Write { objects, reply } => {
+                let _ = reply.send(self.write(objects).await);
+            }
             Question::Abandon { number, reply } => {
                 uploads.abandon(number);
                 let _ = reply.send(Ok(()));
@@ -243,7 +253,7 @@ impl<'a> Served<'a> {
     /// A range of an object.
     pub(crate) async fn read_range(
         &self,
-        object: &ObjectHandle,
+        object: &StoredObject,
         offset: u64,
         length: u64,
     ) -> Result<Bytes, ViewError> {
@@ -251,10 +261,31 @@ impl<'a> Served<'a> {
         patiently(|| view.read(&object.path, &object.entry, offset, length)).await
     }
 
-    async fn read(&self, object: &ObjectHandle, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, ViewError> {
+    async fn read(&self, object: &StoredObject, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, ViewError> {
         let read = |(offset, length)| self.read_range(object, offset, length);
         let reads: Vec<_> = ranges.into_iter().map(read).collect();
-        futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
+        futures::stream::iter(reads).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Writes small objects, several at a time. Where one fails, others may have been written, and nothing refers to them.
+    pub(crate) async fn write(&self, objects: Vec<(u64, Bytes)>) -> Result<Vec<(u64, NewObject)>, ViewError> {
+        let writer = self.writer()?;
+        let write = |(number, body): (u64, Bytes)| async move {
+            let written = patiently(|| writer.write(body.clone(), ObjectAttributes::default())).await?;
+            Ok((number, written))
+        };
+        let writes: Vec<_> = objects.into_iter().map(write).collect();
+        futures::stream::iter(writes).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Where new objects go.
+    pub(crate) fn writer(&self) -> Result<&'a dyn UnitWriter, ViewError> {
+        self.writer.ok_or_else(|| ViewError::Storage {
+            path: String::new(),
+            side: "the result".into(),
+            message: "a diff writes nothing".into(),
+            temporary: false,
+        })
     }
 
     fn changes(&self, (before, after): (Side, Side), page: &Page) -> Vec<EntryChange> {

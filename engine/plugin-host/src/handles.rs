@@ -17,19 +17,55 @@ pub struct SnapshotHandle {
     pub(crate) label: String,
 }
 
-/// An object: of a side, or written by this call.
+/// An object that a plugin may read and put somewhere.
 #[derive(Clone, Debug)]
-pub struct ObjectHandle {
-    /// The side that it is of, and through which it is read.
+pub enum ObjectHandle {
+    /// Of a side.
+    Found(StoredObject),
+    /// New, and with the storage.
+    Written(StoredObject),
+    /// New, and one of those that gather.
+    Gathered {
+        /// Which of the objects of this call it is.
+        number: u64,
+        size: u64,
+    },
+}
+
+impl ObjectHandle {
+    /// How many bytes it has.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            ObjectHandle::Found(stored) | ObjectHandle::Written(stored) => stored.entry.size,
+            ObjectHandle::Gathered { size, .. } => *size,
+        }
+    }
+
+    /// What it was opened as; empty for a new object.
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            ObjectHandle::Found(stored) => &stored.path,
+            ObjectHandle::Written(_) | ObjectHandle::Gathered { .. } => "",
+        }
+    }
+}
+
+/// An object that the storage has.
+#[derive(Clone, Debug)]
+pub struct StoredObject {
+    /// The side through which it is read.
     pub(crate) side: Side,
     /// What it was opened as; empty for a new object.
     pub(crate) path: String,
     pub(crate) entry: Entry,
-    /// Whether this call wrote it.
-    pub(crate) written: bool,
 }
 
-impl ObjectHandle {
+impl StoredObject {
+    /// One that this call wrote.
+    pub(crate) fn new(entry: Entry) -> Self {
+        StoredObject { side: Side::Ours, path: String::new(), entry }
+    }
+
     /// The storage gave fewer bytes than the entry has. A plugin would take them for the end of the object.
     pub(crate) fn is_short(&self) -> ViewError {
         ViewError::Storage {

@@ -18,6 +18,7 @@ mod differ;
 mod encode;
 mod engine;
 mod error;
+mod gathered;
 mod handles;
 mod host;
 mod inputs;

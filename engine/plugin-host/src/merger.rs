@@ -194,12 +194,12 @@ impl PluginMerger {
             limits: &state.limits,
             resolutions: &state.resolutions,
         };
-        let mut settled = settling.settle(state.made.ops, state.made.conflicts).await?;
+        let mut settled = settling.settle(state.made).await?;
         let mut report = MergeReport::new(self.how());
         report.rows = outcome.rows.map(row_totals);
         report.files_added = settled.files_added;
         report.files_removed = settled.files_removed;
-        report.bytes_written = state.made.object_bytes;
+        report.bytes_written = settled.bytes_written;
         report.notes = convert::notes(outcome.notes).map_err(Stop::Broken)?;
         if settled.conflicts.is_empty() {
             return Ok(MergeOutcome::Merged { edits: settled.edits, report });

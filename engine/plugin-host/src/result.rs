@@ -7,12 +7,13 @@ use anabranch_merge::{
 };
 use anabranch_types::Entry;
 
-use crate::attributes::{self, Attributed};
+use crate::attributes;
 use crate::bindings::about::Start;
 use crate::bridge::{Served, Side, side_of};
+use crate::gathered::Gathered;
 use crate::handles::ObjectHandle;
 use crate::limits::{Limit, Limits};
-use crate::state::{Unit, cut};
+use crate::state::{Made, Unit, cut};
 use crate::stop::Stop;
 
 /// How many entries of a side are fetched at a time.
@@ -23,7 +24,7 @@ const WALK_PAGE: usize = 1_000;
 pub(crate) enum Op {
     Put {
         path: String,
-        object: ObjectHandle,
+        object: Box<ObjectHandle>,
         carried: Carried,
     },
     /// One path; with a `/` at its end, or empty in a folder, all that is below.
@@ -34,6 +35,19 @@ pub(crate) enum Op {
     Remove {
         path: String,
     },
+}
+
+impl Op {
+    /// The number of the object that it puts somewhere, if that is one of those that gather.
+    fn gathered(&self) -> Option<u64> {
+        match self {
+            Op::Put { object, .. } => match **object {
+                ObjectHandle::Gathered { number, .. } => Some(number),
+                ObjectHandle::Found(_) | ObjectHandle::Written(_) => None,
+            },
+            Op::Take { .. } | Op::Remove { .. } => None,
+        }
+    }
 }
 
 /// Where the attributes of an object come from.
@@ -47,7 +61,9 @@ pub(crate) enum Carried {
 #[derive(Debug)]
 enum Wanted {
     Entry(Entry),
-    Object(ObjectHandle, Carried),
+    Object(Entry, Carried),
+    /// An object of this call; none where it is not written, because the merge ends in conflicts.
+    New(Option<Entry>, Carried),
     Nothing,
 }
 
@@ -59,6 +75,7 @@ pub(crate) struct Settled {
     pub(crate) conflicts: Vec<Conflict>,
     pub(crate) files_added: u64,
     pub(crate) files_removed: u64,
+    pub(crate) bytes_written: u64,
 }
 
 /// Works out what a merge changes in ours.
@@ -82,21 +99,39 @@ struct Tree<'a> {
 }
 
 impl<'s, 'a> Settling<'s, 'a> {
-    /// Replays `ops`. Fails where the plugin left a path open that is its to decide.
-    pub(crate) async fn settle(self, ops: Vec<Op>, conflicts: Vec<Conflict>) -> Result<Settled, Stop> {
+    /// Replays what was made. Fails where the plugin left a path open that is its to decide.
+    pub(crate) async fn settle(self, made: Made) -> Result<Settled, Stop> {
+        let Made { ops, conflicts, mut gathered, object_bytes, .. } = made;
+        let mut settled = Settled { bytes_written: object_bytes, ..Settled::default() };
+        // The edits of a merge that ends in conflicts are not looked at, so nothing would refer to the objects.
+        if conflicts.is_empty() {
+            settled.bytes_written = object_bytes.saturating_add(self.write(&mut gathered, &ops).await?);
+        }
         let mut tree = self.begin();
         for op in ops {
-            self.replay(&mut tree, op).await?;
+            self.replay(&mut tree, op, &gathered).await?;
         }
         self.check_decided(tree.undecided, &conflicts)?;
         if self.start == Start::Nothing {
             self.remove_the_rest(&mut tree.wanted).await?;
         }
-        let mut settled = Settled { conflicts, ..Settled::default() };
+        settled.conflicts = conflicts;
         for (path, wanted) in tree.wanted {
             self.edit(&mut settled, path, wanted).await?;
         }
         Ok(settled)
+    }
+
+    /// Writes those objects that were put somewhere and that the storage does not have yet. How many bytes that were.
+    async fn write(&self, gathered: &mut Gathered, ops: &[Op]) -> Result<u64, Stop> {
+        let put: BTreeSet<u64> = ops.iter().filter_map(Op::gathered).collect();
+        let mut objects = gathered.take();
+        objects.retain(|(number, _)| put.contains(number));
+        let bytes = objects.iter().map(|(_, body)| body.len() as u64).sum();
+        if !objects.is_empty() {
+            gathered.are_written(self.served.write(objects).await.map_err(Stop::Storage)?);
+        }
+        Ok(bytes)
     }
 
     fn begin(&self) -> Tree<'a> {
@@ -119,11 +154,18 @@ impl<'s, 'a> Settling<'s, 'a> {
         tree
     }
 
-    async fn replay(&self, tree: &mut Tree<'a>, op: Op) -> Result<(), Stop> {
+    async fn replay(&self, tree: &mut Tree<'a>, op: Op, gathered: &Gathered) -> Result<(), Stop> {
         match op {
             Op::Put { path, object, carried } => {
                 tree.undecided.remove(path.as_str());
-                tree.wanted.insert(path, Wanted::Object(object, carried));
+                let wanted = match *object {
+                    ObjectHandle::Found(stored) => Wanted::Object(stored.entry, carried),
+                    ObjectHandle::Written(stored) => Wanted::New(Some(stored.entry), carried),
+                    ObjectHandle::Gathered { number, .. } => {
+                        Wanted::New(gathered.entry(number).cloned(), carried)
+                    }
+                };
+                tree.wanted.insert(path, wanted);
             }
             Op::Remove { path } => {
                 tree.undecided.remove(path.as_str());
@@ -225,7 +267,7 @@ impl<'s, 'a> Settling<'s, 'a> {
 
     async fn edit(&self, settled: &mut Settled, path: String, wanted: Wanted) -> Result<(), Stop> {
         let [base, ours, theirs] = self.sides(&path).await?;
-        let (entry, written) = match wanted {
+        let (entry, carried, written) = match wanted {
             Wanted::Nothing => {
                 if ours.is_some() {
                     settled.files_removed = settled.files_removed.saturating_add(1);
@@ -233,19 +275,30 @@ impl<'s, 'a> Settling<'s, 'a> {
                 }
                 return Ok(());
             }
-            Wanted::Entry(entry) => (entry, false),
-            Wanted::Object(object, carried) => {
+            Wanted::Entry(entry) => (Some(entry), None, false),
+            Wanted::Object(entry, carried) => (Some(entry), Some(carried), false),
+            Wanted::New(entry, carried) => (entry, Some(carried), true),
+        };
+        let attributes = match carried {
+            None => None,
+            Some(carried) => {
                 let sides = [base.as_ref(), ours.as_ref(), theirs.as_ref()];
-                let written = object.written;
-                match attributes::apply(self.unit, &path, object.entry, &carried, sides, self.resolutions) {
-                    Attributed::Entry(entry) => (entry, written),
-                    Attributed::Conflict(conflict) => {
+                match attributes::merged(self.unit, &path, &carried, sides, self.resolutions) {
+                    Ok(attributes) => Some(attributes),
+                    Err(conflict) => {
                         settled.conflicts.push(*conflict);
                         return Ok(());
                     }
                 }
             }
         };
+        let Some(mut entry) = entry else {
+            settled.files_added = settled.files_added.saturating_add(u64::from(ours.is_none()));
+            return Ok(());
+        };
+        if let Some(attributes) = attributes {
+            attributes.give(&mut entry);
+        }
         match (ours, theirs) {
             // Merging back and forth ends in equal trees: equal content is no change.
             (Some(ours), _) if ours.same_content(&entry) => return Ok(()),

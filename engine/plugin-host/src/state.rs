@@ -10,6 +10,7 @@ use crate::at_hand::AtHand;
 use crate::bindings::diffs::Change;
 use crate::bridge::{Asker, Question};
 use crate::differ::{PAGE_CHANGES, WINDOW_BYTES, WINDOW_CHANGES};
+use crate::gathered::Gathered;
 use crate::limits::{Limit, Limits};
 use crate::meter::Usage;
 use crate::result::Op;
@@ -49,9 +50,11 @@ pub(crate) struct Made {
     /// What it did to the result of a merge, in order.
     pub(crate) ops: Vec<Op>,
     pub(crate) conflicts: Vec<Conflict>,
-    /// How many objects it began, and the bytes of those that it finished.
+    /// How many objects it began, and the bytes of those that the storage has.
     pub(crate) objects: u64,
     pub(crate) object_bytes: u64,
+    /// Those of them that are small.
+    pub(crate) gathered: Gathered,
     pub(crate) shown: Shown,
 }
 

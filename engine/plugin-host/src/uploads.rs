@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use anabranch_merge::{NewObject, ObjectAttributes, UnitUpload, UnitWriter, ViewError};
+use anabranch_merge::{NewObject, ObjectAttributes, UnitUpload, ViewError};
 use bytes::Bytes;
 
 use crate::bridge::{Piece, Served};
-use crate::handles::ObjectHandle;
+use crate::handles::StoredObject;
 use crate::retry::patiently;
 
 /// How many bytes of an object that is copied are in memory at a time.
@@ -23,21 +23,12 @@ impl<'a> Uploads<'a> {
         Uploads { served, open: HashMap::new() }
     }
 
-    fn writer(&self) -> Result<&'a dyn UnitWriter, ViewError> {
-        self.served.writer.ok_or_else(|| ViewError::Storage {
-            path: String::new(),
-            side: "the result".into(),
-            message: "a diff writes nothing".into(),
-            temporary: false,
-        })
-    }
-
     /// Appends to an object, which is begun first if it is not. One that fails is gone.
     pub(crate) async fn append(&mut self, number: u64, piece: Piece) -> Result<(), ViewError> {
         let mut upload = match self.open.remove(&number) {
             Some(upload) => upload,
             None => {
-                let writer = self.writer()?;
+                let writer = self.served.writer()?;
                 patiently(|| writer.begin()).await?
             }
         };
@@ -54,7 +45,7 @@ impl<'a> Uploads<'a> {
     /// Finishes an object; one that was not begun is small, and written at once.
     pub(crate) async fn finish(&mut self, number: u64, rest: Bytes) -> Result<NewObject, ViewError> {
         let Some(mut upload) = self.open.remove(&number) else {
-            let writer = self.writer()?;
+            let writer = self.served.writer()?;
             return patiently(|| writer.write(rest.clone(), ObjectAttributes::default())).await;
         };
         if !rest.is_empty() {
@@ -73,7 +64,7 @@ impl<'a> Uploads<'a> {
 async fn copy(
     served: Served<'_>,
     upload: &mut dyn UnitUpload,
-    object: &ObjectHandle,
+    object: &StoredObject,
     mut offset: u64,
     mut length: u64,
 ) -> Result<(), ViewError> {

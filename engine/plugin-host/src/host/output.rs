@@ -6,7 +6,7 @@ use crate::bindings::output::{self, Host, HostResultTree};
 use crate::bindings::types::{self, Attributes};
 use crate::bridge::Side;
 use crate::convert;
-use crate::handles::{ObjectHandle, ResultHandle, WriterHandle};
+use crate::handles::{ObjectHandle, ResultHandle, StoredObject, WriterHandle};
 use crate::limits::Limit;
 use crate::result::{Carried, Op};
 use crate::state::{CallState, KEPT_BYTES};
@@ -37,7 +37,7 @@ impl HostResultTree for CallState {
     ) -> Result<(), HostError> {
         self.table.get(&result)?;
         self.output_path(&path)?;
-        let object = self.table.get(&what)?.clone();
+        let object = Box::new(self.table.get(&what)?.clone());
         self.made.ops.push(Op::Put { path, object, carried: Carried::ThreeWay });
         Ok(())
     }
@@ -53,7 +53,7 @@ impl HostResultTree for CallState {
         self.output_path(&path)?;
         let carried = convert::carried(carrying, &path).map_err(Stop::Broken)?;
         self.spend(Limit::KeptBytes, convert::attribute_bytes(&carried))?;
-        let object = self.table.get(&what)?.clone();
+        let object = Box::new(self.table.get(&what)?.clone());
         self.made.ops.push(Op::Put { path, object, carried: Carried::Given(carried) });
         Ok(())
     }
@@ -103,7 +103,7 @@ impl HostResultTree for CallState {
         let object = match decision.object {
             Some(entry) => {
                 let path = conflict.path.clone();
-                Some(self.push(ObjectHandle { side: Side::Ours, path, entry, written: false })?)
+                Some(self.push(ObjectHandle::Found(StoredObject { side: Side::Ours, path, entry }))?)
             }
             None => None,
         };

@@ -8,7 +8,9 @@ use crate::bindings::snapshots::{Host, HostChanges, HostEntries, HostMerges, Hos
 use crate::bindings::types::{self, Attributes, ByteRange, EntryChange, EntryMerge};
 use crate::bridge::{Page, Question, Side};
 use crate::convert;
-use crate::handles::{ChangesHandle, EntriesHandle, MergesHandle, ObjectHandle, SnapshotHandle};
+use crate::handles::{
+    ChangesHandle, EntriesHandle, MergesHandle, ObjectHandle, SnapshotHandle, StoredObject,
+};
 use crate::limits::Limit;
 use crate::state::CallState;
 use crate::stop::{HostError, Stop};
@@ -31,22 +33,40 @@ impl types::Host for CallState {
 }
 
 impl CallState {
-    fn read(&mut self, object: ObjectHandle, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, Stop> {
+    /// What a plugin reads of an object, counted.
+    fn read_ranges(&mut self, object: ObjectHandle, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, Stop> {
+        let size = object.size();
+        let inside = |(offset, length): &(u64, u64)| (*length).min(size.saturating_sub(*offset));
+        self.spend(Limit::ReadBytes, ranges.iter().map(inside).sum())?;
+        self.bytes_of(object, ranges)
+    }
+
+    /// Ranges of an object, as far as they lie in it.
+    pub(crate) fn bytes_of(
+        &mut self,
+        object: ObjectHandle,
+        ranges: Vec<(u64, u64)>,
+    ) -> Result<Vec<Bytes>, Stop> {
+        let size = object.size();
         let clipped: Vec<_> = ranges
             .into_iter()
-            .map(|(offset, length)| (offset, length.min(object.entry.size.saturating_sub(offset))))
+            .map(|(offset, length)| (offset, length.min(size.saturating_sub(offset))))
             .collect();
-        self.spend(Limit::ReadBytes, clipped.iter().map(|(_, length)| length).sum())?;
         // Ranges beyond the end are answered here: there is nothing to ask the storage for.
         let wanted: Vec<_> = clipped.iter().copied().filter(|(_, length)| *length > 0).collect();
-        let at_hand = (!object.written && object.path.is_empty())
-            .then(|| self.at_hand.body(object.side, &object.entry))
-            .flatten();
+        let at_hand = match &object {
+            ObjectHandle::Found(stored) if stored.path.is_empty() => {
+                self.at_hand.body(stored.side, &stored.entry)
+            }
+            ObjectHandle::Gathered { number, .. } => self.made.gathered.body(*number),
+            ObjectHandle::Found(_) | ObjectHandle::Written(_) => None,
+        };
         let mut answers = if wanted.is_empty() {
             Vec::new().into_iter()
         } else if let Some(read) = at_hand.and_then(|body| parts(body, &wanted)) {
             read.into_iter()
         } else {
+            let object = self.stored(object)?;
             let short = object.is_short();
             let read = self.ask(|reply| Question::Read { object, ranges: wanted.clone(), reply })?;
             if read.iter().zip(&wanted).any(|(bytes, (_, length))| bytes.len() as u64 != *length) {
@@ -77,7 +97,7 @@ impl CallState {
             return Err(HostError::failure("not-found", rule, &path));
         }
         match self.entry_of(side, &path)? {
-            Some(entry) => Ok(ObjectHandle { side, path, entry, written: false }),
+            Some(entry) => Ok(ObjectHandle::Found(StoredObject { side, path, entry })),
             None => {
                 let message = format!("{:?} does not exist", crate::state::cut(&path, 200));
                 Err(HostError::failure("not-found", message, &path))
@@ -138,11 +158,12 @@ impl CallState {
 
 impl HostObject for CallState {
     fn id(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<String> {
-        Ok(convert::object_id(&self.table.get(&object).map_err(Stop::from)?.entry))
+        let object = self.table.get(&object).map_err(Stop::from)?.clone();
+        Ok(convert::object_id(&self.stored(object)?.entry))
     }
 
     fn size(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&object).map_err(Stop::from)?.entry.size)
+        Ok(self.table.get(&object).map_err(Stop::from)?.size())
     }
 
     fn read(
@@ -153,7 +174,7 @@ impl HostObject for CallState {
     ) -> Result<Vec<u8>, HostError> {
         let object = self.table.get(&object)?.clone();
         let range = (offset, u64::from(length).min(READ_BYTES_MAX));
-        let bytes = CallState::read(self, object, vec![range])?;
+        let bytes = self.read_ranges(object, vec![range])?;
         Ok(bytes.into_iter().next().unwrap_or_default().to_vec())
     }
 
@@ -169,10 +190,10 @@ impl HostObject for CallState {
                 "read-many takes {READ_MANY_RANGES_MAX} ranges and {READ_MANY_BYTES_MAX} bytes at most, not {} and {total}",
                 ranges.len()
             );
-            return Err(HostError::failure("limit", message, &object.path));
+            return Err(HostError::failure("limit", message, object.path()));
         }
         let ranges = ranges.iter().map(|range| (range.offset, u64::from(range.length))).collect();
-        let read = CallState::read(self, object, ranges)?;
+        let read = self.read_ranges(object, ranges)?;
         Ok(read.into_iter().map(|bytes| bytes.to_vec()).collect())
     }
 
@@ -273,12 +294,12 @@ impl HostSnapshot for CallState {
 
     fn read_all(&mut self, snapshot: Resource<SnapshotHandle>, path: String) -> Result<Vec<u8>, HostError> {
         let object = self.find(&snapshot, path)?;
-        let size = object.entry.size;
+        let size = object.size();
         if size > READ_BYTES_MAX {
             let message = format!("it has {size} bytes; read-all takes {READ_BYTES_MAX} at most");
-            return Err(HostError::failure("limit", message, &object.path));
+            return Err(HostError::failure("limit", message, object.path()));
         }
-        let bytes = CallState::read(self, object, vec![(0, size)])?;
+        let bytes = self.read_ranges(object, vec![(0, size)])?;
         Ok(bytes.into_iter().next().unwrap_or_default().to_vec())
     }
 

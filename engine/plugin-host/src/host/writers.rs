@@ -4,8 +4,9 @@ use bytes::{Bytes, BytesMut};
 use wasmtime::component::Resource;
 
 use crate::bindings::output::HostObjectWriter;
-use crate::bridge::{Piece, Question, Side};
-use crate::handles::{ObjectHandle, WriterHandle};
+use crate::bridge::{Piece, Question};
+use crate::gathered;
+use crate::handles::{ObjectHandle, StoredObject, WriterHandle};
 use crate::limits::Limit;
 use crate::state::CallState;
 use crate::stop::{HostError, Stop};
@@ -52,7 +53,7 @@ impl CallState {
     /// Something else follows what was a copy of a whole object so far: then its bytes move after all.
     fn move_whole(&mut self, writer: &Resource<WriterHandle>) -> Result<(), Stop> {
         let Some(object) = self.open_writer(writer)?.whole.take() else { return Ok(()) };
-        let length = object.entry.size;
+        let length = object.size();
         self.copy_range(writer, object, 0, length)
     }
 
@@ -70,15 +71,34 @@ impl CallState {
         }
         if length >= PIECE_BYTES as u64 {
             self.hand_on(writer, 0)?;
+            let object = self.stored(object)?;
             return self.append(writer, Piece::Range { object, offset, length });
         }
-        let short = object.is_short();
-        let read = self.ask(|reply| Question::Read { object, ranges: vec![(offset, length)], reply })?;
-        let bytes = read.into_iter().next().unwrap_or_default();
-        if bytes.len() as u64 != length {
-            return Err(Stop::Storage(short));
-        }
+        let bytes = self.bytes_of(object, vec![(offset, length)])?.into_iter().next().unwrap_or_default();
         self.gather(writer, &bytes)
+    }
+
+    /// An object that the storage has: one that gathers is written now, with the others.
+    pub(crate) fn stored(&mut self, object: ObjectHandle) -> Result<StoredObject, Stop> {
+        let number = match object {
+            ObjectHandle::Found(stored) | ObjectHandle::Written(stored) => return Ok(stored),
+            ObjectHandle::Gathered { number, .. } => number,
+        };
+        if self.made.gathered.body(number).is_some() {
+            self.write_gathered()?;
+        }
+        let entry = self.made.gathered.entry(number);
+        let entry = entry.ok_or_else(|| Stop::Broken("an object of this call is gone".into()))?;
+        Ok(StoredObject::new(entry.clone()))
+    }
+
+    fn write_gathered(&mut self) -> Result<(), Stop> {
+        let objects = self.made.gathered.take();
+        let bytes: u64 = objects.iter().map(|(_, body)| body.len() as u64).sum();
+        let written = self.ask(|reply| Question::Write { objects, reply })?;
+        self.made.gathered.are_written(written);
+        self.made.object_bytes = self.made.object_bytes.saturating_add(bytes);
+        Ok(())
     }
 
     fn gather(&mut self, writer: &Resource<WriterHandle>, bytes: &[u8]) -> Result<(), Stop> {
@@ -109,15 +129,15 @@ impl HostObjectWriter for CallState {
         length: u64,
     ) -> Result<(), HostError> {
         let object = self.table.get(&source)?.clone();
-        if offset.checked_add(length).is_none_or(|end| end > object.entry.size) {
-            let message = format!("{length} bytes from {offset} lie outside of its {}", object.entry.size);
-            return Err(HostError::failure("not-found", message, &object.path));
+        if offset.checked_add(length).is_none_or(|end| end > object.size()) {
+            let message = format!("{length} bytes from {offset} lie outside of its {}", object.size());
+            return Err(HostError::failure("not-found", message, object.path()));
         }
         self.move_whole(&writer)?;
         let handle = self.open_writer(&writer)?;
         let first = handle.size == 0;
         handle.size = handle.size.saturating_add(length);
-        if first && offset == 0 && length == object.entry.size {
+        if first && offset == 0 && length == object.size() {
             handle.whole = Some(object);
             return Ok(());
         }
@@ -130,16 +150,22 @@ impl HostObjectWriter for CallState {
             return Err(Stop::Broken("it finished an object twice".into()).into());
         }
         handle.finished = true;
-        let (number, size) = (handle.number, handle.size);
+        let (number, size, begun) = (handle.number, handle.size, handle.begun);
         let (whole, rest) = (handle.whole.take(), std::mem::take(&mut handle.rest).freeze());
         self.release_object();
         // An object that is copied whole is that object: no byte moves.
         if let Some(object) = whole {
             return Ok(self.push(object)?);
         }
+        if !begun && rest.len() <= gathered::OBJECT_BYTES_MAX {
+            if self.made.gathered.add(number, rest) {
+                self.write_gathered()?;
+            }
+            return Ok(self.push(ObjectHandle::Gathered { number, size })?);
+        }
         let entry = self.ask(|reply| Question::Finish { number, rest, reply })?;
         self.made.object_bytes = self.made.object_bytes.saturating_add(size);
-        Ok(self.push(ObjectHandle { side: Side::Ours, path: String::new(), entry, written: true })?)
+        Ok(self.push(ObjectHandle::Written(StoredObject::new(entry)))?)
     }
 
     fn drop(&mut self, writer: Resource<WriterHandle>) -> wasmtime::Result<()> {

@@ -173,6 +173,15 @@ async fn attributes_follow_the_three_way_rule() {
 }
 
 #[tokio::test]
+async fn a_merge_that_ends_in_conflicts_writes_nothing() {
+    let lines = Runtime::new().lines(Limits::default()).await;
+    let open = cases()[1].open();
+    let outcome = open.run(&lines).await;
+    let MergeOutcome::Conflicts { report, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((open.writer.written().len(), report.bytes_written), (0, 0));
+}
+
+#[tokio::test]
 async fn what_a_plugin_reads_writes_and_reports_is_limited_by_name() {
     let limits = Limits::default;
     for (limits, case, expected) in [

@@ -8,6 +8,7 @@ mod cache;
 mod contract;
 mod excerpts;
 mod fixture;
+mod gathered;
 mod kept;
 mod lines;
 mod streams;
