@@ -37,6 +37,9 @@ impl Drop for GiveUp {
 }
 
 /// Instantiates and runs `body`. Blocks its thread until the plugin ends or is ended.
+///
+/// The store comes back with the plugin's memory still in it: to give that back takes longer than many calls, and nobody needs to wait
+/// for it.
 pub(crate) fn run<T>(
     engine: &Engine,
     plugin: &InstancePre<CallState>,
@@ -44,8 +47,9 @@ pub(crate) fn run<T>(
     deadline: Deadline,
     given_up: Arc<AtomicBool>,
     body: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<T>,
-) -> Ended<T> {
+) -> (Ended<T>, Store<CallState>) {
     let limits = state.limits.clone();
+    let empty = CallState::new(limits.clone(), None, state.unit.clone());
     let mut store = Store::new(engine, state);
     store.limiter(|state| state);
     store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes).unwrap_or(usize::MAX));
@@ -69,7 +73,7 @@ pub(crate) fn run<T>(
     };
     let result = go().map_err(|error| Ending::of(&error, &limits));
     let left = store.get_fuel().unwrap_or_default();
-    let mut state = store.into_data();
+    let mut state = std::mem::replace(store.data_mut(), empty);
     state.spent.fuel = limits.fuel.saturating_sub(left);
-    Ended { result, state }
+    (Ended { result, state }, store)
 }

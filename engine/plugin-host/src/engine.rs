@@ -18,9 +18,13 @@ use crate::limits::{CompileLimits, Limits};
 use crate::meter::{Meter, NoMeter};
 use crate::plugin::Plugin;
 use crate::state::CallState;
+use crate::threads::Threads;
 
 /// How often the clock ticks by which running plugins are looked at.
 const TICK: Duration = Duration::from_millis(10);
+
+/// The stack that the host itself needs beneath a plugin.
+const HOST_STACK_BYTES: u64 = 1024 * 1024;
 
 /// How a [`PluginEngine`] is set up.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct EngineOptions {
     pub compile: CompileLimits,
     /// Bytes of stack of a call.
     pub stack_bytes: u64,
+    /// The largest limit of a plugin on the elements of its tables.
+    pub table_elements: u64,
     /// How many calls run at the same time. Further ones wait.
     pub calls_max: usize,
     /// How many bytes of answers are kept, so that the same question needs no second call. Zero, which is usual: none.
@@ -46,6 +52,7 @@ impl EngineOptions {
             cache: cache.into(),
             compile: CompileLimits::default(),
             stack_bytes: Limits::default().stack_bytes,
+            table_elements: Limits::default().table_elements,
             calls_max: 16,
             answers_bytes: 0,
             meter: Arc::new(NoMeter),
@@ -67,6 +74,7 @@ struct Inner {
     options: EngineOptions,
     /// Turns to run a call.
     calls: Arc<Semaphore>,
+    threads: Threads,
     answers: Answers,
     /// The turn to compile. One that takes too long keeps it until it ends, so that such plugins cannot pile up.
     compiling: Arc<Semaphore>,
@@ -77,15 +85,17 @@ struct Inner {
 impl PluginEngine {
     /// Starts the runtime.
     pub fn new(options: EngineOptions) -> Result<Self, PluginError> {
-        let engine =
-            Engine::new(&config(&options)).map_err(|error| PluginError::Runtime(format!("{error:#}")))?;
+        let engine = crate::pool::engine(&config(&options), &options)?;
         let cache = Cache::open(options.cache.clone(), &engine)?;
         tick(engine.weak())?;
         let calls = Arc::new(Semaphore::new(options.calls_max.max(1)));
         let compiling = Arc::new(Semaphore::new(1));
         let compilers = compilers()?;
         let answers = Answers::new(options.answers_bytes);
-        let inner = Inner { engine, cache, options, calls, answers, compiling, compilers };
+        // Its stack holds the plugin's and the host's beneath it.
+        let stack = options.stack_bytes.saturating_add(HOST_STACK_BYTES);
+        let threads = Threads::new(usize::try_from(stack).unwrap_or(usize::MAX));
+        let inner = Inner { engine, cache, options, calls, threads, answers, compiling, compilers };
         Ok(PluginEngine { inner: Arc::new(inner) })
     }
 
@@ -188,6 +198,11 @@ impl PluginEngine {
 
     pub(crate) fn meter(&self) -> &dyn Meter {
         &*self.inner.options.meter
+    }
+
+    /// Where calls run.
+    pub(crate) fn threads(&self) -> &Threads {
+        &self.inner.threads
     }
 
     /// A turn to run a call.

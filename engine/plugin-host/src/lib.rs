@@ -28,6 +28,7 @@ mod merger;
 mod meter;
 mod paths;
 mod plugin;
+mod pool;
 mod priority;
 mod report;
 mod result;
@@ -35,6 +36,7 @@ mod retry;
 mod schema;
 mod state;
 mod stop;
+mod threads;
 mod uploads;
 mod wasi;
 

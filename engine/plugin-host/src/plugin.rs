@@ -25,9 +25,6 @@ const NAME_BYTES_MAX: usize = 100;
 const TEXT_BYTES_MAX: usize = 4 * 1024;
 const CLAIMS_MAX: usize = 64;
 
-/// The stack that the host itself needs beneath a plugin.
-const HOST_STACK_BYTES: u64 = 1024 * 1024;
-
 /// What a plugin says it takes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claim {
@@ -206,11 +203,12 @@ async fn in_turn<T: Send + 'static>(
     served: Option<Served<'_>>,
     seconds: u64,
     mut state: CallState,
-    run: impl FnOnce(CallState, Deadline, Arc<std::sync::atomic::AtomicBool>) -> Ended<T> + Send + 'static,
+    run: impl FnOnce(CallState, Deadline, Arc<std::sync::atomic::AtomicBool>) -> (Ended<T>, Store<CallState>)
+    + Send
+    + 'static,
 ) -> Ended<T> {
     let unit = state.unit.clone();
     let limits = state.limits.clone();
-    let stack_bytes = limits.stack_bytes;
     let lost = move |message: String| Ended {
         result: Err(Ending::from(Stop::Broken(message))),
         state: CallState::new(limits, None, unit),
@@ -230,18 +228,17 @@ async fn in_turn<T: Send + 'static>(
     let (end, ended) = tokio::sync::oneshot::channel();
     let own_deadline = deadline.clone();
     let running = move || {
-        crate::priority::yield_to_others();
-        let mut ended = run(state, own_deadline, given_up);
-        // The end of the questions: without it they would be waited for.
-        ended.state.asker = None;
-        drop(turn);
+        let (mut ended, store) = run(state, own_deadline, given_up);
+        let asker = ended.state.asker.take();
         // Nobody may wait any more.
         let _ = end.send(ended);
+        // The end of the questions, which is what is waited for: the answer is there by then.
+        drop(asker);
+        // Only then is there room for the memory of the next one.
+        drop(store);
+        drop(turn);
     };
-    // Not a thread of the runtime's pool: its stack must hold the plugin's, whatever the server's other threads have.
-    let stack = usize::try_from(stack_bytes.saturating_add(HOST_STACK_BYTES)).unwrap_or(usize::MAX);
-    let spawned = std::thread::Builder::new().name("plugin".into()).stack_size(stack).spawn(running);
-    if let Err(error) = spawned {
+    if let Err(error) = engine.threads().run(running) {
         return lost(format!("no thread can be started: {error}"));
     }
     if let Some(served) = served {

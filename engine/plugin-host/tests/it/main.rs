@@ -11,6 +11,7 @@ mod fixture;
 mod gathered;
 mod kept;
 mod lines;
+mod pool;
 mod streams;
 mod support;
 mod weather;

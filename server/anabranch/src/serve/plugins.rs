@@ -74,6 +74,7 @@ impl Plugins {
         options.answers_bytes = self.settings.answers_bytes;
         options.meter = self.meter.clone();
         options.stack_bytes = self.settings.limits.stack_bytes;
+        options.table_elements = self.settings.limits.table_elements;
         options.compile.component_bytes = self.settings.component_bytes;
         options.compile.seconds = self.settings.compile_seconds;
         PluginEngine::new(options)
