@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anabranch_types::Entry;
+use anabranch_types::{Checksum, Entry};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -154,8 +154,13 @@ pub trait UnitUpload: Send {
     /// Appends bytes, in order. Returns when the storage has taken them, so a writer cannot run ahead. After an error it
     /// takes no more.
     async fn write(&mut self, piece: Bytes) -> Result<(), ViewError>;
-    /// Makes the object durable. Its time is the time of the merge.
-    async fn finish(self: Box<Self>, attributes: ObjectAttributes) -> Result<NewObject, ViewError>;
+    /// Makes the object durable. Its time is the time of the merge. `checksum` is that of all its bytes: who has them computes it,
+    /// where that holds up nobody.
+    async fn finish(
+        self: Box<Self>,
+        attributes: ObjectAttributes,
+        checksum: Checksum,
+    ) -> Result<NewObject, ViewError>;
 }
 
 /// What a merger gets. The same for built-in mergers and plugins.

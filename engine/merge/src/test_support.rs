@@ -326,8 +326,13 @@ impl UnitUpload for RecordedUpload<'_> {
         Ok(())
     }
 
-    async fn finish(self: Box<Self>, attributes: ObjectAttributes) -> Result<Entry, ViewError> {
-        self.writer.write(self.pieces.concat().into(), attributes).await
+    async fn finish(
+        self: Box<Self>,
+        attributes: ObjectAttributes,
+        checksum: Checksum,
+    ) -> Result<Entry, ViewError> {
+        let entry = self.writer.write(self.pieces.concat().into(), attributes).await?;
+        Ok(Entry { checksum, ..entry })
     }
 }
 

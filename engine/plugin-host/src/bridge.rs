@@ -20,6 +20,7 @@ use crate::handles::StoredObject;
 use crate::limits::{Limit, Limits};
 use crate::retry::patiently;
 use crate::stop::Stop;
+use crate::threads::Threads;
 use crate::uploads::Uploads;
 
 /// How many ranges of one `read-many` are fetched at the same time, and how many small objects written.
@@ -171,9 +172,9 @@ pub(crate) enum Lists<'a> {
 impl<'a> Served<'a> {
     /// Answers questions until the plugin's thread has ended, or `deadline` has come. That does not move while a question is
     /// answered.
-    pub(crate) async fn serve(self, mut questions: Questions, deadline: &Deadline) {
+    pub(crate) async fn serve(self, mut questions: Questions, deadline: &Deadline, threads: &'a Threads) {
         // What is still being written in the end is given up when this is dropped.
-        let mut uploads = Uploads::new(self);
+        let mut uploads = Uploads::new(self, threads);
         while let Some(question) = questions.receiver.recv().await {
             let late = Arc::clone(&questions.late);
             let overdue = async {
@@ -187,7 +188,7 @@ impl<'a> Served<'a> {
                 // The question is dropped with its reply, which ends the call.
                 () = overdue => return,
             }
-            deadline.waited(begun.elapsed());
+            deadline.waited(begun.elapsed().saturating_sub(uploads.take_hashing()));
         }
     }
 

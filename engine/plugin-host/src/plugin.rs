@@ -242,7 +242,7 @@ async fn in_turn<T: Send + 'static>(
         return lost(format!("no thread can be started: {error}"));
     }
     if let Some(served) = served {
-        served.serve(questions, &deadline).await;
+        served.serve(questions, &deadline, engine.threads()).await;
     }
     ended.await.unwrap_or_else(|_| lost("the host broke down".into()))
 }

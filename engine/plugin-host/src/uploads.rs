@@ -1,13 +1,17 @@
 //! The new objects that a call is writing, on the side of the storage.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use anabranch_merge::{NewObject, ObjectAttributes, UnitUpload, ViewError};
+use anabranch_types::Checksum;
 use bytes::Bytes;
+use md5::{Digest, Md5};
 
 use crate::bridge::{Piece, Served};
 use crate::handles::StoredObject;
 use crate::retry::patiently;
+use crate::threads::Threads;
 
 /// How many bytes of an object that is copied are in memory at a time.
 const COPY_BYTES: u64 = 4 * 1024 * 1024;
@@ -15,43 +19,92 @@ const COPY_BYTES: u64 = 4 * 1024 * 1024;
 /// The objects that are begun, by number. Dropped, they leave nothing.
 pub(crate) struct Uploads<'a> {
     served: Served<'a>,
-    open: HashMap<u64, Box<dyn UnitUpload + 'a>>,
+    threads: &'a Threads,
+    open: HashMap<u64, Open<'a>>,
+    /// How long the checksums took that were waited for.
+    hashing: Duration,
+}
+
+/// An object that is begun.
+struct Open<'a> {
+    upload: Box<dyn UnitUpload + 'a>,
+    md5: Md5,
 }
 
 impl<'a> Uploads<'a> {
-    pub(crate) fn new(served: Served<'a>) -> Self {
-        Uploads { served, open: HashMap::new() }
+    /// None yet. Checksums are computed on `threads`, behind everything else, as what the plugin itself does is.
+    pub(crate) fn new(served: Served<'a>, threads: &'a Threads) -> Self {
+        Uploads { served, threads, open: HashMap::new(), hashing: Duration::ZERO }
+    }
+
+    /// How long checksums took that were waited for since this was asked last. They wait for a core like the plugin.
+    pub(crate) fn take_hashing(&mut self) -> Duration {
+        std::mem::take(&mut self.hashing)
     }
 
     /// Appends to an object, which is begun first if it is not. One that fails is gone.
     pub(crate) async fn append(&mut self, number: u64, piece: Piece) -> Result<(), ViewError> {
-        let mut upload = match self.open.remove(&number) {
-            Some(upload) => upload,
+        let mut open = match self.open.remove(&number) {
+            Some(open) => open,
             None => {
                 let writer = self.served.writer()?;
-                patiently(|| writer.begin()).await?
+                Open { upload: patiently(|| writer.begin()).await?, md5: Md5::new() }
             }
         };
         match piece {
-            Piece::Bytes(bytes) => upload.write(bytes).await?,
-            Piece::Range { object, offset, length } => {
-                copy(self.served, &mut *upload, &object, offset, length).await?;
-            }
+            Piece::Bytes(bytes) => self.write(&mut open, bytes).await?,
+            Piece::Range { object, offset, length } => self.copy(&mut open, &object, offset, length).await?,
         }
-        self.open.insert(number, upload);
+        self.open.insert(number, open);
         Ok(())
     }
 
     /// Finishes an object; one that was not begun is small, and written at once.
     pub(crate) async fn finish(&mut self, number: u64, rest: Bytes) -> Result<NewObject, ViewError> {
-        let Some(mut upload) = self.open.remove(&number) else {
+        let Some(mut open) = self.open.remove(&number) else {
             let writer = self.served.writer()?;
             return patiently(|| writer.write(rest.clone(), ObjectAttributes::default())).await;
         };
         if !rest.is_empty() {
-            upload.write(rest).await?;
+            self.write(&mut open, rest).await?;
         }
-        upload.finish(ObjectAttributes::default()).await
+        let Open { upload, md5 } = open;
+        upload.finish(ObjectAttributes::default(), Checksum::from_md5(md5.finalize().into())).await
+    }
+
+    async fn write(&mut self, open: &mut Open<'a>, bytes: Bytes) -> Result<(), ViewError> {
+        let begun = Instant::now();
+        let hashed = hashed(self.threads, std::mem::take(&mut open.md5), bytes.clone());
+        let hash = async {
+            let md5 = hashed.await;
+            (md5, begun.elapsed())
+        };
+        let (written, (md5, took)) = tokio::join!(open.upload.write(bytes), hash);
+        // The writing happened meanwhile: what the hashing took beyond that, and that is mostly all of it, was the wait.
+        self.hashing = self.hashing.saturating_add(took);
+        open.md5 = md5?;
+        written
+    }
+
+    /// Copies a range of an object, in pieces.
+    async fn copy(
+        &mut self,
+        open: &mut Open<'a>,
+        object: &StoredObject,
+        mut offset: u64,
+        mut length: u64,
+    ) -> Result<(), ViewError> {
+        while length > 0 {
+            let bytes = self.served.read_range(object, offset, length.min(COPY_BYTES)).await?;
+            let read = bytes.len() as u64;
+            if read == 0 {
+                return Err(object.is_short());
+            }
+            self.write(open, bytes).await?;
+            offset = offset.saturating_add(read);
+            length = length.saturating_sub(read);
+        }
+        Ok(())
     }
 
     /// Gives an object up.
@@ -60,23 +113,20 @@ impl<'a> Uploads<'a> {
     }
 }
 
-/// Copies a range of an object, in pieces.
-async fn copy(
-    served: Served<'_>,
-    upload: &mut dyn UnitUpload,
-    object: &StoredObject,
-    mut offset: u64,
-    mut length: u64,
-) -> Result<(), ViewError> {
-    while length > 0 {
-        let bytes = served.read_range(object, offset, length.min(COPY_BYTES)).await?;
-        let read = bytes.len() as u64;
-        if read == 0 {
-            return Err(object.is_short());
-        }
-        upload.write(bytes).await?;
-        offset = offset.saturating_add(read);
-        length = length.saturating_sub(read);
-    }
-    Ok(())
+/// Adds `bytes` to a checksum, on a thread of plugins.
+async fn hashed(threads: &Threads, mut md5: Md5, bytes: Bytes) -> Result<Md5, ViewError> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let hash = move || {
+        md5.update(&bytes);
+        // Where nobody waits any more the call is over.
+        let _ = tell.send(md5);
+    };
+    let lost = |message: String| ViewError::Storage {
+        path: String::new(),
+        side: "the result".into(),
+        message,
+        temporary: false,
+    };
+    threads.run(hash).map_err(|error| lost(format!("no thread can be started: {error}")))?;
+    told.await.map_err(|_| lost("the host broke down".into()))
 }

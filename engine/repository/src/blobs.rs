@@ -18,6 +18,9 @@ use crate::repository::Inner;
 /// The media type of objects for which a merger names none.
 const CONTENT_TYPE: &str = "application/octet-stream";
 
+/// How many bytes are hashed between two requests, in about a tenth of a millisecond.
+const HASHED_AT_ONCE: usize = 64 * 1024;
+
 /// Reads the bytes behind entries.
 pub(crate) struct Blobs(pub(crate) Arc<Inner>);
 
@@ -71,6 +74,20 @@ impl NewObjects {
     }
 }
 
+/// The checksum of `body`: that of a large one on a thread for such work, or the requests of this one would wait for it.
+async fn checksum(body: &Bytes) -> Checksum {
+    let of = |body: &Bytes| Checksum::from_md5(Md5::digest(body).into());
+    if body.len() <= HASHED_AT_ONCE {
+        return of(body);
+    }
+    let large = body.clone();
+    match tokio::task::spawn_blocking(move || of(&large)).await {
+        Ok(checksum) => checksum,
+        // The runtime ends; then so does the merge, and what it answers meanwhile must not be wrong.
+        Err(_) => of(body),
+    }
+}
+
 fn not_written(error: &StorageError, temporary: bool) -> ViewError {
     ViewError::Storage {
         path: String::new(),
@@ -83,7 +100,7 @@ fn not_written(error: &StorageError, temporary: bool) -> ViewError {
 #[async_trait]
 impl UnitWriter for NewObjects {
     async fn write(&self, body: Bytes, attributes: ObjectAttributes) -> Result<NewObject, ViewError> {
-        let checksum = Checksum::from_md5(Md5::digest(&body).into());
+        let checksum = checksum(&body).await;
         let address = self.inner.segments.append(body).await;
         let address = address.map_err(|error| not_written(&error, is_temporary(&error)))?;
         Ok(self.entry(address, checksum, attributes))
@@ -93,7 +110,7 @@ impl UnitWriter for NewObjects {
         let key = new_object_key(self.inner.clock.as_ref(), self.inner.ids.as_ref());
         let upload = self.inner.storage.upload(&key).await;
         let upload = upload.map_err(|error| not_written(&error, is_temporary(&error)))?;
-        Ok(Box::new(NewUpload { objects: self, key, upload, md5: Md5::new(), length: 0 }))
+        Ok(Box::new(NewUpload { objects: self, key, upload, length: 0 }))
     }
 }
 
@@ -102,23 +119,38 @@ struct NewUpload<'w> {
     objects: &'w NewObjects,
     key: ObjectKey,
     upload: Box<dyn ObjectUpload>,
-    md5: Md5,
     length: u64,
 }
 
 #[async_trait]
 impl UnitUpload for NewUpload<'_> {
     async fn write(&mut self, piece: Bytes) -> Result<(), ViewError> {
-        self.md5.update(&piece);
         self.length = self.length.saturating_add(piece.len() as u64);
         // The storage has tried what it could; what came before the piece is not there to be sent again.
         self.upload.write(piece).await.map_err(|error| not_written(&error, false))
     }
 
-    async fn finish(self: Box<Self>, attributes: ObjectAttributes) -> Result<NewObject, ViewError> {
-        let NewUpload { objects, key, upload, md5, length } = *self;
+    async fn finish(
+        self: Box<Self>,
+        attributes: ObjectAttributes,
+        checksum: Checksum,
+    ) -> Result<NewObject, ViewError> {
+        let NewUpload { objects, key, upload, length } = *self;
         upload.finish().await.map_err(|error| not_written(&error, false))?;
         let address = Address { object: key, offset: 0, length };
-        Ok(objects.entry(address, Checksum::from_md5(md5.finalize().into()), attributes))
+        Ok(objects.entry(address, checksum, attributes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn large_and_small_bodies_have_their_md5_as_checksum() {
+        for size in [0, HASHED_AT_ONCE, HASHED_AT_ONCE + 1] {
+            let body = Bytes::from(vec![7; size]);
+            assert_eq!(checksum(&body).await, Checksum::from_md5(Md5::digest(&body).into()));
+        }
     }
 }

@@ -3,6 +3,8 @@
 use anabranch_merge::test_support::{OpenCase, UnitCase};
 use anabranch_merge::{FailureReason, MergeEdit, MergeOutcome, UnitKind};
 use anabranch_plugin_host::{Limits, PluginMerger};
+use anabranch_types::Checksum;
+use md5::{Digest, Md5};
 
 use crate::fixture::{Attack, MAKE, attack};
 use crate::support::Runtime;
@@ -55,7 +57,11 @@ fn made(open: &OpenCase, outcome: &MergeOutcome) -> bytes::Bytes {
     let [MergeEdit::Put { entry, .. } | MergeEdit::Link { entry, .. }] = edits.as_slice() else {
         panic!("{edits:?}")
     };
-    open.objects.body(&entry.address).unwrap()
+    let object = open.objects.body(&entry.address).unwrap();
+    if !open.writer.pieces().is_empty() {
+        assert_eq!(entry.checksum, Checksum::from_md5(Md5::digest(&object).into()));
+    }
+    object
 }
 
 #[tokio::test]

@@ -63,11 +63,13 @@ impl Merger for InPieces {
         }
         let write = async {
             let mut upload = input.writer.begin().await?;
+            let mut md5 = Md5::new();
             for number in 0..PIECES.len() {
+                md5.update(piece(number));
                 upload.write(piece(number)).await?;
             }
             let attributes = ObjectAttributes { content_type: "text/x-pieces".into(), ..Default::default() };
-            upload.finish(attributes).await
+            upload.finish(attributes, Checksum::from_md5(md5.finalize().into())).await
         };
         match write.await {
             Ok(entry) => {
