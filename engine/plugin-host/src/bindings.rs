@@ -7,7 +7,8 @@
 wasmtime::component::bindgen!({
     path: "../../wit/0.1",
     world: "merge-plugin",
-    imports: { default: trappable },
+    imports: { default: async | trappable },
+    exports: { default: async },
     trappable_error_type: { "anabranch:merge/types.failure" => crate::stop::HostError },
     with: {
         "anabranch:merge/snapshots.object": crate::handles::ObjectHandle,

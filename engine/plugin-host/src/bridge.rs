@@ -1,7 +1,7 @@
-//! The way from a plugin, which runs on a thread of its own, to the views and the writer of its merge.
+//! The way from a plugin, which may run on a thread of its own, to the views and the writer of its merge.
 //!
-//! The views are borrowed by the merge and answer asynchronously; a plugin's store must own what it holds. So the
-//! plugin's thread asks questions over a channel, one at a time, and the merge answers them until the plugin ends.
+//! The views are borrowed by the merge; a plugin's store must own what it holds. So the plugin asks questions over a channel, one at a
+//! time, and the merge answers them until the plugin ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +15,12 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::behind::Behind;
 use crate::deadline::Deadline;
 use crate::handles::StoredObject;
 use crate::limits::{Limit, Limits};
 use crate::retry::patiently;
 use crate::stop::Stop;
-use crate::threads::Threads;
 use crate::uploads::Uploads;
 
 /// How many ranges of one `read-many` are fetched at the same time, and how many small objects written.
@@ -48,7 +48,7 @@ pub(crate) enum Piece {
 
 type Reply<T> = oneshot::Sender<Result<T, ViewError>>;
 
-/// What a plugin's thread wants to know, each with where the answer goes.
+/// What a plugin wants to know, each with where the answer goes.
 pub(crate) enum Question {
     Stat {
         side: Side,
@@ -108,19 +108,36 @@ pub(crate) struct Page {
     pub(crate) limit: usize,
 }
 
-/// The end of the channel that the plugin's thread holds.
+/// The end of the channel that the plugin holds.
 #[derive(Clone)]
 pub(crate) struct Asker {
     questions: mpsc::Sender<Question>,
     deadline: Deadline,
+    asked: Asked,
     /// Set when a question was not answered in time.
     late: Arc<AtomicBool>,
 }
 
-/// The end of the channel at which the questions of a plugin's thread come out.
+/// The end of the channel at which the questions of a plugin come out.
 pub(crate) struct Questions {
     receiver: mpsc::Receiver<Question>,
+    asked: Asked,
     late: Arc<AtomicBool>,
+}
+
+/// Whether a question is asked that has no answer yet. Cheap to clone; all clones tell the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked(Arc<AtomicBool>);
+
+impl Asked {
+    fn set(&self, asked: bool) {
+        self.0.store(asked, Ordering::Release);
+    }
+
+    /// Whether that is so.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl Asker {
@@ -128,18 +145,26 @@ impl Asker {
     pub(crate) fn new(deadline: Deadline) -> (Self, Questions) {
         let (questions, receiver) = mpsc::channel(1);
         let late = Arc::new(AtomicBool::new(false));
-        (Asker { questions, deadline, late: Arc::clone(&late) }, Questions { receiver, late })
+        let asked = Asked::default();
+        let asker = Asker { questions, deadline, asked: asked.clone(), late: Arc::clone(&late) };
+        (asker, Questions { receiver, asked, late })
     }
 
-    /// Asks and waits for the answer. Called on the plugin's thread only.
-    pub(crate) fn ask<T>(
+    /// Tells whether a question waits for its answer.
+    pub(crate) fn asked(&self) -> Asked {
+        self.asked.clone()
+    }
+
+    /// Asks and waits for the answer.
+    pub(crate) async fn ask<T>(
         &self,
         limits: &Limits,
         question: impl FnOnce(Reply<T>) -> Question,
     ) -> Result<T, Stop> {
         let (reply, answer) = oneshot::channel();
-        self.questions.blocking_send(question(reply)).map_err(|_| Stop::GivenUp)?;
-        match answer.blocking_recv() {
+        self.asked.set(true);
+        self.questions.send(question(reply)).await.map_err(|_| Stop::GivenUp)?;
+        match answer.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Stop::Storage(error)),
             Err(_) if self.is_late() => Err(Stop::Limit(limits.hit(Limit::Seconds))),
@@ -170,11 +195,11 @@ pub(crate) enum Lists<'a> {
 }
 
 impl<'a> Served<'a> {
-    /// Answers questions until the plugin's thread has ended, or `deadline` has come. That does not move while a question is
+    /// Answers questions until the plugin has ended, or `deadline` has come. That does not move while a question is
     /// answered.
-    pub(crate) async fn serve(self, mut questions: Questions, deadline: &Deadline, threads: &'a Threads) {
+    pub(crate) async fn serve(self, mut questions: Questions, deadline: &Deadline, behind: &'a Behind) {
         // What is still being written in the end is given up when this is dropped.
-        let mut uploads = Uploads::new(self, threads);
+        let mut uploads = Uploads::new(self, behind);
         while let Some(question) = questions.receiver.recv().await {
             let late = Arc::clone(&questions.late);
             let overdue = async {
@@ -188,6 +213,7 @@ impl<'a> Served<'a> {
                 // The question is dropped with its reply, which ends the call.
                 () = overdue => return,
             }
+            questions.asked.set(false);
             deadline.waited(begun.elapsed().saturating_sub(uploads.take_hashing()));
         }
     }

@@ -57,8 +57,12 @@ impl Deadline {
         self.0.waited.fetch_add(micros(time), Ordering::Relaxed);
     }
 
-    /// Of the `wall` time so far the thread had a core for `cpu`. When it did not wait for the host, it waited for a core.
-    fn ran(&self, wall: Duration, cpu: Duration) {
+    /// So far it had a core for `cpu`. When it did not wait for the host, it waited for one.
+    pub(crate) fn ran(&self, cpu: Duration) {
+        self.ran_of(self.0.begun.elapsed(), cpu);
+    }
+
+    fn ran_of(&self, wall: Duration, cpu: Duration) {
         let waited = Duration::from_micros(self.0.waited.load(Ordering::Relaxed));
         let starved = wall.saturating_sub(cpu).saturating_sub(waited);
         // From all of the time, so that an answer that was counted late is put right by the next look.
@@ -70,31 +74,8 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Watches the thread that runs a call.
-pub(crate) struct Watch {
-    deadline: Deadline,
-    wall: Instant,
-    cpu: Option<Duration>,
-}
-
-impl Watch {
-    /// Begins to watch the calling thread.
-    pub(crate) fn new(deadline: Deadline) -> Self {
-        Watch { deadline, wall: Instant::now(), cpu: cpu() }
-    }
-
-    /// Looks at the calling thread, which is the one that began. Whether its time is over.
-    pub(crate) fn is_over(&self) -> bool {
-        // Where it is not known all of the time counts.
-        if let (Some(before), Some(now)) = (self.cpu, cpu()) {
-            self.deadline.ran(self.wall.elapsed(), now.saturating_sub(before));
-        }
-        self.deadline.has_passed()
-    }
-}
-
-/// How long the calling thread has had a core.
-fn cpu() -> Option<Duration> {
+/// How long the calling thread has had a core; nothing where the system does not tell.
+pub(crate) fn cpu() -> Option<Duration> {
     #[cfg(target_os = "linux")]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -114,19 +95,19 @@ mod tests {
     fn time_without_a_core_is_given_back_and_time_with_the_host_is_not() {
         let deadline = Deadline::of(60);
         let end = deadline.at();
-        deadline.ran(SECOND * 5, SECOND * 5);
+        deadline.ran_of(SECOND * 5, SECOND * 5);
         assert_eq!(deadline.at(), end, "it ran");
         deadline.waited(SECOND * 4);
-        deadline.ran(SECOND * 10, SECOND * 6);
+        deadline.ran_of(SECOND * 10, SECOND * 6);
         assert_eq!(deadline.at(), end, "it waited for the host");
         deadline.waited(SECOND);
-        deadline.clone().ran(SECOND * 20, SECOND * 8);
+        deadline.clone().ran_of(SECOND * 20, SECOND * 8);
         assert_eq!(deadline.at(), end + SECOND * 7, "the host answered early, and the core came late");
-        deadline.ran(SECOND * 25, SECOND * 8);
+        deadline.ran_of(SECOND * 25, SECOND * 8);
         deadline.waited(SECOND * 5);
-        deadline.ran(SECOND * 25, SECOND * 8);
+        deadline.ran_of(SECOND * 25, SECOND * 8);
         assert_eq!(deadline.at(), end + SECOND * 7, "an answer was counted late");
-        deadline.ran(SECOND, SECOND * 2);
+        deadline.ran_of(SECOND, SECOND * 2);
         assert_eq!(deadline.at(), end, "clocks may disagree");
     }
 
@@ -134,9 +115,9 @@ mod tests {
     fn no_call_stretches_without_end() {
         let deadline = Deadline::of(60);
         let end = deadline.at();
-        deadline.ran(SECOND * 100_000, Duration::ZERO);
+        deadline.ran_of(SECOND * 100_000, Duration::ZERO);
         assert_eq!(deadline.at(), end + SECOND * 60 * (STRETCH_MAX - 1));
-        deadline.ran(Duration::MAX, Duration::ZERO);
+        deadline.ran_of(Duration::MAX, Duration::ZERO);
         assert!(deadline.at() <= end + SECOND * 60 * (STRETCH_MAX - 1), "it does not come round");
         assert!(Deadline::of(0).has_passed());
         assert!(!Deadline::of(u64::MAX).has_passed());
@@ -150,7 +131,9 @@ mod tests {
         while cpu().unwrap() - before < Duration::from_millis(2) {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
-        assert!(!Watch::new(Deadline::of(3_600)).is_over());
-        assert!(Watch::new(Deadline::of(0)).is_over());
+        let deadline = Deadline::of(3_600);
+        let end = deadline.at();
+        deadline.ran(cpu().unwrap() - before);
+        assert!(deadline.at() - end < SECOND);
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use anabranch_merge::{ChangesPage, DiffInput, DiffOutcome, EntryChange, RowDiffError, RowTotals, ViewError};
+use futures::FutureExt;
 use serde_json::{Value, json};
 
 use crate::answers::{Answer, InputDigest};
 use crate::bindings::differ;
 use crate::bridge::{Lists, Served, Side};
-use crate::call::Ended;
+use crate::call::{Body, Ended};
 use crate::handles::{SinkHandle, SnapshotHandle};
 use crate::merger::{PluginMerger, row_totals};
 use crate::state::{CallState, Unit};
@@ -196,24 +197,27 @@ impl PluginMerger {
             (self.claim().id.clone(), input.root.to_owned(), input.options.to_string());
         let labels = [input.before.label().to_owned(), input.after.label().to_owned()];
         let pre = self.plugin().pre().clone();
-        let call = self.plugin().call(served, state, move |store, instance| {
-            let guest = differ::GuestIndices::new(&pre)?.load(&mut *store, instance)?;
-            let state = store.data_mut();
-            let [before, after] = labels;
-            let input = differ::DiffInput {
-                claim,
-                path,
-                options,
-                before: state.push(SnapshotHandle { side: Side::Base, label: before })?,
-                after: state.push(SnapshotHandle { side: Side::Theirs, label: after })?,
-                files: None,
-                detail: differ::Detail::Changes,
-                columns: Vec::new(),
-                sink: state.push(SinkHandle)?,
+        let body: Body<_> = Box::new(move |store, instance| {
+            let go = async move {
+                let guest = differ::GuestIndices::new(&pre)?.load(&mut *store, instance)?;
+                let state = store.data_mut();
+                let [before, after] = labels;
+                let input = differ::DiffInput {
+                    claim,
+                    path,
+                    options,
+                    before: state.push(SnapshotHandle { side: Side::Base, label: before })?,
+                    after: state.push(SnapshotHandle { side: Side::Theirs, label: after })?,
+                    files: None,
+                    detail: differ::Detail::Changes,
+                    columns: Vec::new(),
+                    sink: state.push(SinkHandle)?,
+                };
+                guest.call_on_diff(store, &input).await
             };
-            guest.call_on_diff(store, &input)
+            go.boxed()
         });
-        call.await
+        self.plugin().call(served, state, body).await
     }
 }
 

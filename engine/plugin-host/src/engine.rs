@@ -11,6 +11,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine, EngineWeak, OptLevel, WasmBacktraceDetails};
 
 use crate::answers::Answers;
+use crate::behind::Behind;
 use crate::bindings;
 use crate::cache::Cache;
 use crate::error::PluginError;
@@ -18,12 +19,11 @@ use crate::limits::{CompileLimits, Limits};
 use crate::meter::{Meter, NoMeter};
 use crate::plugin::Plugin;
 use crate::state::CallState;
-use crate::threads::Threads;
 
 /// How often the clock ticks by which running plugins are looked at.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The stack that the host itself needs beneath a plugin.
+/// The stack that the host's functions need on top of a plugin.
 const HOST_STACK_BYTES: u64 = 1024 * 1024;
 
 /// How a [`PluginEngine`] is set up.
@@ -74,7 +74,7 @@ struct Inner {
     options: EngineOptions,
     /// Turns to run a call.
     calls: Arc<Semaphore>,
-    threads: Threads,
+    behind: Behind,
     answers: Answers,
     /// The turn to compile. One that takes too long keeps it until it ends, so that such plugins cannot pile up.
     compiling: Arc<Semaphore>,
@@ -92,10 +92,8 @@ impl PluginEngine {
         let compiling = Arc::new(Semaphore::new(1));
         let compilers = compilers()?;
         let answers = Answers::new(options.answers_bytes);
-        // Its stack holds the plugin's and the host's beneath it.
-        let stack = options.stack_bytes.saturating_add(HOST_STACK_BYTES);
-        let threads = Threads::new(usize::try_from(stack).unwrap_or(usize::MAX));
-        let inner = Inner { engine, cache, options, calls, threads, answers, compiling, compilers };
+        let behind = Behind::new()?;
+        let inner = Inner { engine, cache, options, calls, behind, answers, compiling, compilers };
         Ok(PluginEngine { inner: Arc::new(inner) })
     }
 
@@ -200,9 +198,9 @@ impl PluginEngine {
         &*self.inner.options.meter
     }
 
-    /// Where calls run.
-    pub(crate) fn threads(&self) -> &Threads {
-        &self.inner.threads
+    /// Where calls run that are not short.
+    pub(crate) fn behind(&self) -> &Behind {
+        &self.inner.behind
     }
 
     /// A turn to run a call.
@@ -241,6 +239,9 @@ fn config(options: &EngineOptions) -> Config {
     config.cranelift_opt_level(OptLevel::Speed);
     config.wasm_relaxed_simd(false);
     config.max_wasm_stack(usize::try_from(options.stack_bytes).unwrap_or(usize::MAX));
+    // The host's functions run on the stack of the plugin.
+    let stack = options.stack_bytes.saturating_add(HOST_STACK_BYTES);
+    config.async_stack_size(usize::try_from(stack).unwrap_or(usize::MAX));
     // The contract has no `async`; without it a call of the host costs a fifth.
     config.concurrency_support(false);
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);

@@ -8,10 +8,12 @@
 mod answers;
 mod at_hand;
 mod attributes;
+mod behind;
 mod bindings;
 mod bridge;
 mod cache;
 mod call;
+mod calling;
 mod convert;
 mod deadline;
 mod differ;
@@ -36,7 +38,6 @@ mod retry;
 mod schema;
 mod state;
 mod stop;
-mod threads;
 mod uploads;
 mod wasi;
 

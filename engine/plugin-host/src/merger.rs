@@ -7,13 +7,13 @@ use anabranch_merge::{
     MergeReport, Merger, MergerDescription, RowDiffError, RowTotals, Strategy, UnitKind, ViewError,
 };
 use async_trait::async_trait;
-use wasmtime::Store;
+use futures::FutureExt;
 use wasmtime::component::Resource;
 
 use crate::answers::Answer;
 use crate::bindings::{merger, types};
 use crate::bridge::{Lists, Served, Side};
-use crate::call::Ended;
+use crate::call::{Body, Ended};
 use crate::differ::PAGE_CHANGES;
 use crate::error::PluginError;
 use crate::handles::{ResultHandle, SnapshotHandle};
@@ -134,11 +134,14 @@ impl PluginMerger {
             seed: input.seed.to_vec(),
         };
         let pre = self.plugin.pre().clone();
-        let body = move |store: &mut Store<CallState>, instance: &wasmtime::component::Instance| {
-            let guest = merger::GuestIndices::new(&pre)?.load(&mut *store, instance)?;
-            let input = call.input(store.data_mut())?;
-            guest.call_on_merge(store, &input)
-        };
+        let body: Body<_> = Box::new(move |store, instance| {
+            let go = async move {
+                let guest = merger::GuestIndices::new(&pre)?.load(&mut *store, instance)?;
+                let input = call.input(store.data_mut())?;
+                guest.call_on_merge(store, &input).await
+            };
+            go.boxed()
+        });
         self.plugin.call(served, state, body).await
     }
 

@@ -3,22 +3,20 @@
 use std::sync::Arc;
 
 use anabranch_merge::UnitKind;
-use wasmtime::Store;
-use wasmtime::component::{Instance, InstancePre};
+use futures::FutureExt;
+use wasmtime::component::InstancePre;
 
 use crate::answers::{Answer, InputDigest};
-use crate::at_hand::AtHand;
 use crate::bindings::about::{self, Start};
-use crate::bridge::{Asker, Served};
-use crate::call::{self, Ended, GiveUp};
-use crate::deadline::Deadline;
+use crate::bridge::Served;
+use crate::call::{self, Body, Ended};
+use crate::calling::{Calling, Habit, Place};
 use crate::engine::PluginEngine;
 use crate::error::PluginError;
 use crate::inspect::Exports;
 use crate::limits::Limits;
 use crate::schema::Schema;
 use crate::state::{CallState, Unit, cut};
-use crate::stop::{Ending, Stop};
 
 /// What a description may hold, so that it can be shown and kept.
 const NAME_BYTES_MAX: usize = 100;
@@ -53,6 +51,7 @@ pub struct Plugin {
     schema: Option<Schema>,
     limits: Limits,
     merges: bool,
+    habit: Habit,
 }
 
 impl Plugin {
@@ -74,13 +73,11 @@ impl Plugin {
         differ.map_err(|error| PluginError::NotAPlugin(format!("{error:#}")))?;
         let unit = Unit { root: String::new(), kind: UnitKind::Object };
         let state = CallState::new(limits.clone(), None, unit);
-        let (runtime, waiting) = (engine.clone(), pre.clone());
-        let ended = in_turn(&engine, None, limits.seconds, state, move |state, deadline, given_up| {
-            call::run(runtime.engine(), &waiting, state, deadline, given_up, |store, instance| {
-                indices.load(&mut *store, instance)?.call_describe(&mut *store)
-            })
+        let body: Body<_> = Box::new(move |store, instance| {
+            async move { indices.load(&mut *store, instance)?.call_describe(store).await }.boxed()
         });
-        let ended = ended.await;
+        let (ended, _) =
+            Calling { engine: &engine, pre: &pre, begins_here: false }.run(None, state, body).await;
         let described = ended
             .result
             .map_err(|ending| PluginError::Description(crate::report::ending(&ending, &ended.state.words)))?;
@@ -90,7 +87,8 @@ impl Plugin {
         let schema = schema.map_err(|why| refuse(format!("options-schema: {why}")))?;
         let about::Description { name, version, summary, .. } = described;
         let merges = exports.merges;
-        Ok(Plugin { engine, pre, digest, name, version, summary, claims, schema, limits, merges })
+        let habit = Habit::default();
+        Ok(Plugin { engine, pre, digest, name, version, summary, claims, schema, limits, merges, habit })
     }
 
     /// What its author calls it.
@@ -154,13 +152,13 @@ impl Plugin {
         &self,
         served: Served<'_>,
         state: CallState,
-        body: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<T> + Send + 'static,
+        body: Body<T>,
     ) -> Ended<T> {
-        let (engine, pre) = (self.engine.clone(), self.pre.clone());
-        let run = move |state, deadline, given_up| {
-            call::run(engine.engine(), &pre, state, deadline, given_up, body)
-        };
-        let ended = in_turn(&self.engine, Some(served), self.limits.seconds, state, run).await;
+        let begins_here = self.habit.is_short();
+        let calling = Calling { engine: &self.engine, pre: &self.pre, begins_here };
+        let (ended, place) = calling.run(Some(served), state, body).await;
+        let short = ended.state.spent.fuel <= call::STRETCH_FUEL;
+        self.habit.note(short && (place == Place::Here || !begins_here));
         self.engine.meter().called(&self.component(), &ended.state.spent.usage());
         ended
     }
@@ -195,56 +193,6 @@ impl std::fmt::Debug for Plugin {
             .field("digest", &self.digest)
             .finish_non_exhaustive()
     }
-}
-
-/// Waits for a turn, runs `run` on a thread of its own and answers its questions until it ends.
-async fn in_turn<T: Send + 'static>(
-    engine: &PluginEngine,
-    served: Option<Served<'_>>,
-    seconds: u64,
-    mut state: CallState,
-    run: impl FnOnce(CallState, Deadline, Arc<std::sync::atomic::AtomicBool>) -> (Ended<T>, Store<CallState>)
-    + Send
-    + 'static,
-) -> Ended<T> {
-    let unit = state.unit.clone();
-    let limits = state.limits.clone();
-    let lost = move |message: String| Ended {
-        result: Err(Ending::from(Stop::Broken(message))),
-        state: CallState::new(limits, None, unit),
-    };
-    let turn = match engine.calls().acquire_owned().await {
-        Ok(turn) => turn,
-        Err(error) => return lost(format!("no plugin runs any more: {error}")),
-    };
-    if let Some(served) = served {
-        state.at_hand = AtHand::of(served).await;
-    }
-    let deadline = Deadline::of(seconds);
-    let (asker, questions) = Asker::new(deadline.clone());
-    state.asker = served.is_some().then_some(asker);
-    // Dropped with this future: a plugin for which nobody waits ends at the next tick.
-    let (_give_up, given_up) = GiveUp::new();
-    let (end, ended) = tokio::sync::oneshot::channel();
-    let own_deadline = deadline.clone();
-    let running = move || {
-        let (mut ended, store) = run(state, own_deadline, given_up);
-        let asker = ended.state.asker.take();
-        // Nobody may wait any more.
-        let _ = end.send(ended);
-        // The end of the questions, which is what is waited for: the answer is there by then.
-        drop(asker);
-        // Only then is there room for the memory of the next one.
-        drop(store);
-        drop(turn);
-    };
-    if let Err(error) = engine.threads().run(running) {
-        return lost(format!("no thread can be started: {error}"));
-    }
-    if let Some(served) = served {
-        served.serve(questions, &deadline, engine.threads()).await;
-    }
-    ended.await.unwrap_or_else(|_| lost("the host broke down".into()))
 }
 
 fn claims(described: &about::Description) -> Result<Vec<Claim>, String> {

@@ -38,6 +38,7 @@ fn pool(options: &EngineOptions) -> PoolingAllocationConfig {
     // Enough for all calls at once, whatever each of them is: a call that has its turn never waits for a place.
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(instances))
+        .total_stacks(calls)
         .total_memories(calls.saturating_mul(MEMORIES_MAX))
         .total_tables(calls.saturating_mul(TABLES_MAX))
         .max_core_instances_per_component(instances)

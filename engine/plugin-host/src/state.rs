@@ -3,12 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 
 use anabranch_merge::{Conflict, ConflictId, Resolution, UnitKind};
-use wasmtime::ResourceLimiter;
+use async_trait::async_trait;
+use wasmtime::ResourceLimiterAsync;
 use wasmtime::component::{Resource, ResourceTable};
 
 use crate::at_hand::AtHand;
 use crate::bindings::diffs::Change;
 use crate::bridge::{Asker, Question};
+use crate::call::STRETCH_BYTES;
 use crate::differ::{PAGE_CHANGES, WINDOW_BYTES, WINDOW_CHANGES};
 use crate::gathered::Gathered;
 use crate::limits::{Limit, Limits};
@@ -35,6 +37,8 @@ pub(crate) struct CallState {
     pub(crate) chance: Chance,
     /// Decisions of earlier runs, by the conflict that they are about.
     pub(crate) resolutions: HashMap<ConflictId, Resolution>,
+    /// Whether its memory is so large that it is no short call.
+    is_large: bool,
 }
 
 /// Which unit the call is about.
@@ -127,6 +131,7 @@ impl CallState {
             made: Made::default(),
             chance: Chance::default(),
             resolutions: HashMap::new(),
+            is_large: false,
         }
     }
 
@@ -190,12 +195,12 @@ impl CallState {
     }
 
     /// Asks the merge that this call is part of.
-    pub(crate) fn ask<T>(
-        &self,
+    pub(crate) async fn ask<T>(
+        &mut self,
         question: impl FnOnce(tokio::sync::oneshot::Sender<Result<T, anabranch_merge::ViewError>>) -> Question,
     ) -> Result<T, Stop> {
         match &self.asker {
-            Some(asker) => asker.ask(&self.limits, question),
+            Some(asker) => asker.ask(&self.limits, question).await,
             None => Err(Stop::Broken("it asked for data while it described itself".into())),
         }
     }
@@ -213,8 +218,9 @@ impl CallState {
     }
 }
 
-impl ResourceLimiter for CallState {
-    fn memory_growing(
+#[async_trait]
+impl ResourceLimiterAsync for CallState {
+    async fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
@@ -226,10 +232,13 @@ impl ResourceLimiter for CallState {
         if self.spent.memory_bytes > self.limits.memory_bytes {
             return Err(Stop::Limit(self.limits.hit(Limit::MemoryBytes)).into());
         }
+        if self.spent.memory_bytes > STRETCH_BYTES && !std::mem::replace(&mut self.is_large, true) {
+            tokio::task::yield_now().await;
+        }
         Ok(true)
     }
 
-    fn table_growing(
+    async fn table_growing(
         &mut self,
         current: usize,
         desired: usize,

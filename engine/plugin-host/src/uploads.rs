@@ -8,10 +8,10 @@ use anabranch_types::Checksum;
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
+use crate::behind::Behind;
 use crate::bridge::{Piece, Served};
 use crate::handles::StoredObject;
 use crate::retry::patiently;
-use crate::threads::Threads;
 
 /// How many bytes of an object that is copied are in memory at a time.
 const COPY_BYTES: u64 = 4 * 1024 * 1024;
@@ -19,7 +19,7 @@ const COPY_BYTES: u64 = 4 * 1024 * 1024;
 /// The objects that are begun, by number. Dropped, they leave nothing.
 pub(crate) struct Uploads<'a> {
     served: Served<'a>,
-    threads: &'a Threads,
+    behind: &'a Behind,
     open: HashMap<u64, Open<'a>>,
     /// How long the checksums took that were waited for.
     hashing: Duration,
@@ -32,9 +32,9 @@ struct Open<'a> {
 }
 
 impl<'a> Uploads<'a> {
-    /// None yet. Checksums are computed on `threads`, behind everything else, as what the plugin itself does is.
-    pub(crate) fn new(served: Served<'a>, threads: &'a Threads) -> Self {
-        Uploads { served, threads, open: HashMap::new(), hashing: Duration::ZERO }
+    /// None yet. Checksums are computed behind everything else, as is what the plugin itself does.
+    pub(crate) fn new(served: Served<'a>, behind: &'a Behind) -> Self {
+        Uploads { served, behind, open: HashMap::new(), hashing: Duration::ZERO }
     }
 
     /// How long checksums took that were waited for since this was asked last. They wait for a core like the plugin.
@@ -74,7 +74,7 @@ impl<'a> Uploads<'a> {
 
     async fn write(&mut self, open: &mut Open<'a>, bytes: Bytes) -> Result<(), ViewError> {
         let begun = Instant::now();
-        let hashed = hashed(self.threads, std::mem::take(&mut open.md5), bytes.clone());
+        let hashed = hashed(self.behind, std::mem::take(&mut open.md5), bytes.clone());
         let hash = async {
             let md5 = hashed.await;
             (md5, begun.elapsed())
@@ -113,20 +113,18 @@ impl<'a> Uploads<'a> {
     }
 }
 
-/// Adds `bytes` to a checksum, on a thread of plugins.
-async fn hashed(threads: &Threads, mut md5: Md5, bytes: Bytes) -> Result<Md5, ViewError> {
+/// Adds `bytes` to a checksum.
+async fn hashed(behind: &Behind, mut md5: Md5, bytes: Bytes) -> Result<Md5, ViewError> {
     let (tell, told) = tokio::sync::oneshot::channel();
-    let hash = move || {
+    behind.spawn(async move {
         md5.update(&bytes);
         // Where nobody waits any more the call is over.
         let _ = tell.send(md5);
-    };
-    let lost = |message: String| ViewError::Storage {
+    });
+    told.await.map_err(|_| ViewError::Storage {
         path: String::new(),
         side: "the result".into(),
-        message,
+        message: "the host broke down".into(),
         temporary: false,
-    };
-    threads.run(hash).map_err(|error| lost(format!("no thread can be started: {error}")))?;
-    told.await.map_err(|_| lost("the host broke down".into()))
+    })
 }

@@ -13,14 +13,14 @@ impl Host for CallState {}
 
 impl HostSink for CallState {
     /// Keeps the changes that are shown, and asks for more until it has them and knows whether there are others.
-    fn emit(&mut self, sink: Resource<SinkHandle>, changes: Vec<Change>) -> Result<Wish, HostError> {
+    async fn emit(&mut self, sink: Resource<SinkHandle>, changes: Vec<Change>) -> Result<Wish, HostError> {
         self.table.get(&sink)?;
         self.spend(Limit::Changes, changes.len() as u64)?;
         self.show(changes)?;
         Ok(if self.made.shown.more { Wish::Enough } else { Wish::More })
     }
 
-    fn drop(&mut self, sink: Resource<SinkHandle>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, sink: Resource<SinkHandle>) -> wasmtime::Result<()> {
         self.delete(sink).map(|_| ())
     }
 }

@@ -5,7 +5,7 @@ use crate::limits::Limit;
 use crate::state::CallState;
 
 impl Host for CallState {
-    fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+    async fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         let name = match level {
             Level::Debug => "debug",
             Level::Info => "info",
@@ -18,7 +18,7 @@ impl Host for CallState {
     }
 
     // Nobody is shown it yet.
-    fn progress(&mut self, _done: u64, _total: u64) -> wasmtime::Result<()> {
+    async fn progress(&mut self, _done: u64, _total: u64) -> wasmtime::Result<()> {
         Ok(())
     }
 }

@@ -16,20 +16,20 @@ impl Host for CallState {}
 
 impl CallState {
     /// The id of the object that a value is an excerpt of.
-    fn shown_object(&mut self, value: &Option<types::Value>) -> Result<Option<String>, Stop> {
+    async fn shown_object(&mut self, value: &Option<types::Value>) -> Result<Option<String>, Stop> {
         let Some(types::Value::Excerpt(excerpt)) = value else { return Ok(None) };
-        let entry = self.entry_of(convert::side(excerpt.side), &excerpt.path)?;
+        let entry = self.entry_of(convert::side(excerpt.side), &excerpt.path).await?;
         Ok(entry.map(|entry| convert::object_id(&entry)))
     }
 }
 
 impl HostResultTree for CallState {
-    fn create(&mut self, result: Resource<ResultHandle>) -> Result<Resource<WriterHandle>, HostError> {
+    async fn create(&mut self, result: Resource<ResultHandle>) -> Result<Resource<WriterHandle>, HostError> {
         self.table.get(&result)?;
         Ok(self.create_object()?)
     }
 
-    fn put(
+    async fn put(
         &mut self,
         result: Resource<ResultHandle>,
         path: String,
@@ -42,7 +42,7 @@ impl HostResultTree for CallState {
         Ok(())
     }
 
-    fn put_with(
+    async fn put_with(
         &mut self,
         result: Resource<ResultHandle>,
         path: String,
@@ -58,7 +58,7 @@ impl HostResultTree for CallState {
         Ok(())
     }
 
-    fn take(
+    async fn take(
         &mut self,
         result: Resource<ResultHandle>,
         path: String,
@@ -73,14 +73,14 @@ impl HostResultTree for CallState {
         Ok(())
     }
 
-    fn remove(&mut self, result: Resource<ResultHandle>, path: String) -> Result<(), HostError> {
+    async fn remove(&mut self, result: Resource<ResultHandle>, path: String) -> Result<(), HostError> {
         self.table.get(&result)?;
         self.output_path(&path)?;
         self.made.ops.push(Op::Remove { path });
         Ok(())
     }
 
-    fn conflict(
+    async fn conflict(
         &mut self,
         result: Resource<ResultHandle>,
         what: output::Conflict,
@@ -89,7 +89,11 @@ impl HostResultTree for CallState {
         self.spend(Limit::Conflicts, 1)?;
         self.spend(Limit::KeptBytes, convert::conflict_bytes(&what))?;
         let [base, ours, theirs] = [&what.base, &what.ours, &what.theirs];
-        let objects = [self.shown_object(base)?, self.shown_object(ours)?, self.shown_object(theirs)?];
+        let objects = [
+            self.shown_object(base).await?,
+            self.shown_object(ours).await?,
+            self.shown_object(theirs).await?,
+        ];
         let conflict = convert::conflict(&self.unit, what, objects).map_err(Stop::Broken)?;
         let Some(decision) = self.resolutions.get(&conflict.id()).cloned() else {
             self.made.conflicts.push(conflict);
@@ -110,7 +114,7 @@ impl HostResultTree for CallState {
         Ok(Some(output::Resolution { choice: decision.choice, value, object }))
     }
 
-    fn drop(&mut self, result: Resource<ResultHandle>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, result: Resource<ResultHandle>) -> wasmtime::Result<()> {
         self.delete(result).map(|_| ())
     }
 }

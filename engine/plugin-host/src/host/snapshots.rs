@@ -34,15 +34,19 @@ impl types::Host for CallState {
 
 impl CallState {
     /// What a plugin reads of an object, counted.
-    fn read_ranges(&mut self, object: ObjectHandle, ranges: Vec<(u64, u64)>) -> Result<Vec<Bytes>, Stop> {
+    async fn read_ranges(
+        &mut self,
+        object: ObjectHandle,
+        ranges: Vec<(u64, u64)>,
+    ) -> Result<Vec<Bytes>, Stop> {
         let size = object.size();
         let inside = |(offset, length): &(u64, u64)| (*length).min(size.saturating_sub(*offset));
         self.spend(Limit::ReadBytes, ranges.iter().map(inside).sum())?;
-        self.bytes_of(object, ranges)
+        self.bytes_of(object, ranges).await
     }
 
     /// Ranges of an object, as far as they lie in it.
-    pub(crate) fn bytes_of(
+    pub(crate) async fn bytes_of(
         &mut self,
         object: ObjectHandle,
         ranges: Vec<(u64, u64)>,
@@ -66,9 +70,9 @@ impl CallState {
         } else if let Some(read) = at_hand.and_then(|body| parts(body, &wanted)) {
             read.into_iter()
         } else {
-            let object = self.stored(object)?;
+            let object = self.stored(object).await?;
             let short = object.is_short();
-            let read = self.ask(|reply| Question::Read { object, ranges: wanted.clone(), reply })?;
+            let read = self.ask(|reply| Question::Read { object, ranges: wanted.clone(), reply }).await?;
             if read.iter().zip(&wanted).any(|(bytes, (_, length))| bytes.len() as u64 != *length) {
                 return Err(Stop::Storage(short));
             }
@@ -80,7 +84,7 @@ impl CallState {
         Ok(clipped.into_iter().map(fill).collect())
     }
 
-    pub(crate) fn entry_of(&mut self, side: Side, path: &str) -> Result<Option<Entry>, Stop> {
+    pub(crate) async fn entry_of(&mut self, side: Side, path: &str) -> Result<Option<Entry>, Stop> {
         // What is no path of the unit holds nothing.
         if self.check_path(path).is_err() {
             return Ok(None);
@@ -88,15 +92,19 @@ impl CallState {
         if let Some(known) = self.at_hand.entry(side).filter(|_| path.is_empty()) {
             return Ok(known.clone());
         }
-        self.ask(|reply| Question::Stat { side, path: path.to_owned(), reply })
+        self.ask(|reply| Question::Stat { side, path: path.to_owned(), reply }).await
     }
 
-    fn find(&mut self, snapshot: &Resource<SnapshotHandle>, path: String) -> Result<ObjectHandle, HostError> {
+    async fn find(
+        &mut self,
+        snapshot: &Resource<SnapshotHandle>,
+        path: String,
+    ) -> Result<ObjectHandle, HostError> {
         let side = self.table.get(snapshot)?.side;
         if let Err(rule) = self.check_path(&path) {
             return Err(HostError::failure("not-found", rule, &path));
         }
-        match self.entry_of(side, &path)? {
+        match self.entry_of(side, &path).await? {
             Some(entry) => Ok(ObjectHandle::Found(StoredObject { side, path, entry })),
             None => {
                 let message = format!("{:?} does not exist", crate::state::cut(&path, 200));
@@ -121,7 +129,7 @@ fn page_limit(limit: u32) -> usize {
 }
 
 impl Host for CallState {
-    fn compare(
+    async fn compare(
         &mut self,
         before: Resource<SnapshotHandle>,
         after: Resource<SnapshotHandle>,
@@ -132,7 +140,7 @@ impl Host for CallState {
         Ok(self.push(ChangesHandle { sides, page: Page { prefix, ..Page::default() } })?)
     }
 
-    fn compare_merge(
+    async fn compare_merge(
         &mut self,
         base: Resource<SnapshotHandle>,
         ours: Resource<SnapshotHandle>,
@@ -157,16 +165,16 @@ impl CallState {
 }
 
 impl HostObject for CallState {
-    fn id(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<String> {
+    async fn id(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<String> {
         let object = self.table.get(&object).map_err(Stop::from)?.clone();
-        Ok(convert::object_id(&self.stored(object)?.entry))
+        Ok(convert::object_id(&self.stored(object).await?.entry))
     }
 
-    fn size(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<u64> {
+    async fn size(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<u64> {
         Ok(self.table.get(&object).map_err(Stop::from)?.size())
     }
 
-    fn read(
+    async fn read(
         &mut self,
         object: Resource<ObjectHandle>,
         offset: u64,
@@ -174,11 +182,11 @@ impl HostObject for CallState {
     ) -> Result<Vec<u8>, HostError> {
         let object = self.table.get(&object)?.clone();
         let range = (offset, u64::from(length).min(READ_BYTES_MAX));
-        let bytes = self.read_ranges(object, vec![range])?;
+        let bytes = self.read_ranges(object, vec![range]).await?;
         Ok(bytes.into_iter().next().unwrap_or_default().to_vec())
     }
 
-    fn read_many(
+    async fn read_many(
         &mut self,
         object: Resource<ObjectHandle>,
         ranges: Vec<ByteRange>,
@@ -193,87 +201,99 @@ impl HostObject for CallState {
             return Err(HostError::failure("limit", message, object.path()));
         }
         let ranges = ranges.iter().map(|range| (range.offset, u64::from(range.length))).collect();
-        let read = self.read_ranges(object, ranges)?;
+        let read = self.read_ranges(object, ranges).await?;
         Ok(read.into_iter().map(|bytes| bytes.to_vec()).collect())
     }
 
-    fn drop(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, object: Resource<ObjectHandle>) -> wasmtime::Result<()> {
         self.delete(object).map(|_| ())
     }
 }
 
 impl HostEntries for CallState {
-    fn next(&mut self, entries: Resource<EntriesHandle>, limit: u32) -> Result<Vec<types::Entry>, HostError> {
+    async fn next(
+        &mut self,
+        entries: Resource<EntriesHandle>,
+        limit: u32,
+    ) -> Result<Vec<types::Entry>, HostError> {
         let EntriesHandle { side, page } = self.table.get(&entries)?;
         let (side, prefix, after) = (*side, page.prefix.clone(), page.after.clone());
         let limit = page_limit(limit);
-        let found = self.ask(|reply| Question::Walk { side, prefix, after, limit, reply })?;
+        let found = self.ask(|reply| Question::Walk { side, prefix, after, limit, reply }).await?;
         if let Some((last, _)) = found.last() {
             self.table.get_mut(&entries)?.page.after = Some(last.clone());
         }
         Ok(found.into_iter().map(|(path, entry)| convert::entry(path, &entry)).collect())
     }
 
-    fn drop(&mut self, entries: Resource<EntriesHandle>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, entries: Resource<EntriesHandle>) -> wasmtime::Result<()> {
         self.delete(entries).map(|_| ())
     }
 }
 
 impl HostChanges for CallState {
-    fn next(&mut self, changes: Resource<ChangesHandle>, limit: u32) -> Result<Vec<EntryChange>, HostError> {
+    async fn next(
+        &mut self,
+        changes: Resource<ChangesHandle>,
+        limit: u32,
+    ) -> Result<Vec<EntryChange>, HostError> {
         let ChangesHandle { sides, page } = self.table.get(&changes)?;
         let (sides, page) = (*sides, Page { limit: page_limit(limit), ..page.clone() });
-        let found = self.ask(|reply| Question::Changes { sides, page, reply })?;
+        let found = self.ask(|reply| Question::Changes { sides, page, reply }).await?;
         if let Some(last) = found.last() {
             self.table.get_mut(&changes)?.page.after = Some(last.path.clone());
         }
         Ok(found.into_iter().map(convert::entry_change).collect())
     }
 
-    fn drop(&mut self, changes: Resource<ChangesHandle>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, changes: Resource<ChangesHandle>) -> wasmtime::Result<()> {
         self.delete(changes).map(|_| ())
     }
 }
 
 impl HostMerges for CallState {
-    fn next(&mut self, merges: Resource<MergesHandle>, limit: u32) -> Result<Vec<EntryMerge>, HostError> {
+    async fn next(
+        &mut self,
+        merges: Resource<MergesHandle>,
+        limit: u32,
+    ) -> Result<Vec<EntryMerge>, HostError> {
         let page = Page { limit: page_limit(limit), ..self.table.get(&merges)?.page.clone() };
-        let found = self.ask(|reply| Question::Merges { page, reply })?;
+        let found = self.ask(|reply| Question::Merges { page, reply }).await?;
         if let Some(last) = found.last() {
             self.table.get_mut(&merges)?.page.after = Some(last.path.clone());
         }
         Ok(found.into_iter().map(convert::entry_merge).collect())
     }
 
-    fn drop(&mut self, merges: Resource<MergesHandle>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, merges: Resource<MergesHandle>) -> wasmtime::Result<()> {
         self.delete(merges).map(|_| ())
     }
 }
 
 impl HostSnapshot for CallState {
-    fn label(&mut self, snapshot: Resource<SnapshotHandle>) -> wasmtime::Result<String> {
+    async fn label(&mut self, snapshot: Resource<SnapshotHandle>) -> wasmtime::Result<String> {
         Ok(self.table.get(&snapshot).map_err(Stop::from)?.label.clone())
     }
 
-    fn stat(
+    async fn stat(
         &mut self,
         snapshot: Resource<SnapshotHandle>,
         path: String,
     ) -> wasmtime::Result<Option<types::Entry>> {
         let side = self.side(&snapshot)?;
-        Ok(self.entry_of(side, &path)?.map(|entry| convert::entry(path, &entry)))
+        Ok(self.entry_of(side, &path).await?.map(|entry| convert::entry(path, &entry)))
     }
 
-    fn attributes_of(
+    async fn attributes_of(
         &mut self,
         snapshot: Resource<SnapshotHandle>,
         path: String,
     ) -> wasmtime::Result<Option<Attributes>> {
         let side = self.side(&snapshot)?;
-        Ok(self.entry_of(side, &path)?.map(|entry| convert::attributes(&entry)))
+        Ok(self.entry_of(side, &path).await?.map(|entry| convert::attributes(&entry)))
     }
 
-    fn walk(
+    async fn walk(
         &mut self,
         snapshot: Resource<SnapshotHandle>,
         prefix: String,
@@ -283,27 +303,31 @@ impl HostSnapshot for CallState {
         Ok(self.push(EntriesHandle { side, page: Page { prefix, ..Page::default() } })?)
     }
 
-    fn open(
+    async fn open(
         &mut self,
         snapshot: Resource<SnapshotHandle>,
         path: String,
     ) -> Result<Resource<ObjectHandle>, HostError> {
-        let object = self.find(&snapshot, path)?;
+        let object = self.find(&snapshot, path).await?;
         Ok(self.push(object)?)
     }
 
-    fn read_all(&mut self, snapshot: Resource<SnapshotHandle>, path: String) -> Result<Vec<u8>, HostError> {
-        let object = self.find(&snapshot, path)?;
+    async fn read_all(
+        &mut self,
+        snapshot: Resource<SnapshotHandle>,
+        path: String,
+    ) -> Result<Vec<u8>, HostError> {
+        let object = self.find(&snapshot, path).await?;
         let size = object.size();
         if size > READ_BYTES_MAX {
             let message = format!("it has {size} bytes; read-all takes {READ_BYTES_MAX} at most");
             return Err(HostError::failure("limit", message, object.path()));
         }
-        let bytes = self.read_ranges(object, vec![(0, size)])?;
+        let bytes = self.read_ranges(object, vec![(0, size)]).await?;
         Ok(bytes.into_iter().next().unwrap_or_default().to_vec())
     }
 
-    fn drop(&mut self, snapshot: Resource<SnapshotHandle>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, snapshot: Resource<SnapshotHandle>) -> wasmtime::Result<()> {
         self.delete(snapshot).map(|_| ())
     }
 }

@@ -10,11 +10,11 @@ use crate::stop::{HostError, Stop};
 impl Host for CallState {}
 
 impl HostTableStore for CallState {
-    fn location(&mut self, store: Resource<TableStoreHandle>) -> wasmtime::Result<String> {
+    async fn location(&mut self, store: Resource<TableStoreHandle>) -> wasmtime::Result<String> {
         match *self.table.get(&store).map_err(Stop::from)? {}
     }
 
-    fn open(
+    async fn open(
         &mut self,
         store: Resource<TableStoreHandle>,
         _location: String,
@@ -22,7 +22,7 @@ impl HostTableStore for CallState {
         match *self.table.get(&store)? {}
     }
 
-    fn create(
+    async fn create(
         &mut self,
         store: Resource<TableStoreHandle>,
         _location: String,
@@ -30,7 +30,7 @@ impl HostTableStore for CallState {
         match *self.table.get(&store)? {}
     }
 
-    fn drop(&mut self, store: Resource<TableStoreHandle>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, store: Resource<TableStoreHandle>) -> wasmtime::Result<()> {
         self.delete(store).map(|_| ())
     }
 }

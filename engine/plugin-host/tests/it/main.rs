@@ -9,6 +9,7 @@ mod contract;
 mod excerpts;
 mod fixture;
 mod gathered;
+mod habit;
 mod kept;
 mod lines;
 mod pool;
