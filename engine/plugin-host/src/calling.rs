@@ -109,17 +109,25 @@ struct Counted<T> {
     cpu: Option<Duration>,
 }
 
-impl<T> Future for Counted<T> {
-    type Output = (Ended<T>, Store<CallState>);
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let before = deadline::cpu();
-        let poll = self.running.as_mut().poll(context);
-        let ran = deadline::cpu().zip(before).map(|(now, before)| now.saturating_sub(before));
+impl<T> Counted<T> {
+    fn count(&mut self, ran: Option<Duration>) {
         self.cpu = self.cpu.zip(ran).map(|(cpu, ran)| cpu.saturating_add(ran));
         if let Some(cpu) = self.cpu {
             self.deadline.ran(cpu);
         }
+    }
+}
+
+impl<T> Future for Counted<T> {
+    type Output = (Ended<T>, Store<CallState>);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // It may have waited long for this turn, and must not end for that.
+        self.count(Some(Duration::ZERO));
+        let before = deadline::cpu();
+        let poll = self.running.as_mut().poll(context);
+        let ran = deadline::cpu().zip(before).map(|(now, before)| now.saturating_sub(before));
+        self.count(ran);
         poll
     }
 }

@@ -1,7 +1,7 @@
 //! Runs WebAssembly components of `wit/0.1` as mergers, within limits.
 //!
 //! A [`PluginEngine`] compiles what is installed, once, and keeps it by digest. A [`PluginMerger`] gives the units of a
-//! merge to a [`Plugin`]: each call has a store and an instance of its own, on a thread of its own, sees only its unit,
+//! merge to a [`Plugin`]: each call has a store and an instance of its own, runs behind the requests of the server, sees only its unit,
 //! and ends as *merged*, *conflicts* or *failed*, the last with the name of the limit or the trap, the plugin's frames and
 //! its last words.
 
