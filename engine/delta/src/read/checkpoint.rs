@@ -1,6 +1,6 @@
 //! Checkpoints: Parquet files whose rows are actions.
 
-use anabranch_rows::scan::check_file;
+use anabranch_rows::scan::{check_file, check_pages};
 use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
@@ -15,7 +15,8 @@ const REPEATED_FIELDS: [&str; 2] = ["stats_parsed", "partitionValues_parsed"];
 /// a thread whose panic is caught.
 pub(crate) fn parse_checkpoint(bytes: Bytes) -> Result<Vec<Action>, String> {
     check_file(&bytes)?;
-    let reader = SerializedFileReader::new(bytes).map_err(|error| error.to_string())?;
+    let reader = SerializedFileReader::new(bytes.clone()).map_err(|error| error.to_string())?;
+    check_pages(&bytes, reader.metadata())?;
     let rows = reader.get_row_iter(None).map_err(|error| error.to_string())?;
     let mut actions = Vec::new();
     for row in rows {

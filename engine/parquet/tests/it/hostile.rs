@@ -50,6 +50,17 @@ async fn pages_that_are_damaged_are_named() {
     assert!(found.message.contains("on dev: reading a row group"), "{}", found.message);
 }
 
+#[tokio::test]
+async fn a_page_that_claims_more_than_is_read_is_named() {
+    let mut theirs = stock_file("1:a:1 2:b:2 3:c:3").to_vec();
+    // The header of the first page: 300 MiB, in one byte of the file.
+    let header = [0x15, 0x00, 0x15, 0x80, 0x80, 0x80, 0xac, 0x02, 0x15, 0x02, 0x00];
+    theirs[4..4 + header.len()].copy_from_slice(&header);
+    let found = conflict(&with_theirs(theirs)).await;
+    let expected = "a page of it would have 314572800 bytes decompressed; at most 268435456 are read";
+    assert!(found.message.contains(expected), "{}", found.message);
+}
+
 /// Runs one merge to its end.
 fn run(case: &UnitCase) -> MergeOutcome {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

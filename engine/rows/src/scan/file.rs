@@ -87,7 +87,7 @@ pub async fn read(scan: FileScan, rows: SchemaRef, key: &[usize]) -> Result<RowS
 ///
 /// The file cannot be read, is no Parquet file, or is an encrypted one.
 pub async fn footer(source: &Arc<dyn ByteSource>) -> Result<Arc<ParquetMetaData>> {
-    let mut reader = Reader { source: source.clone(), metadata: None };
+    let mut reader = Reader { source: source.clone(), metadata: None, group: None };
     reader.get_metadata(None).await.map_err(failed(source, "reading its footer"))
 }
 
@@ -116,7 +116,7 @@ async fn row_group(
         columns.filter(|(_, field)| scan.projection.reads(field)).map(|(index, _)| index).collect();
     let mask = ProjectionMask::roots(arrow.parquet_schema(), roots);
     let batch_rows = batch_rows(scan.batch_rows, metadata.row_groups().get(index));
-    let reader = Reader { source: scan.source.clone(), metadata: Some(metadata) };
+    let reader = Reader { source: scan.source.clone(), metadata: Some(metadata), group: Some(index) };
     let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, arrow)
         .with_projection(mask)
         .with_row_groups(vec![index])

@@ -5,7 +5,7 @@
 
 // By its path, because the fuzz target takes this file in from another place.
 #[path = "footer/shape.rs"]
-mod shape;
+pub(super) mod shape;
 
 use self::shape::Shape;
 
@@ -62,7 +62,7 @@ pub(super) fn length(tail: &[u8], file_bytes: u64) -> Result<u64, String> {
 ///
 /// What is wrong with it, or that columns of the file are encrypted.
 pub(super) fn check(footer: &[u8]) -> Result<(), String> {
-    let mut walk = Walk { left: footer };
+    let mut walk = Walk::of(footer, "its footer");
     let mut encrypted = false;
     walk.fields(Some(&shape::FILE_META_DATA), 0, |walk, id, kind| match (id, kind) {
         (SCHEMA, LIST) => walk.schema().map(|()| true),
@@ -85,34 +85,54 @@ const CHILDREN: i64 = 5;
 
 /// Types of Thrift's compact protocol.
 const STOP: u8 = 0;
-const TRUE: u8 = 1;
+pub(super) const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const BYTE: u8 = 3;
 const I16: u8 = 4;
-const I32: u8 = 5;
+pub(super) const I32: u8 = 5;
 const I64: u8 = 6;
 const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
 const LIST: u8 = 9;
 const SET: u8 = 10;
-const STRUCT: u8 = 12;
+pub(super) const STRUCT: u8 = 12;
 
 /// Walks over values without keeping them.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     left: &'a [u8],
+    /// What it walks over, for messages.
+    what: &'static str,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    pub(super) fn of(bytes: &'a [u8], what: &'static str) -> Self {
+        Walk { left: bytes, what }
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn ends_early(&self) -> String {
+        format!("{} ends early", self.what)
+    }
+
+    /// The next bytes, which are no values.
+    pub(super) fn take(&mut self, bytes: u64) -> Result<&'a [u8], String> {
+        let parts = usize::try_from(bytes).ok().and_then(|bytes| self.left.split_at_checked(bytes));
+        let (taken, rest) = parts.ok_or_else(|| self.ends_early())?;
+        self.left = rest;
+        Ok(taken)
+    }
+
     fn byte(&mut self) -> Result<u8, String> {
-        let (first, rest) = self.left.split_first().ok_or("its footer ends early")?;
+        let (first, rest) = self.left.split_first().ok_or_else(|| self.ends_early())?;
         self.left = rest;
         Ok(*first)
     }
 
     fn skip(&mut self, bytes: u64) -> Result<(), String> {
-        let rest = usize::try_from(bytes).ok().and_then(|bytes| self.left.get(bytes..));
-        self.left = rest.ok_or("its footer ends early")?;
-        Ok(())
+        self.take(bytes).map(drop)
     }
 
     fn unsigned(&mut self) -> Result<u64, String> {
@@ -124,17 +144,17 @@ impl Walk<'_> {
                 return Ok(value);
             }
         }
-        Err("its footer has a number of more than 64 bits".into())
+        Err(format!("{} has a number of more than 64 bits", self.what))
     }
 
-    fn signed(&mut self) -> Result<i64, String> {
+    pub(super) fn signed(&mut self) -> Result<i64, String> {
         let value = self.unsigned()?;
         Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
     /// The fields of a structure, of this shape where the format has it. `take` says whether it has taken the value of one; else the
     /// value is passed over.
-    fn fields(
+    pub(super) fn fields(
         &mut self,
         shape: Option<&Shape>,
         depth: usize,
@@ -153,11 +173,11 @@ impl Walk<'_> {
             };
             // A decoder that cuts a number off would take it for another field.
             if i16::try_from(id).is_err() {
-                return Err(format!("its footer has a field with the number {id}, which is none"));
+                return Err(format!("{} has a field with the number {id}, which is none", self.what));
             }
             let of = shape.and_then(|shape| shape.field(id));
             if of.is_some_and(|of| !of.is(kind)) {
-                return Err(format!("its footer has a field {id} of another type than Parquet's"));
+                return Err(format!("{} has a field {id} of another type than Parquet's", self.what));
             }
             if !take(self, id, kind)? {
                 self.value(of, kind, depth)?;
@@ -167,7 +187,7 @@ impl Walk<'_> {
 
     fn value(&mut self, shape: Option<&Shape>, kind: u8, depth: usize) -> Result<(), String> {
         if depth >= DEPTH_MAX {
-            return Err(format!("its footer has structures more than {DEPTH_MAX} deep"));
+            return Err(format!("{} has structures more than {DEPTH_MAX} deep", self.what));
         }
         match kind {
             TRUE | FALSE => Ok(()),
@@ -182,7 +202,7 @@ impl Walk<'_> {
                 let (kind, count) = self.list()?;
                 let of = shape.and_then(Shape::element);
                 if count > 0 && of.is_some_and(|of| !of.is(kind)) {
-                    return Err("its footer has a list of another type than Parquet's".into());
+                    return Err(format!("{} has a list of another type than Parquet's", self.what));
                 }
                 for _ in 0..count {
                     self.element(of, kind, depth)?;
@@ -190,7 +210,7 @@ impl Walk<'_> {
                 Ok(())
             }
             STRUCT => self.fields(shape, depth + 1, |_, _, _| Ok(false)),
-            other => Err(format!("its footer has a value of a type {other} that Parquet does not use")),
+            other => Err(format!("{} has a value of a type {other} that Parquet does not use", self.what)),
         }
     }
 
@@ -210,7 +230,7 @@ impl Walk<'_> {
             few => u64::from(few),
         };
         if count > LIST_MAX || count > self.left.len() as u64 {
-            return Err(format!("its footer has a list of {count} elements, more than there can be"));
+            return Err(format!("{} has a list of {count} elements, more than there can be", self.what));
         }
         // Some writers leave the type of an empty list out.
         Ok((header & 0x0f, count))

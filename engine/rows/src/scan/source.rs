@@ -12,7 +12,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use super::footer;
+use super::{footer, pages};
 
 /// Why bytes could not be read.
 pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
@@ -36,6 +36,8 @@ pub(super) struct Reader {
     pub(super) source: Arc<dyn ByteSource>,
     /// The footer, once it is read.
     pub(super) metadata: Option<Arc<ParquetMetaData>>,
+    /// The row group whose columns are read: only they may be asked for then.
+    pub(super) group: Option<usize>,
 }
 
 impl AsyncFileReader for Reader {
@@ -52,6 +54,27 @@ impl AsyncFileReader for Reader {
                     Err(ParquetError::General(format!("{} bytes came instead of {length}", bytes.len())))
                 }
             }
+        }
+        .boxed()
+    }
+
+    /// The columns of a row group: they come together, so what they need together is known before one of them is decoded.
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        async move {
+            let mut columns = Vec::with_capacity(ranges.len());
+            for range in &ranges {
+                columns.push(self.get_bytes(range.clone()).await?);
+            }
+            if let (Some(metadata), Some(group)) = (&self.metadata, self.group) {
+                let group = metadata.row_groups().get(group);
+                let group =
+                    group.ok_or_else(|| ParquetError::General("there is no such row group".into()))?;
+                pages::check_group(group, ranges.iter().zip(&columns)).map_err(ParquetError::General)?;
+            }
+            Ok(columns)
         }
         .boxed()
     }

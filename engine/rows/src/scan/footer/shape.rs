@@ -7,7 +7,7 @@ use super::{BINARY, BYTE, DOUBLE, FALSE, I16, I32, I64, LIST, STRUCT, TRUE};
 
 /// What a value is.
 #[derive(Clone, Copy)]
-pub(super) enum Shape {
+pub(in super::super) enum Shape {
     /// A value of this type of the protocol.
     Plain(u8),
     Truth,
@@ -137,4 +137,27 @@ pub(super) const FILE_META_DATA: Shape = Fields(&[
     (7, List(&Fields(&[(1, EMPTY)]))),
     (8, EMPTY),
     (9, BYTES),
+]);
+
+/// `PageHeader`.
+pub(in super::super) const PAGE_HEADER: Shape = Fields(&[
+    (1, NUMBER),
+    (2, NUMBER),
+    (3, NUMBER),
+    (4, NUMBER),
+    (5, Fields(&[(1, NUMBER), (2, NUMBER), (3, NUMBER), (4, NUMBER), (5, STATISTICS)])),
+    (6, EMPTY),
+    (7, Fields(&[(1, NUMBER), (2, NUMBER), (3, Truth)])),
+    (8, DATA_PAGE_V2),
+]);
+/// `DataPageHeaderV2`.
+pub(in super::super) const DATA_PAGE_V2: Shape = Fields(&[
+    (1, NUMBER),
+    (2, NUMBER),
+    (3, NUMBER),
+    (4, NUMBER),
+    (5, NUMBER),
+    (6, NUMBER),
+    (7, Truth),
+    (8, STATISTICS),
 ]);
