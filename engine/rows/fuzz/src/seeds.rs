@@ -1,8 +1,16 @@
-//! Copies the footers of the fixtures, which real writers wrote, to `corpus/footer/`.
+//! Copies the footers of the fixtures, which real writers wrote, to `corpus/footer/`, and small columns to `corpus/pages/`, each behind
+//! its codec.
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
+
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::file::metadata::ParquetMetaDataReader;
+
+/// The largest column that is a seed.
+const COLUMN_BYTES_MAX: usize = 4_096;
 
 fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(from)? {
@@ -14,14 +22,38 @@ fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
             let Some((rest, tail)) = file.split_last_chunk::<8>() else { continue };
             let length = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]) as usize;
             let name = path.to_string_lossy().replace(['/', '.'], "_");
-            fs::write(to.join(name), &rest[rest.len().saturating_sub(length)..])?;
+            fs::write(to.join("footer").join(&name), &rest[rest.len().saturating_sub(length)..])?;
+            columns(&file, &name, &to.join("pages"))?;
+        }
+    }
+    Ok(())
+}
+
+fn columns(file: &[u8], name: &str, to: &Path) -> Result<(), Box<dyn Error>> {
+    let footer = ParquetMetaDataReader::new().parse_and_finish(&Bytes::copy_from_slice(file))?;
+    for (index, column) in footer.row_groups().iter().flat_map(|group| group.columns()).enumerate() {
+        let codec = match column.compression() {
+            Compression::UNCOMPRESSED => 0,
+            Compression::SNAPPY => 1,
+            Compression::GZIP(_) => 2,
+            Compression::BROTLI(_) => 3,
+            Compression::ZSTD(_) => 4,
+            Compression::LZ4 => 5,
+            _ => 6,
+        };
+        let (start, length) = column.byte_range();
+        let bytes = &file[start as usize..(start + length) as usize];
+        if bytes.len() <= COLUMN_BYTES_MAX {
+            fs::write(to.join(format!("{name}_{index}")), [&[codec], bytes].concat())?;
         }
     }
     Ok(())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let to = Path::new("corpus/footer");
-    fs::create_dir_all(to)?;
+    let to = Path::new("corpus");
+    for target in ["footer", "pages"] {
+        fs::create_dir_all(to.join(target))?;
+    }
     copy(Path::new("../../../testdata"), to)
 }

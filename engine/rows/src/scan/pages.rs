@@ -87,7 +87,7 @@ fn range(column: &ColumnChunkMetaData) -> Result<Range<u64>, String> {
 /// # Errors
 ///
 /// What is wrong with them.
-fn check(column: &[u8], codec: Compression) -> Result<u64, String> {
+pub(super) fn check(column: &[u8], codec: Compression) -> Result<u64, String> {
     let mut walk = Walk::of(column, "a page of it");
     let (mut dictionary, mut largest) = (0, 0);
     while let Some(page) = Page::read(&mut walk)? {
