@@ -14,6 +14,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
+use super::decoder::{caught, caught_stream};
 use super::readable::readable;
 use super::source::{ByteSource, Reader};
 use super::{RowStream, statistics};
@@ -107,7 +108,7 @@ async fn row_group(
     mut position: u64,
 ) -> Result<RowStream> {
     let reading = failed(&scan.source, "reading a row group");
-    let arrow = readable(&metadata).map_err(&reading)?;
+    let arrow = caught(|| readable(&metadata)).map_err(&reading)?;
     if scan.projection.lacks_ids(arrow.schema()) {
         return Err(Error::NoFieldIds { file: scan.source.name().to_owned() });
     }
@@ -123,7 +124,7 @@ async fn row_group(
         .with_batch_size(batch_rows)
         .build()
         .map_err(&reading)?;
-    let batches = stream.map(move |batch| {
+    let batches = caught_stream(stream).map(move |batch| {
         let batch = batch.map_err(&reading)?;
         let start = position;
         position += batch.num_rows() as u64;

@@ -1,6 +1,7 @@
 //! The way from Parquet files to sorted streams: reading, leaving out deleted rows and row groups beyond a range,
 //! and sorting by key under a memory budget with the disk behind it. The only place here that waits.
 
+mod decoder;
 mod drive;
 mod file;
 mod footer;

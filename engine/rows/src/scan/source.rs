@@ -12,6 +12,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
+use super::decoder::caught;
 use super::{footer, pages};
 
 /// Why bytes could not be read.
@@ -93,7 +94,7 @@ impl AsyncFileReader for Reader {
             let end = size.saturating_sub(footer::TAIL_BYTES);
             let bytes = self.get_bytes(end.saturating_sub(length)..end).await?;
             footer::check(&bytes).map_err(ParquetError::General)?;
-            let metadata = ParquetMetaDataReader::decode_metadata(&bytes)?;
+            let metadata = caught(|| ParquetMetaDataReader::decode_metadata(&bytes))?;
             Ok(self.metadata.insert(Arc::new(metadata)).clone())
         }
         .boxed()

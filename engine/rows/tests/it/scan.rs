@@ -249,3 +249,23 @@ async fn files_merged_in_ranges_are_the_rows_merged_in_memory() {
         assert!(result.iter().all(|batch| batch.column(4).null_count() == 0));
     }
 }
+
+/// Statistics of an INT96 column that have more than 12 bytes: the decoder panics.
+#[tokio::test]
+async fn a_footer_at_which_the_decoder_panics_is_an_error() {
+    let footer = |statistics: &[u8]| {
+        let schema = b"\x15\x02\x19\x2c\x48\x06schema\x15\x02\x00\x15\x06\x25\x02\x18\x01t\x00\x16\x00";
+        let column = b"\x19\x1c\x19\x1c\x26\x00\x1c\x15\x06\x19\x15\x00\x19\x18\x01t\x15\x00\x16\x00\x16\x00\x16\x00\x26\x08";
+        let statistics = [b"\x3c\x58", &[statistics.len() as u8][..], statistics, b"\x00"].concat();
+        [&schema[..], column, &statistics, b"\x00\x00\x16\x00\x16\x00\x00\x00"].concat()
+    };
+    for (statistics, panics) in [(&[1; 12][..], false), (&[1; 13], true)] {
+        let footer = footer(statistics);
+        let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
+        let file = [&b"PAR1"[..], &footer, &length, b"PAR1"].concat();
+        let source: Arc<dyn ByteSource> = Arc::new(InMemory { bytes: file.into(), read: AtomicU64::new(0) });
+        let told = format!("{:?}", anabranch_rows::scan::footer(&source).await.map(drop));
+        assert_eq!(told.contains("the decoder broke off"), panics, "{told}");
+        assert_eq!(told == "Ok(())", !panics, "{told}");
+    }
+}

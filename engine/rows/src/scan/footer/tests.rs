@@ -49,6 +49,15 @@ fn the_end_of_a_file_says_what_it_is() {
 }
 
 #[test]
+fn what_decoders_read_as_different_lengths_is_refused() {
+    // Field 10: five truth values, each a byte for one decoder and none for the other.
+    let mut list = vec![0xa9, 0x51, 1, 1, 1, 1, 1, 0];
+    assert!(check(&list).unwrap_err().contains("a list of truth values"));
+    list[1] = 0x53;
+    check(&list).unwrap();
+}
+
+#[test]
 fn what_would_take_all_memory_or_the_stack_is_refused() {
     // A list of key-value pairs (field 5) that claims 2^31 - 1 of them.
     let mut claims = vec![0x59, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07];
