@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
+use std::task::Poll;
 
+use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
@@ -31,45 +33,75 @@ const DICTIONARY: i32 = 2;
 /// What is wrong with them.
 pub fn check_pages(file: &[u8], footer: &ParquetMetaData) -> Result<(), String> {
     for group in footer.row_groups() {
-        let mut columns = Vec::new();
+        let mut room = Room::default();
         for column in group.columns() {
             let range = range(column)?;
             let inside = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
             let bytes = inside.and_then(|(start, end)| file.get(start..end));
-            columns.push((range, bytes.ok_or("a column of it lies outside of the file")?));
+            room.take(check(bytes.ok_or("a column of it lies outside of the file")?, column.compression())?)?;
         }
-        check_group(group, columns.iter().map(|(range, bytes)| (range, bytes)))?;
     }
     Ok(())
 }
 
-/// Looks over columns of a row group, each with where it lies in the file.
+/// Looks over columns of a row group, each with where it lies in the file. Lets other work go on between pages that have to be
+/// decompressed for it.
 ///
 /// # Errors
 ///
 /// What is wrong with them, or that they need too much memory together.
-pub(super) fn check_group<'c, B: AsRef<[u8]> + 'c>(
+pub(super) async fn check_group(
     group: &RowGroupMetaData,
-    columns: impl Iterator<Item = (&'c Range<u64>, &'c B)>,
+    columns: &[(Range<u64>, Bytes)],
 ) -> Result<(), String> {
     let mut own: HashMap<Range<u64>, Vec<Compression>> = HashMap::new();
     for column in group.columns() {
         own.entry(range(column)?).or_default().push(column.compression());
     }
-    let mut needed = 0_u64;
+    let mut room = Room::default();
     for (range, bytes) in columns {
         // Several columns may claim to lie in one place, with a codec each.
         let codecs = own.get(range).ok_or("no column of its row group lies where one is read")?;
         for codec in codecs {
-            needed = needed.saturating_add(check(bytes.as_ref(), *codec)?);
+            let mut pages = Pages::of(bytes, *codec);
+            while pages.check_next()? {
+                if is_measured(*codec) {
+                    let_others_go_on().await;
+                }
+            }
+            room.take(pages.needed())?;
         }
     }
-    if needed > COLUMNS_BYTES_MAX {
-        return Err(format!(
-            "the pages of a row group need {needed} bytes at one time; at most {COLUMNS_BYTES_MAX} are read"
-        ));
-    }
     Ok(())
+}
+
+/// Is ready when it is asked again.
+async fn let_others_go_on() {
+    let mut asked = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// What the columns of a row group need together.
+#[derive(Default)]
+struct Room(u64);
+
+impl Room {
+    fn take(&mut self, bytes: u64) -> Result<(), String> {
+        self.0 = self.0.saturating_add(bytes);
+        match self.0 {
+            needed if needed > COLUMNS_BYTES_MAX => Err(format!(
+                "the pages of a row group need {needed} bytes or more at one time; at most {COLUMNS_BYTES_MAX} are read"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Where a column lies: from its dictionary, if it has one, or its first page.
@@ -88,9 +120,32 @@ fn range(column: &ColumnChunkMetaData) -> Result<Range<u64>, String> {
 ///
 /// What is wrong with them.
 pub(super) fn check(column: &[u8], codec: Compression) -> Result<u64, String> {
-    let mut walk = Walk::of(column, "a page of it");
-    let (mut dictionary, mut largest) = (0, 0);
-    while let Some(page) = Page::read(&mut walk)? {
+    let mut pages = Pages::of(column, codec);
+    while pages.check_next()? {}
+    Ok(pages.needed())
+}
+
+/// The pages of a column in one row group.
+struct Pages<'a> {
+    walk: Walk<'a>,
+    codec: Compression,
+    dictionary: u64,
+    largest: u64,
+}
+
+impl<'a> Pages<'a> {
+    fn of(column: &'a [u8], codec: Compression) -> Self {
+        Pages { walk: Walk::of(column, "a page of it"), codec, dictionary: 0, largest: 0 }
+    }
+
+    /// How many bytes those that were looked over need at one time.
+    fn needed(&self) -> u64 {
+        self.dictionary.saturating_add(self.largest)
+    }
+
+    /// Looks over the next page. Whether there was one.
+    fn check_next(&mut self) -> Result<bool, String> {
+        let Some(page) = Page::read(&mut self.walk)? else { return Ok(false) };
         if page.bytes > PAGE_BYTES_MAX {
             return Err(format!(
                 "a page of it would have {} bytes decompressed; at most {PAGE_BYTES_MAX} are read",
@@ -98,19 +153,17 @@ pub(super) fn check(column: &[u8], codec: Compression) -> Result<u64, String> {
             ));
         }
         if page.second.is_compressed {
-            let Some(compressed) =
-                usize::try_from(page.second.levels).ok().and_then(|levels| page.body.get(levels..))
-            else {
-                return Err("a page of it has more bytes of levels than bytes".into());
-            };
-            measure(compressed, codec, page.bytes.saturating_sub(page.second.levels))?;
+            let levels = usize::try_from(page.second.levels).ok();
+            let compressed = levels.and_then(|levels| page.body.get(levels..));
+            let compressed = compressed.ok_or("a page of it has more bytes of levels than bytes")?;
+            measure(compressed, self.codec, page.bytes.saturating_sub(page.second.levels))?;
         }
         match page.kind {
-            DICTIONARY => dictionary = page.bytes,
-            _ => largest = page.bytes.max(largest),
+            DICTIONARY => self.dictionary = page.bytes,
+            _ => self.largest = page.bytes.max(self.largest),
         }
+        Ok(true)
     }
-    Ok(dictionary + largest)
 }
 
 /// A page as its header describes it.
@@ -187,6 +240,11 @@ fn number(walk: &mut Walk<'_>) -> Result<i32, String> {
     let number = walk.signed()?;
     i32::try_from(number)
         .map_err(|_| format!("a page of it has a number {number}, which has more than 32 bits"))
+}
+
+/// Whether pages of a codec are decompressed to see how long they are.
+fn is_measured(codec: Compression) -> bool {
+    matches!(codec, Compression::GZIP(_) | Compression::BROTLI(_))
 }
 
 /// Whether a compressed body has no more than `bytes`, for codecs whose decoders do not look.

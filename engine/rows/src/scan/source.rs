@@ -66,16 +66,17 @@ impl AsyncFileReader for Reader {
     ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
         async move {
             let mut columns = Vec::with_capacity(ranges.len());
-            for range in &ranges {
-                columns.push(self.get_bytes(range.clone()).await?);
+            for range in ranges {
+                let bytes = self.get_bytes(range.clone()).await?;
+                columns.push((range, bytes));
             }
             if let (Some(metadata), Some(group)) = (&self.metadata, self.group) {
                 let group = metadata.row_groups().get(group);
                 let group =
                     group.ok_or_else(|| ParquetError::General("there is no such row group".into()))?;
-                pages::check_group(group, ranges.iter().zip(&columns)).map_err(ParquetError::General)?;
+                pages::check_group(group, &columns).await.map_err(ParquetError::General)?;
             }
-            Ok(columns)
+            Ok(columns.into_iter().map(|(_, bytes)| bytes).collect())
         }
         .boxed()
     }
