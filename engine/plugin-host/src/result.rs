@@ -293,6 +293,10 @@ impl<'s, 'a> Settling<'s, 'a> {
             }
         };
         let Some(mut entry) = entry else {
+            // Without a conflict nothing may be left out.
+            if settled.conflicts.is_empty() {
+                return Err(Stop::Broken(format!("what it put at {:?} is gone", cut(&path, 200))));
+            }
             settled.files_added = settled.files_added.saturating_add(u64::from(ours.is_none()));
             return Ok(());
         };

@@ -80,7 +80,7 @@ impl<'a> Uploads<'a> {
             (md5, begun.elapsed())
         };
         let (written, (md5, took)) = tokio::join!(open.upload.write(bytes), hash);
-        // The writing happened meanwhile: what the hashing took beyond that, and that is mostly all of it, was the wait.
+        // All of it counts, though the bytes were written meanwhile: that is mostly over before.
         self.hashing = self.hashing.saturating_add(took);
         open.md5 = md5?;
         written
