@@ -56,11 +56,14 @@ pub(super) async fn check_group(
 ) -> Result<(), String> {
     let mut own: HashMap<Range<u64>, Vec<Compression>> = HashMap::new();
     for column in group.columns() {
-        own.entry(range(column)?).or_default().push(column.compression());
+        // Several columns may claim to lie in one place, with a codec each: thousands, so each codec is looked at once.
+        let codecs = own.entry(range(column)?).or_default();
+        if !codecs.contains(&column.compression()) {
+            codecs.push(column.compression());
+        }
     }
     let mut room = Room::default();
     for (range, bytes) in columns {
-        // Several columns may claim to lie in one place, with a codec each.
         let codecs = own.get(range).ok_or("no column of its row group lies where one is read")?;
         for codec in codecs {
             let mut pages = Pages::of(bytes, *codec);
