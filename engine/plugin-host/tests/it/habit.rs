@@ -20,7 +20,7 @@ fn case(root: &str) -> UnitCase {
 
 /// A plugin that puts `shared` as ours has it, after it has done `long` if its unit is called `long`. It has looked often by then whether
 /// other paths exist.
-async fn merger(long: &str) -> PluginMerger {
+async fn merger(long: &str, seconds: u64) -> PluginMerger {
     let shared: String = (b"shared".iter().enumerate())
         .map(|(index, byte)| format!("(i32.store8 (i32.const {}) (i32.const {byte}))", 1024 + index))
         .collect();
@@ -34,7 +34,7 @@ async fn merger(long: &str) -> PluginMerger {
         (call $put (i32.load offset=44 (local.get $in)) (i32.const 1024) (i32.const 6) (i32.load (i32.const 4100)) (i32.const 4096))",
         look.repeat(20)
     );
-    let limits = Limits { seconds: 1, memory_bytes: 64 * 1024 * 1024, ..Limits::default() };
+    let limits = Limits { seconds, memory_bytes: 64 * 1024 * 1024, ..Limits::default() };
     let module = Attack { top: MAKE, ..attack(&body) }.module();
     let plugin = Runtime::new().install(module, limits).await.unwrap();
     PluginMerger::new("habit", plugin, UnitKind::Folder).unwrap()
@@ -71,7 +71,7 @@ async fn a_call_that_is_longer_than_the_others_holds_nobody_up() {
     for (what, long) in
         [("endless", endless), ("filling", filling), ("filling much", filling_much), ("writing", writing)]
     {
-        let merger = merger(long).await;
+        let merger = merger(long, 2).await;
         habit(&merger).await;
         let open = case("long").open();
         let mut ticks = 0;
@@ -95,7 +95,7 @@ async fn a_call_that_is_longer_than_the_others_holds_nobody_up() {
 
 #[tokio::test]
 async fn a_short_call_waits_for_a_storage_that_is_away() {
-    let merger = merger("").await;
+    let merger = merger("", Limits::default().seconds).await;
     habit(&merger).await;
     let open = case("t").open();
     open.ours.go_away(2);
@@ -104,7 +104,7 @@ async fn a_short_call_waits_for_a_storage_that_is_away() {
 
 #[tokio::test]
 async fn a_short_call_that_nobody_waits_for_ends() {
-    let merger = merger("").await;
+    let merger = merger("", Limits::default().seconds).await;
     habit(&merger).await;
     for _ in 0..4 {
         let open = case("t").open();

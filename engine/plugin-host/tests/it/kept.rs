@@ -218,13 +218,26 @@ async fn failures_are_kept_where_they_would_come_again() {
     assert_eq!(failed(&tight, FailureReason::Limit).await, 1);
     let tight = lines(Limits { read_bytes: 3, ..Limits::default() }).await;
     assert_eq!(failed(&tight, FailureReason::Limit).await, 1);
-    let hurried = lines(Limits { seconds: 1, ..Limits::default() }).await;
     let lines = lines(Limits::default()).await;
     open.theirs.go_away(usize::MAX);
     assert_eq!(failed(&lines, FailureReason::Storage).await, 2);
-    assert_eq!(failed(&hurried, FailureReason::Limit).await, 2, "the wall clock");
     open.theirs.go_away(0);
     assert!(matches!(open.run(&lines).await, MergeOutcome::Merged { .. }));
+}
+
+/// By the real clock, which the deadline of a call is of.
+#[tokio::test]
+async fn what_took_too_long_is_tried_again() {
+    let (runtime, counter) = keeping();
+    let open = texts("a\nb\nc\n", "x\nb\nc\n", "a\nb\nz\n").open();
+    let hurried = runtime.lines(Limits { seconds: 1, ..Limits::default() }).await;
+    open.theirs.go_away(usize::MAX);
+    let outcome = open.run(&hurried).await;
+    let MergeOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.reason, FailureReason::Limit, "{}", failure.message);
+    open.theirs.go_away(0);
+    assert!(matches!(open.run(&hurried).await, MergeOutcome::Merged { .. }));
+    assert_eq!(counter.calls(), 2);
 }
 
 #[tokio::test]

@@ -46,7 +46,8 @@ async fn what_the_storage_lost_is_not_asked_for_again() {
     assert_eq!(open.theirs.accesses().len(), 2);
 }
 
-#[tokio::test(start_paused = true)]
+/// By the real clock, which the deadline of a call is of: the tries give up after ten times as long.
+#[tokio::test]
 async fn the_wall_clock_of_a_call_bounds_its_waiting() {
     let lines = Runtime::new().lines(Limits { seconds: 1, ..Limits::default() }).await;
     let open = case().open();
