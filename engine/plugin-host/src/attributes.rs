@@ -1,14 +1,14 @@
 //! The attributes of an object that a merge puts at a path. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anabranch_merge::{
-    Conflict, ConflictId, ConflictKind, ConflictValue, Decision, ObjectAttributes, Resolution, ThreeWay,
-    UnitKind,
+    Conflict, ConflictKind, ConflictValue, Decision, ObjectAttributes, ThreeWay, UnitKind,
 };
 use anabranch_types::{Entry, split_attribute};
 use serde_json::json;
 
+use crate::decisions::Decisions;
 use crate::result::Carried;
 use crate::state::Unit;
 
@@ -28,7 +28,7 @@ pub(crate) fn merged(
     path: &str,
     carried: &Carried,
     sides: [Option<&Entry>; 3],
-    resolutions: &HashMap<ConflictId, Resolution>,
+    decisions: &Decisions,
 ) -> Result<Attributes, Box<Conflict>> {
     let [base, ours, theirs] = sides;
     let of_path = match (ours, theirs) {
@@ -36,7 +36,7 @@ pub(crate) fn merged(
             Some(merged) => merged,
             None => {
                 let conflict = conflict(unit, path, sides);
-                let choice = resolutions.get(&conflict.id()).map(|decision| decision.choice.as_str());
+                let choice = decisions.about(&conflict.id()).map(|decision| decision.choice.as_str());
                 match choice {
                     Some("ours") => of(ours),
                     Some("theirs") => of(theirs),

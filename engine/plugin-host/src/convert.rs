@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anabranch_merge::{
-    Choice, Conflict, ConflictKind, ConflictValue, ObjectAttributes, Resolution, UnitKind,
-};
+use anabranch_merge::{Choice, Conflict, ConflictKind, ConflictValue, ObjectAttributes, UnitKind};
 use anabranch_types::{Entry, split_attribute};
 use base64::Engine as _;
 use serde_json::json;
@@ -236,13 +234,6 @@ pub(crate) fn conflict_bytes(what: &output::Conflict) -> u64 {
 pub(crate) fn change_bytes(change: &Change) -> u64 {
     let texts = change.what.len() + change.path.len() + change.key.len();
     (128 + texts + value_bytes(&change.before) + value_bytes(&change.after)) as u64
-}
-
-/// The decisions of earlier runs, by conflict.
-pub(crate) fn resolutions(
-    given: &[Resolution],
-) -> std::collections::HashMap<anabranch_merge::ConflictId, Resolution> {
-    given.iter().map(|resolution| (resolution.conflict.clone(), resolution.clone())).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::answers::{Answer, InputDigest};
 use crate::bindings::differ;
 use crate::bridge::{Lists, Served, Side};
 use crate::call::{Body, Ended};
+use crate::decisions::{Decisions, Learnt};
 use crate::handles::{SinkHandle, SnapshotHandle};
 use crate::merger::{PluginMerger, row_totals};
 use crate::state::{CallState, Unit};
@@ -136,11 +137,11 @@ impl PluginMerger {
         start: u64,
     ) -> Result<Arc<Window>, ViewError> {
         let (plugin, digest) = (self.plugin(), inputs::of_window(digest, start));
-        if let Some(Answer::Changes(window)) = plugin.kept(&digest).as_deref() {
+        if let Some(Answer::Changes(window)) = plugin.kept(&digest, &Decisions::default()).as_deref() {
             return Ok(Arc::clone(window));
         }
         let window = Arc::new(self.compare(input, start).await?);
-        plugin.keep(digest, Answer::Changes(Arc::clone(&window)));
+        plugin.keep(digest, Learnt::default(), Answer::Changes(Arc::clone(&window)));
         Ok(window)
     }
 

@@ -1,8 +1,6 @@
 //! The digest of everything that the answer of a call follows from.
 
-use anabranch_merge::{
-    DiffInput, InputHasher, MergeInput, Resolution, Strategy, UnitKind, UnitView, ViewError,
-};
+use anabranch_merge::{DiffInput, InputHasher, MergeInput, Strategy, UnitKind, UnitView, ViewError};
 
 use crate::answers::InputDigest;
 use crate::limits::{Limit, Limits};
@@ -11,7 +9,7 @@ use crate::plugin::{Claim, Plugin};
 /// The version of the contract, and of what the host makes of a plugin's answer.
 const CONTRACT: &str = "0.1";
 
-/// The inputs of a merge. Asks the views only for their fingerprints.
+/// The inputs of a merge but its decisions, of which a call learns as it asks. Asks the views only for their fingerprints.
 pub(crate) async fn of_merge(
     plugin: &Plugin,
     claim: &Claim,
@@ -22,10 +20,6 @@ pub(crate) async fn of_merge(
         add_view(&mut hasher, view).await?;
     }
     add_paths(&mut hasher, input.changes.iter().map(|change| &change.path));
-    hasher.number(input.resolutions.len() as u64);
-    for resolution in input.resolutions {
-        add_resolution(&mut hasher, resolution);
-    }
     let preferred = input.prefer.map(|strategy| match strategy {
         Strategy::DestWins => 0,
         Strategy::SourceWins => 1,
@@ -97,11 +91,4 @@ fn add_paths<'p>(hasher: &mut InputHasher, paths: impl ExactSizeIterator<Item = 
     for path in paths {
         hasher.text(path);
     }
-}
-
-fn add_resolution(hasher: &mut InputHasher, resolution: &Resolution) {
-    hasher.text(&resolution.conflict.0);
-    hasher.text(&resolution.choice);
-    hasher.option(resolution.value.as_ref(), |hasher, value| hasher.text(&value.to_string()));
-    hasher.option(resolution.object.as_ref(), InputHasher::entry);
 }

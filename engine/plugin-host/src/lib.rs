@@ -16,6 +16,7 @@ mod call;
 mod calling;
 mod convert;
 mod deadline;
+mod decisions;
 mod differ;
 mod encode;
 mod engine;

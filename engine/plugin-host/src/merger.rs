@@ -14,6 +14,7 @@ use crate::answers::Answer;
 use crate::bindings::{merger, types};
 use crate::bridge::{Lists, Served, Side};
 use crate::call::{Body, Ended};
+use crate::decisions::{Decisions, Learnt};
 use crate::differ::PAGE_CHANGES;
 use crate::error::PluginError;
 use crate::handles::{ResultHandle, SnapshotHandle};
@@ -115,11 +116,12 @@ impl PluginMerger {
     async fn run_merge(
         &self,
         input: &MergeInput<'_>,
+        decisions: Decisions,
         served: Served<'_>,
     ) -> Ended<Result<merger::MergeOutcome, types::Failure>> {
         let unit = Unit { root: input.root.to_owned(), kind: self.claim.unit };
         let mut state = CallState::new(self.plugin.limits().clone(), None, unit);
-        state.resolutions = convert::resolutions(input.resolutions);
+        state.decisions = decisions;
         state.chance = Chance::new(input.merge_time_ms, input.seed);
         let call = MergeCall {
             claim: self.claim.id.clone(),
@@ -145,9 +147,8 @@ impl PluginMerger {
         self.plugin.call(served, state, body).await
     }
 
-    /// Runs the plugin. The second value is whether every run on these inputs ends like this one: not where the wall clock or
-    /// the storage decided, or the host itself may have.
-    async fn merge_anew(&self, input: &MergeInput<'_>) -> (MergeOutcome, bool) {
+    /// Runs the plugin.
+    async fn merge_anew(&self, input: &MergeInput<'_>, decisions: Decisions) -> Run {
         let served = Served {
             base: input.base,
             ours: input.ours,
@@ -155,30 +156,27 @@ impl PluginMerger {
             lists: Lists::Merge(input.changes),
             writer: Some(input.writer),
         };
-        let Ended { result, state } = self.run_merge(input, served).await;
-        let outcome = match result {
-            Err(ending) => {
-                let lasting = ending.stop.is_lasting();
-                return (self.ended(input.root, &ending, &state.words), lasting);
-            }
+        let Ended { result, mut state } = self.run_merge(input, decisions, served).await;
+        let (outcome, lasting) = match result {
+            Err(ending) => (self.ended(input.root, &ending, &state.words), ending.stop.is_lasting()),
             Ok(Err(failure)) => {
                 let (reason, message) = self.said(input.root, &failure, &state.words);
-                return (MergeOutcome::Failed(Failure { reason, message }), true);
+                (MergeOutcome::Failed(Failure { reason, message }), true)
             }
-            Ok(Ok(outcome)) => outcome,
+            Ok(Ok(outcome)) if outcome.verdict == merger::Verdict::Declined => {
+                let what = format!("it declined: {}", outcome.notes.join("; "));
+                let what = crate::state::cut(&what, 16 * 1024);
+                (self.failed(input.root, FailureReason::Declined, what), true)
+            }
+            Ok(Ok(outcome)) => match self.settle(input, &served, &mut state, outcome).await {
+                Ok(outcome) => (outcome, true),
+                Err(stop) => {
+                    let (lasting, words) = (stop.is_lasting(), crate::state::LastWords::default());
+                    (self.ended(input.root, &Ending::from(stop), &words), lasting)
+                }
+            },
         };
-        if outcome.verdict == merger::Verdict::Declined {
-            let what = format!("it declined: {}", outcome.notes.join("; "));
-            let what = crate::state::cut(&what, 16 * 1024);
-            return (self.failed(input.root, FailureReason::Declined, what), true);
-        }
-        match self.settle(input, &served, state, outcome).await {
-            Ok(outcome) => (outcome, true),
-            Err(stop) => {
-                let (lasting, words) = (stop.is_lasting(), crate::state::LastWords::default());
-                (self.ended(input.root, &Ending::from(stop), &words), lasting)
-            }
-        }
+        Run { outcome, lasting, learnt: state.decisions.into_learnt() }
     }
 
     /// The result of a plugin that says that it is done.
@@ -186,18 +184,19 @@ impl PluginMerger {
         &self,
         input: &MergeInput<'_>,
         served: &Served<'_>,
-        state: CallState,
+        state: &mut CallState,
         outcome: merger::MergeOutcome,
     ) -> Result<MergeOutcome, Stop> {
+        let made = std::mem::take(&mut state.made);
         let settling = Settling {
             served,
             changes: input.changes,
             unit: &state.unit,
             start: self.claim.start,
             limits: &state.limits,
-            resolutions: &state.resolutions,
+            decisions: &state.decisions,
         };
-        let mut settled = settling.settle(state.made).await?;
+        let mut settled = settling.settle(made).await?;
         let mut report = MergeReport::new(self.how());
         report.rows = outcome.rows.map(row_totals);
         report.files_added = settled.files_added;
@@ -229,18 +228,20 @@ impl Merger for PluginMerger {
         if let Some(edits) = input.fast_path() {
             return MergeOutcome::Merged { edits, report: MergeReport::new(self.how()) };
         }
-        let plugin = &self.plugin;
+        let (plugin, decisions) = (&self.plugin, Decisions::of(input.resolutions));
         let digest = match plugin.keeps_answers() {
             // A storage that cannot say what is there is no reason to fail: the call asks it again.
             true => inputs::of_merge(plugin, &self.claim, &input).await.ok(),
             false => None,
         };
-        if let Some(Answer::Merge(kept)) = digest.and_then(|digest| plugin.kept(&digest)).as_deref() {
+        if let Some(Answer::Merge(kept)) =
+            digest.and_then(|digest| plugin.kept(&digest, &decisions)).as_deref()
+        {
             return kept.clone();
         }
-        let (outcome, lasting) = self.merge_anew(&input).await;
+        let Run { outcome, lasting, learnt } = self.merge_anew(&input, decisions).await;
         if let Some(digest) = digest.filter(|_| lasting) {
-            plugin.keep(digest, Answer::Merge(outcome.clone()));
+            plugin.keep(digest, learnt, Answer::Merge(outcome.clone()));
         }
         outcome
     }
@@ -266,6 +267,14 @@ impl Merger for PluginMerger {
     async fn diff_page(&self, input: DiffInput<'_>, page: &ChangesPage) -> Result<DiffOutcome, RowDiffError> {
         self.page_of_diff(&input, page).await
     }
+}
+
+/// How a run of a plugin ended.
+struct Run {
+    outcome: MergeOutcome,
+    /// Whether every run on these inputs ends like this one: not where the wall clock or the storage decided, or the host itself may have.
+    lasting: bool,
+    learnt: Learnt,
 }
 
 /// What a merge hands to a plugin, before its handles are made.

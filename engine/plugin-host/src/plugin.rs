@@ -11,6 +11,7 @@ use crate::bindings::about::{self, Start};
 use crate::bridge::Served;
 use crate::call::{self, Body, Ended};
 use crate::calling::{Calling, Habit, Place};
+use crate::decisions::{Decisions, Learnt};
 use crate::engine::PluginEngine;
 use crate::error::PluginError;
 use crate::inspect::Exports;
@@ -168,20 +169,20 @@ impl Plugin {
         self.engine.answers().keeps()
     }
 
-    /// What this plugin answered to these inputs, if that is kept.
-    pub(crate) fn kept(&self, inputs: &InputDigest) -> Option<Arc<Answer>> {
+    /// What this plugin answered to these inputs and decisions, if that is kept.
+    pub(crate) fn kept(&self, inputs: &InputDigest, decisions: &Decisions) -> Option<Arc<Answer>> {
         if !self.keeps_answers() {
             return None;
         }
-        let found = self.engine.answers().find(inputs);
+        let found = self.engine.answers().find(inputs, decisions);
         self.engine.meter().asked(&self.component(), found.is_some());
         found
     }
 
-    /// Keeps an answer that holds whenever its inputs are these.
-    pub(crate) fn keep(&self, inputs: InputDigest, answer: Answer) {
+    /// Keeps an answer that holds whenever its inputs are these and the decisions teach `learnt`.
+    pub(crate) fn keep(&self, inputs: InputDigest, learnt: Learnt, answer: Answer) {
         if self.keeps_answers() {
-            self.engine.answers().keep(inputs, answer);
+            self.engine.answers().keep(inputs, learnt, answer);
         }
     }
 }

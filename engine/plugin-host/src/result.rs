@@ -1,15 +1,14 @@
 //! The result of a merge: what a plugin did to it, replayed over what it started with.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use anabranch_merge::{
-    Conflict, ConflictId, Decision, EntryMerge, MergeEdit, ObjectAttributes, Resolution, ThreeWay, UnitKind,
-};
+use anabranch_merge::{Conflict, Decision, EntryMerge, MergeEdit, ObjectAttributes, ThreeWay, UnitKind};
 use anabranch_types::Entry;
 
 use crate::attributes;
 use crate::bindings::about::Start;
 use crate::bridge::{Served, Side, side_of};
+use crate::decisions::Decisions;
 use crate::gathered::Gathered;
 use crate::handles::ObjectHandle;
 use crate::limits::{Limit, Limits};
@@ -85,7 +84,7 @@ pub(crate) struct Settling<'s, 'a> {
     pub(crate) unit: &'s Unit,
     pub(crate) start: Start,
     pub(crate) limits: &'s Limits,
-    pub(crate) resolutions: &'s HashMap<ConflictId, Resolution>,
+    pub(crate) decisions: &'s Decisions,
 }
 
 /// The paths of a result while it is put together.
@@ -283,7 +282,7 @@ impl<'s, 'a> Settling<'s, 'a> {
             None => None,
             Some(carried) => {
                 let sides = [base.as_ref(), ours.as_ref(), theirs.as_ref()];
-                match attributes::merged(self.unit, &path, &carried, sides, self.resolutions) {
+                match attributes::merged(self.unit, &path, &carried, sides, self.decisions) {
                     Ok(attributes) => Some(attributes),
                     Err(conflict) => {
                         settled.conflicts.push(*conflict);

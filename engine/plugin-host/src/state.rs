@@ -1,8 +1,8 @@
 //! What one call of a plugin holds on the host's side: its handles, what it has spent, what it said, what it made.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use anabranch_merge::{Conflict, ConflictId, Resolution, UnitKind};
+use anabranch_merge::{Conflict, UnitKind};
 use async_trait::async_trait;
 use wasmtime::ResourceLimiterAsync;
 use wasmtime::component::{Resource, ResourceTable};
@@ -11,6 +11,7 @@ use crate::at_hand::AtHand;
 use crate::bindings::diffs::Change;
 use crate::bridge::{Asker, Question};
 use crate::call::STRETCH_BYTES;
+use crate::decisions::Decisions;
 use crate::differ::{PAGE_CHANGES, WINDOW_BYTES, WINDOW_CHANGES};
 use crate::gathered::Gathered;
 use crate::limits::{Limit, Limits};
@@ -35,8 +36,8 @@ pub(crate) struct CallState {
     pub(crate) made: Made,
     /// What interpreters take for a clock and for randomness.
     pub(crate) chance: Chance,
-    /// Decisions of earlier runs, by the conflict that they are about.
-    pub(crate) resolutions: HashMap<ConflictId, Resolution>,
+    /// Decisions of earlier runs.
+    pub(crate) decisions: Decisions,
     /// Whether its memory is so large that it is no short call.
     is_large: bool,
 }
@@ -130,7 +131,7 @@ impl CallState {
             unit,
             made: Made::default(),
             chance: Chance::default(),
-            resolutions: HashMap::new(),
+            decisions: Decisions::default(),
             is_large: false,
         }
     }

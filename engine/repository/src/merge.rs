@@ -187,7 +187,7 @@ impl Repository {
         plan: &Plan,
         now_ms: i64,
     ) -> Result<Computed, RepositoryError> {
-        let time_ms = self.inner.merge_times.of(self.inner.preview_id(plan), now_ms);
+        let time_ms = self.inner.merge_times.of(plan.seed(), now_ms);
         let session = self.inner.trees.session();
         let reader = Blobs(Arc::clone(&self.inner));
         let writer = NewObjects { inner: Arc::clone(&self.inner), modified_ms: time_ms };

@@ -401,6 +401,35 @@ def test_a_merge_after_its_preview_asks_no_plugin_again(plugins_server):
     assert metric(plugins_server, "anabranch_plugin_fuel_total") > 0
 
 
+def test_a_decision_runs_again_what_it_is_about(plugins_server):
+    repository, administrator = plugins_server.repository(), Administrator(plugins_server)
+    main = repository.branch("main")
+    names = ["a.json", "b.json", "c.json"]
+    for name in names:
+        main.object(name).upload(SETTINGS)
+    main.commit("base")
+    dev = repository.branch("dev").create("main")
+    for branch, text in [(dev, "of dev"), (main, "of main")]:
+        for name in names:
+            branch.object(name).upload(SETTINGS.replace('"a"', f'"{text}"'))
+        branch.commit("a change")
+    conflicts = merge(administrator, repository, 409)["conflicts"]
+    assert [conflict["path"] for conflict in conflicts] == names
+    base = f"/repositories/{repository.id}"
+    begun = administrator.ask("POST", f"{base}/refs/dev/merge/main/session", 201, json={})
+    session = f"{base}/branches/main/merge_sessions/{begun['session']['id']}"
+    for left, conflict in zip([2, 1, 0], conflicts):
+        calls = metric(plugins_server, "anabranch_plugin_calls_total")
+        administrator.ask("PUT", f"{session}/conflicts/{conflict['conflict_id']}", json={"choice": "theirs"})
+        outcome = administrator.ask("GET", f"{session}/outcome")
+        assert len(outcome["conflicts"]) == left
+        assert metric(plugins_server, "anabranch_plugin_calls_total") - calls == 1
+    calls = metric(plugins_server, "anabranch_plugin_calls_total")
+    administrator.ask("POST", f"{session}/complete", json={})
+    assert metric(plugins_server, "anabranch_plugin_calls_total") == calls
+    assert [json.loads(read(main, name))["name"] for name in names] == ["of dev"] * 3
+
+
 def test_a_merge_becomes_a_case(plugins_server, tmp_path):
     repository = plugins_server.repository()
     changed = SETTINGS.replace('"a"', '"b"')

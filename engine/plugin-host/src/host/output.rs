@@ -95,7 +95,7 @@ impl HostResultTree for CallState {
             self.shown_object(theirs).await?,
         ];
         let conflict = convert::conflict(&self.unit, what, objects).map_err(Stop::Broken)?;
-        let Some(decision) = self.resolutions.get(&conflict.id()).cloned() else {
+        let Some(decision) = self.decisions.about(&conflict.id()).cloned() else {
             self.made.conflicts.push(conflict);
             return Ok(None);
         };

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anabranch_merge::test_support::{MERGE_TIME_MS, OpenCase, UnitCase, entry_changes, entry_merges};
 use anabranch_merge::{
-    ChangesPage, DiffInput, DiffOutcome, EntryMerge, FailureReason, MergeInput, MergeOutcome, Merger,
-    Resolution, RowDiffError, Strategy, UnitKind,
+    ChangesPage, ConflictId, DiffInput, DiffOutcome, EntryMerge, FailureReason, MergeInput, MergeOutcome,
+    Merger, Resolution, RowDiffError, Strategy, UnitKind,
 };
 use anabranch_plugin_host::{Limits, Meter, PluginMerger, Usage};
 
@@ -59,6 +59,10 @@ fn keeping() -> (Runtime, Arc<Counter>) {
 fn texts(base: &str, ours: &str, theirs: &str) -> UnitCase {
     let case = UnitCase::new("texts", "docs/notes.txt", UnitKind::Object);
     case.base("", base.to_owned()).ours("", ours.to_owned()).theirs("", theirs.to_owned())
+}
+
+fn decided(conflict: ConflictId, choice: &str) -> Resolution {
+    Resolution { conflict, choice: choice.into(), value: None, object: None }
 }
 
 /// The input of a merge whose changes, time and seed are not those of every case.
@@ -149,17 +153,12 @@ async fn every_input_counts() {
     open.case.options = serde_json::json!({ "max-bytes": 100 });
     open.run(&lines).await;
     check("the options", 1);
+    open.case.resolutions.push(decided(conflicts[0].id(), "theirs"));
+    open.run(&lines).await;
+    check("a decision about it", 1);
     open.case.prefer = Some(Strategy::DestWins);
     open.run(&lines).await;
     check("who is preferred", 1);
-    open.case.resolutions.push(Resolution {
-        conflict: conflicts[0].id(),
-        choice: "theirs".into(),
-        value: None,
-        object: None,
-    });
-    open.run(&lines).await;
-    check("decisions", 1);
     open.case.root = "docs/other.txt".into();
     open.run(&lines).await;
     check("where the unit lies", 1);
@@ -179,6 +178,53 @@ async fn every_input_counts() {
     let fewer = runtime.lines(Limits { conflicts: 9, ..Limits::default() }).await;
     open.run(&fewer).await;
     check("the limits", 1);
+}
+
+/// In a session every decision is followed by a merge of everything.
+#[tokio::test]
+async fn a_decision_counts_where_it_is_asked_for() {
+    let (runtime, counter) = keeping();
+    let (lines, plain) =
+        (runtime.lines(Limits::default()).await, Runtime::new().lines(Limits::default()).await);
+    let mut opens: Vec<_> = (0..4)
+        .map(|number| {
+            let mut case = texts("a\nb\nc\nd\ne\n", "x\nb\nc\nd\nx\n", "y\nb\nc\nd\ny\n");
+            case.root = format!("docs/{number}.txt");
+            case.open()
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for open in &opens {
+        let MergeOutcome::Conflicts { conflicts, .. } = open.run(&lines).await else { panic!("conflicts") };
+        ids.extend(conflicts.iter().map(|conflict| conflict.id()));
+    }
+    assert_eq!((ids.len(), counter.calls()), (8, 4));
+    let mut decisions = Vec::new();
+    for (number, id) in ids.into_iter().enumerate() {
+        for choice in ["ours", "theirs"] {
+            let before = counter.calls();
+            decisions.retain(|decision: &Resolution| decision.conflict != id);
+            decisions.push(decided(id.clone(), choice));
+            for open in &mut opens {
+                open.case.resolutions = decisions.clone();
+                assert_eq!(open.run(&lines).await, open.run(&plain).await, "{decisions:?}");
+            }
+            assert_eq!(counter.calls() - before, 1, "decision {number}: {choice}");
+        }
+    }
+    for open in &opens {
+        let outcome = open.run(&lines).await;
+        assert!(matches!(outcome, MergeOutcome::Merged { .. }), "{outcome:?}");
+    }
+    // Taken back, all is as it was at first.
+    for open in &mut opens {
+        open.case.resolutions.clear();
+        let outcome = open.run(&lines).await;
+        assert!(
+            matches!(&outcome, MergeOutcome::Conflicts { conflicts, .. } if conflicts.len() == 2),
+            "{outcome:?}"
+        );
+    }
 }
 
 /// Rules give a folder below a unit to another merger; they do not lie in the unit.
