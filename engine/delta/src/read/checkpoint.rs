@@ -2,7 +2,9 @@
 
 use anabranch_rows::scan::{check_file, check_pages};
 use bytes::Bytes;
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::reader::TreeBuilder;
 use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 
@@ -11,26 +13,39 @@ use crate::action::Action;
 /// Fields that only repeat what another field says as text.
 const REPEATED_FIELDS: [&str; 2] = ["stats_parsed", "partitionValues_parsed"];
 
+/// How many rows are decoded at a time.
+const BATCH_ROWS: usize = 1_024;
+
 /// Reads the actions of one checkpoint file. CPU-bound; the Parquet crate may panic on hostile bytes, so it runs on
 /// a thread whose panic is caught.
 pub(crate) fn parse_checkpoint(bytes: Bytes) -> Result<Vec<Action>, String> {
     check_file(&bytes)?;
     let reader = SerializedFileReader::new(bytes.clone()).map_err(|error| error.to_string())?;
-    check_pages(&bytes, reader.metadata())?;
-    let rows = reader.get_row_iter(None).map_err(|error| error.to_string())?;
+    let batch_rows = check_pages(&bytes, reader.metadata(), BATCH_ROWS)?;
+    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let text = |error: ParquetError| error.to_string();
     let mut actions = Vec::new();
-    for row in rows {
-        let row = row.map_err(|error| error.to_string())?;
-        for (name, field) in row.get_column_iter() {
-            let Field::Group(group) = field else { continue };
-            if name == "sidecar" || name == "checkpointMetadata" {
-                return Err("it is a checkpoint of the second form, which is not read here".into());
-            }
-            let body = Value::Object(group_fields(group)?).to_string();
-            actions.push(Action::parse(name, &body)?);
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group).map_err(text)?;
+        let rows = TreeBuilder::new().with_batch_size(batch_rows).as_iter(schema.clone(), &*group);
+        for row in rows.map_err(text)? {
+            add_actions(&mut actions, &row.map_err(text)?)?;
         }
     }
     Ok(actions)
+}
+
+/// Adds the actions of a row: one at most, where it is as it should be.
+fn add_actions(actions: &mut Vec<Action>, row: &Row) -> Result<(), String> {
+    for (name, field) in row.get_column_iter() {
+        let Field::Group(group) = field else { continue };
+        if name == "sidecar" || name == "checkpointMetadata" {
+            return Err("it is a checkpoint of the second form, which is not read here".into());
+        }
+        let body = Value::Object(group_fields(group)?).to_string();
+        actions.push(Action::parse(name, &body)?);
+    }
+    Ok(())
 }
 
 fn group_fields(group: &Row) -> Result<Map<String, Value>, String> {

@@ -1,6 +1,7 @@
 //! Compares what stands in a written file with what was to stand there: a file of another layout than its writer expects
 //! comes out wrong without a word.
 
+use anabranch_rows::scan::check_pages;
 use anabranch_rows::{Error, Result, RowCodec};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
@@ -46,8 +47,9 @@ impl Digest {
     pub(super) fn differences(&self, file: Bytes) -> std::result::Result<Vec<String>, ParquetError> {
         let external = |error: Error| ParquetError::External(Box::new(error));
         let mut found = Digest::new(&self.rows).map_err(external)?;
-        let batches = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH_ROWS).build()?;
-        for batch in batches {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone())?;
+        let batch_rows = check_pages(&file, reader.metadata(), BATCH_ROWS).map_err(ParquetError::General)?;
+        for batch in reader.with_batch_size(batch_rows).build()? {
             let batch = batch?;
             let columns = batch.columns().iter().zip(self.rows.fields());
             let fitted = columns.map(|(column, field)| cast_with_options(column, field.data_type(), &CAST));

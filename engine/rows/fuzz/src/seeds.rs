@@ -1,12 +1,12 @@
 //! Copies the footers of the fixtures, which real writers wrote, to `corpus/footer/`, and small columns to `corpus/pages/`, each behind
-//! its codec.
+//! its codec, its type and whether it has a dictionary.
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Type};
 use parquet::file::metadata::ParquetMetaDataReader;
 
 /// The largest column that is a seed.
@@ -44,7 +44,16 @@ fn columns(file: &[u8], name: &str, to: &Path) -> Result<(), Box<dyn Error>> {
         let (start, length) = column.byte_range();
         let bytes = &file[start as usize..(start + length) as usize];
         if bytes.len() <= COLUMN_BYTES_MAX {
-            fs::write(to.join(format!("{name}_{index}")), [&[codec], bytes].concat())?;
+            let (leaf, dictionary) = (column.column_descr(), column.dictionary_page_offset().is_some());
+            let schema = match (leaf.max_rep_level(), leaf.physical_type()) {
+                (0, Type::BYTE_ARRAY) => 0,
+                (0, Type::FIXED_LEN_BYTE_ARRAY) => 2,
+                (0, _) => 1,
+                (1, _) => 3,
+                _ => 4,
+            };
+            let about = [codec, schema, u8::from(dictionary)];
+            fs::write(to.join(format!("{name}_{index}")), [&about, bytes].concat())?;
         }
     }
     Ok(())

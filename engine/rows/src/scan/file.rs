@@ -15,6 +15,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::decoder::{caught, caught_stream};
+use super::pages::{self, Column};
 use super::readable::readable;
 use super::source::{ByteSource, Reader};
 use super::{RowStream, statistics};
@@ -88,7 +89,7 @@ pub async fn read(scan: FileScan, rows: SchemaRef, key: &[usize]) -> Result<RowS
 ///
 /// The file cannot be read, is no Parquet file, or is an encrypted one.
 pub async fn footer(source: &Arc<dyn ByteSource>) -> Result<Arc<ParquetMetaData>> {
-    let mut reader = Reader { source: source.clone(), metadata: None, group: None };
+    let mut reader = Reader { source: source.clone(), metadata: None, columns: None };
     reader.get_metadata(None).await.map_err(failed(source, "reading its footer"))
 }
 
@@ -116,8 +117,12 @@ async fn row_group(
     let roots: Vec<usize> =
         columns.filter(|(_, field)| scan.projection.reads(field)).map(|(index, _)| index).collect();
     let mask = ProjectionMask::roots(arrow.parquet_schema(), roots);
-    let batch_rows = batch_rows(scan.batch_rows, metadata.row_groups().get(index));
-    let reader = Reader { source: scan.source.clone(), metadata: Some(metadata), group: Some(index) };
+    let group = metadata.row_groups().get(index);
+    let group = group.ok_or_else(|| reading(ParquetError::General("there is no such row group".into())))?;
+    let columns = read_columns(&scan.source, group, &mask, arrow.schema()).await.map_err(&reading)?;
+    let batch_rows = pages::check_group(group, &columns, batch_rows(scan.batch_rows, group)).await;
+    let batch_rows = batch_rows.map_err(ParquetError::General).map_err(&reading)?;
+    let reader = Reader { source: scan.source.clone(), metadata: Some(metadata), columns: Some(columns) };
     let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, arrow)
         .with_projection(mask)
         .with_row_groups(vec![index])
@@ -133,10 +138,30 @@ async fn row_group(
     Ok(batches.boxed())
 }
 
+/// The columns of a row group that are read, each as a whole.
+async fn read_columns(
+    source: &Arc<dyn ByteSource>,
+    group: &RowGroupMetaData,
+    mask: &ProjectionMask,
+    schema: &Schema,
+) -> parquet::errors::Result<Vec<Column>> {
+    let fillings = pages::fillings(schema);
+    let mut reader = Reader { source: source.clone(), metadata: None, columns: None };
+    let mut columns = Vec::new();
+    for (leaf, chunk) in group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf)) {
+        let filling = fillings.get(leaf).copied();
+        let filling =
+            filling.ok_or_else(|| ParquetError::General("its columns are not its schema's".into()))?;
+        let range = pages::range(chunk).map_err(ParquetError::General)?;
+        let bytes = reader.get_bytes(range.clone()).await?;
+        columns.push(Column { leaf, range, bytes, filling });
+    }
+    Ok(columns)
+}
+
 /// How many rows a batch has: fewer where they are wide, as far as the file says.
-fn batch_rows(most: usize, group: Option<&RowGroupMetaData>) -> usize {
-    let bytes = group.map_or(0, |group| group.total_byte_size()).max(0);
-    let rows = group.map_or(0, |group| group.num_rows()).max(1);
+fn batch_rows(most: usize, group: &RowGroupMetaData) -> usize {
+    let (bytes, rows) = (group.total_byte_size().max(0), group.num_rows().max(1));
     let fitting = BATCH_BYTES / (bytes / rows).max(1);
     usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, most.max(1))
 }

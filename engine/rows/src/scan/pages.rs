@@ -3,7 +3,16 @@
 //!
 //! Source: the Parquet format, `PageHeader` in `parquet.thrift`, in Thrift's compact protocol.
 
-use std::collections::HashMap;
+// By their paths, because the fuzz target takes this file in from another place.
+#[path = "pages/bounds.rs"]
+mod bounds;
+#[path = "pages/lengths.rs"]
+mod lengths;
+#[path = "pages/levels.rs"]
+mod levels;
+#[path = "pages/look.rs"]
+mod look;
+
 use std::io::Read;
 use std::ops::Range;
 use std::task::Poll;
@@ -12,7 +21,10 @@ use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
-use super::footer::shape::{DATA_PAGE_V2, PAGE_HEADER};
+use bounds::{DataPage, Profile};
+pub(super) use bounds::{Filling, fillings};
+
+use super::footer::shape::{DATA_PAGE, DATA_PAGE_V2, DICTIONARY_PAGE, PAGE_HEADER, Shape};
 use super::footer::{I32, STRUCT, TRUE, Walk};
 
 /// The most bytes of one page when it is decompressed. Writers make pages of a MiB; one value that is larger makes a larger one.
@@ -23,59 +35,102 @@ const COLUMNS_BYTES_MAX: u64 = 2 << 30;
 /// How a page of LZ4's own framing begins, whose length nothing tells beforehand.
 const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
-/// Kinds of pages.
-const DICTIONARY: i32 = 2;
+/// The most pages of a column in a row group. Writers make thousands.
+const PAGES_MAX: usize = 1 << 20;
+/// How many bytes columns with lists may take in all their rows together before it is looked at how long their lists are.
+const LISTS_BYTES_MAX: u64 = 256 << 20;
 
-/// Looks over the pages of a file that is at hand as a whole, once its footer is decoded.
+/// Kinds of pages.
+const DATA: i32 = 0;
+const DICTIONARY: i32 = 2;
+const DATA_V2: i32 = 3;
+
+/// A column of a row group.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// Which of the leaves of the schema.
+    pub(super) leaf: usize,
+    /// Where it lies in the file.
+    pub(super) range: Range<u64>,
+    pub(super) bytes: Bytes,
+    pub(super) filling: Filling,
+}
+
+/// Looks over the pages of a file that is at hand as a whole, once its footer is decoded. How many of its rows are to be decoded at a
+/// time: `batch_rows`, or fewer where they would take too much memory.
 ///
 /// # Errors
 ///
-/// What is wrong with them.
-pub fn check_pages(file: &[u8], footer: &ParquetMetaData) -> Result<(), String> {
+/// What is wrong with them, or that a single row takes too much.
+pub fn check_pages(file: &Bytes, footer: &ParquetMetaData, batch_rows: usize) -> Result<usize, String> {
+    let mut fitting = batch_rows.max(1);
     for group in footer.row_groups() {
-        let mut room = Room::default();
-        for column in group.columns() {
+        let columns = group.columns().iter().enumerate().map(|(leaf, column)| {
             let range = range(column)?;
             let inside = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-            let bytes = inside.and_then(|(start, end)| file.get(start..end));
-            room.take(check(bytes.ok_or("a column of it lies outside of the file")?, column.compression())?)?;
-        }
+            let inside = inside.filter(|(_, end)| *end <= file.len());
+            let (start, end) = inside.ok_or("a column of it lies outside of the file")?;
+            Ok(Column { leaf, range, bytes: file.slice(start..end), filling: Filling::NONE })
+        });
+        let columns = columns.collect::<Result<Vec<_>, String>>()?;
+        fitting = futures::executor::block_on(check_group(group, &columns, fitting))?;
     }
-    Ok(())
+    Ok(fitting)
 }
 
-/// Looks over columns of a row group, each with where it lies in the file. Lets other work go on between pages that have to be
-/// decompressed for it.
+/// Looks over columns of a row group. How many of its rows are to be decoded at a time: `batch_rows`, or fewer. Lets other work go on
+/// between pages that have to be decompressed for it.
 ///
 /// # Errors
 ///
 /// What is wrong with them, or that they need too much memory together.
 pub(super) async fn check_group(
     group: &RowGroupMetaData,
-    columns: &[(Range<u64>, Bytes)],
-) -> Result<(), String> {
-    let mut own: HashMap<Range<u64>, Vec<Compression>> = HashMap::new();
-    for column in group.columns() {
-        // Several columns may claim to lie in one place, with a codec each: thousands, so each codec is looked at once.
-        let codecs = own.entry(range(column)?).or_default();
-        if !codecs.contains(&column.compression()) {
-            codecs.push(column.compression());
-        }
-    }
-    let mut room = Room::default();
-    for (range, bytes) in columns {
-        let codecs = own.get(range).ok_or("no column of its row group lies where one is read")?;
-        for codec in codecs {
-            let mut pages = Pages::of(bytes, *codec);
-            while pages.check_next()? {
-                if is_measured(*codec) {
-                    let_others_go_on().await;
-                }
+    columns: &[Column],
+    batch_rows: usize,
+) -> Result<usize, String> {
+    check_apart(columns)?;
+    let lists =
+        group.columns().iter().filter(|chunk| chunk.column_descr().max_rep_level() > 0).count() as u64;
+    let profiles = profiles(group, columns, LISTS_BYTES_MAX.checked_div(lists).unwrap_or_default()).await?;
+    bounds::batch_rows(&profiles, batch_rows)
+}
+
+/// Looks over columns, and what their rows take: each by itself where that is more than `few` together.
+pub(super) async fn profiles(
+    group: &RowGroupMetaData,
+    columns: &[Column],
+    few: u64,
+) -> Result<Vec<Profile>, String> {
+    let (mut room, mut profiles) = (Room::default(), Vec::with_capacity(columns.len()));
+    for column in columns {
+        let chunk = group.columns().get(column.leaf).ok_or("a row group of it lacks a column")?;
+        let mut pages = Pages::of(&column.bytes, chunk.compression());
+        let mut data = Vec::new();
+        while let Some(page) = pages.check_next()? {
+            data.extend(page);
+            if data.len() > PAGES_MAX {
+                return Err(format!("a column of it has more than {PAGES_MAX} pages in a row group"));
             }
-            room.take(pages.needed())?;
+            if is_measured(chunk.compression()) {
+                let_others_go_on().await;
+            }
         }
+        room.take(pages.needed())?;
+        bounds::check_dictionary(chunk, &pages.dictionary)?;
+        profiles.push(bounds::profile(chunk, column, &data, pages.dictionary.bytes, few).await?);
     }
-    Ok(())
+    Ok(profiles)
+}
+
+/// Refuses columns that lie in one place: each of thousands would be looked over as often as there are others.
+fn check_apart(columns: &[Column]) -> Result<(), String> {
+    let mut ranges: Vec<_> = columns.iter().map(|column| &column.range).collect();
+    ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    match ranges.array_windows().any(|[left, right]| left.end > right.start && !right.is_empty()) {
+        true => Err("two columns of it lie in one place".into()),
+        false => Ok(()),
+    }
 }
 
 /// Is ready when it is asked again.
@@ -108,7 +163,11 @@ impl Room {
 }
 
 /// Where a column lies: from its dictionary, if it has one, or its first page.
-fn range(column: &ColumnChunkMetaData) -> Result<Range<u64>, String> {
+///
+/// # Errors
+///
+/// It lies nowhere.
+pub(super) fn range(column: &ColumnChunkMetaData) -> Result<Range<u64>, String> {
     let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
     let (start, length) = (u64::try_from(start), u64::try_from(column.compressed_size()));
     let (Ok(start), Ok(length)) = (start, length) else {
@@ -117,38 +176,27 @@ fn range(column: &ColumnChunkMetaData) -> Result<Range<u64>, String> {
     Ok(start..start.saturating_add(length))
 }
 
-/// Looks over the pages of a column in one row group. How many bytes are needed at one time to read them.
-///
-/// # Errors
-///
-/// What is wrong with them.
-pub(super) fn check(column: &[u8], codec: Compression) -> Result<u64, String> {
-    let mut pages = Pages::of(column, codec);
-    while pages.check_next()? {}
-    Ok(pages.needed())
-}
-
 /// The pages of a column in one row group.
 struct Pages<'a> {
     walk: Walk<'a>,
     codec: Compression,
-    dictionary: u64,
+    dictionary: DataPage,
     largest: u64,
 }
 
 impl<'a> Pages<'a> {
     fn of(column: &'a [u8], codec: Compression) -> Self {
-        Pages { walk: Walk::of(column, "a page of it"), codec, dictionary: 0, largest: 0 }
+        Pages { walk: Walk::of(column, "a page of it"), codec, dictionary: DataPage::default(), largest: 0 }
     }
 
     /// How many bytes those that were looked over need at one time.
     fn needed(&self) -> u64 {
-        self.dictionary.saturating_add(self.largest)
+        self.dictionary.bytes.saturating_add(self.largest)
     }
 
-    /// Looks over the next page. Whether there was one.
-    fn check_next(&mut self) -> Result<bool, String> {
-        let Some(page) = Page::read(&mut self.walk)? else { return Ok(false) };
+    /// Looks over the next page; none at the end of the column. What it says of its values, if it has any.
+    fn check_next(&mut self) -> Result<Option<Option<DataPage>>, String> {
+        let Some(page) = Page::read(&mut self.walk)? else { return Ok(None) };
         if page.bytes > PAGE_BYTES_MAX {
             return Err(format!(
                 "a page of it would have {} bytes decompressed; at most {PAGE_BYTES_MAX} are read",
@@ -161,11 +209,23 @@ impl<'a> Pages<'a> {
             let compressed = compressed.ok_or("a page of it has more bytes of levels than bytes")?;
             measure(compressed, self.codec, page.bytes.saturating_sub(page.second.levels))?;
         }
-        match page.kind {
-            DICTIONARY => self.dictionary = page.bytes,
-            _ => self.largest = page.bytes.max(self.largest),
+        let (values, encoding) = match page.kind {
+            DATA => page.first,
+            DATA_V2 => (page.second.values, page.second.encoding),
+            DICTIONARY => page.dictionary,
+            _ => (0, 0),
+        };
+        let values = u64::try_from(values).map_err(|_| "a page of it has less than no values")?;
+        let read = DataPage { values, bytes: page.bytes, encoding };
+        if page.kind == DICTIONARY {
+            // The decoder reads the first one, whichever that is here.
+            let known = self.dictionary;
+            self.dictionary.bytes = known.bytes.max(read.bytes);
+            self.dictionary.values = known.values.max(read.values);
+        } else {
+            self.largest = page.bytes.max(self.largest);
         }
-        Ok(true)
+        Ok(Some(matches!(page.kind, DATA | DATA_V2).then_some(read)))
     }
 }
 
@@ -175,6 +235,10 @@ struct Page<'a> {
     /// How many bytes it has decompressed.
     bytes: u64,
     body: &'a [u8],
+    /// How many values a data page of the first version has, and their encoding.
+    first: (i32, i32),
+    /// The same of a dictionary.
+    dictionary: (i32, i32),
     second: Second,
 }
 
@@ -185,12 +249,14 @@ impl<'a> Page<'a> {
             return Ok(None);
         }
         let (mut kind, mut bytes, mut stored) = (0, None, None);
-        let mut second = Second::default();
+        let (mut first, mut dictionary, mut second) = ((0, 0), (0, 0), Second::default());
         walk.fields(Some(&PAGE_HEADER), 0, |walk, id, of| {
             match (id, of) {
                 (1, I32) => kind = number(walk)?,
                 (2, I32) => bytes = Some(number(walk)?),
                 (3, I32) => stored = Some(number(walk)?),
+                (5, STRUCT) => first = values_header(walk, &DATA_PAGE)?,
+                (7, STRUCT) => dictionary = values_header(walk, &DICTIONARY_PAGE)?,
                 (8, STRUCT) => second = Second::read(walk)?,
                 _ => return Ok(false),
             }
@@ -201,12 +267,28 @@ impl<'a> Page<'a> {
             size.ok_or_else(|| "a page of it does not say how long it is".to_owned())
         };
         let (bytes, body) = (size(bytes)?, walk.take(size(stored)?)?);
-        Ok(Some(Page { kind, bytes, body, second }))
+        Ok(Some(Page { kind, bytes, body, first, dictionary, second }))
     }
+}
+
+/// How many values a page has, and their encoding: what its header begins with.
+fn values_header(walk: &mut Walk<'_>, shape: &Shape) -> Result<(i32, i32), String> {
+    let mut header = (0, 0);
+    walk.fields(Some(shape), 1, |walk, id, of| {
+        match (id, of) {
+            (1, I32) => header.0 = number(walk)?,
+            (2, I32) => header.1 = number(walk)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(header)
 }
 
 /// What is said of data pages of the second version only. Of a field that comes twice the last one counts, as for the decoder.
 struct Second {
+    values: i32,
+    encoding: i32,
     /// How many bytes of the page are levels, which are not compressed.
     levels: u64,
     is_compressed: bool,
@@ -214,15 +296,17 @@ struct Second {
 
 impl Default for Second {
     fn default() -> Self {
-        Second { levels: 0, is_compressed: true }
+        Second { values: 0, encoding: 0, levels: 0, is_compressed: true }
     }
 }
 
 impl Second {
     fn read(walk: &mut Walk<'_>) -> Result<Self, String> {
-        let (mut levels, mut is_compressed) = ([0, 0], true);
+        let (mut values, mut encoding, mut levels, mut is_compressed) = (0, 0, [0, 0], true);
         walk.fields(Some(&DATA_PAGE_V2), 1, |walk, id, of| {
             match (id, of) {
+                (1, I32) => values = number(walk)?,
+                (4, I32) => encoding = number(walk)?,
                 (5, I32) => levels[0] = number(walk)?,
                 (6, I32) => levels[1] = number(walk)?,
                 (7, of) => is_compressed = of == TRUE,
@@ -234,7 +318,7 @@ impl Second {
         let [Some(definition), Some(repetition)] = levels else {
             return Err("a page of it has levels of less than no bytes".into());
         };
-        Ok(Second { levels: definition + repetition, is_compressed })
+        Ok(Second { values, encoding, levels: definition + repetition, is_compressed })
     }
 }
 

@@ -13,7 +13,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::decoder::caught;
-use super::{footer, pages};
+use super::footer;
+use super::pages::Column;
 
 /// Why bytes could not be read.
 pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
@@ -32,13 +33,12 @@ pub trait ByteSource: Send + Sync + std::fmt::Debug {
 }
 
 /// A source as the Parquet reader wants it.
-#[derive(Clone)]
 pub(super) struct Reader {
     pub(super) source: Arc<dyn ByteSource>,
     /// The footer, once it is read.
     pub(super) metadata: Option<Arc<ParquetMetaData>>,
-    /// The row group whose columns are read: only they may be asked for then.
-    pub(super) group: Option<usize>,
+    /// The columns of a row group, once they are looked over: only they may be asked for then.
+    pub(super) columns: Option<Vec<Column>>,
 }
 
 impl AsyncFileReader for Reader {
@@ -46,6 +46,9 @@ impl AsyncFileReader for Reader {
         async move {
             if range.start > range.end || range.end > self.source.size() {
                 return Err(ParquetError::General(format!("{range:?} is not in the file")));
+            }
+            if let Some(columns) = &self.columns {
+                return part(columns, &range);
             }
             let length = range.end - range.start;
             let bytes = self.source.read(range).await.map_err(ParquetError::External)?;
@@ -55,28 +58,6 @@ impl AsyncFileReader for Reader {
                     Err(ParquetError::General(format!("{} bytes came instead of {length}", bytes.len())))
                 }
             }
-        }
-        .boxed()
-    }
-
-    /// The columns of a row group: they come together, so what they need together is known before one of them is decoded.
-    fn get_byte_ranges(
-        &mut self,
-        ranges: Vec<Range<u64>>,
-    ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        async move {
-            let mut columns = Vec::with_capacity(ranges.len());
-            for range in ranges {
-                let bytes = self.get_bytes(range.clone()).await?;
-                columns.push((range, bytes));
-            }
-            if let (Some(metadata), Some(group)) = (&self.metadata, self.group) {
-                let group = metadata.row_groups().get(group);
-                let group =
-                    group.ok_or_else(|| ParquetError::General("there is no such row group".into()))?;
-                pages::check_group(group, &columns).await.map_err(ParquetError::General)?;
-            }
-            Ok(columns.into_iter().map(|(_, bytes)| bytes).collect())
         }
         .boxed()
     }
@@ -100,4 +81,14 @@ impl AsyncFileReader for Reader {
         }
         .boxed()
     }
+}
+
+/// A range within one of these columns.
+fn part(columns: &[Column], range: &Range<u64>) -> parquet::errors::Result<Bytes> {
+    let inside = columns.iter().find_map(|column| {
+        let start = usize::try_from(range.start.checked_sub(column.range.start)?).ok()?;
+        let end = usize::try_from(range.end.checked_sub(column.range.start)?).ok()?;
+        (end <= column.bytes.len()).then(|| column.bytes.slice(start..end))
+    });
+    inside.ok_or_else(|| ParquetError::General("no column that is read lies there".into()))
 }

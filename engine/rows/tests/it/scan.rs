@@ -269,3 +269,26 @@ async fn a_footer_at_which_the_decoder_panics_is_an_error() {
         assert_eq!(told == "Ok(())", !panics, "{told}");
     }
 }
+
+#[tokio::test]
+async fn large_values_in_many_rows_come_in_small_batches() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("k", DataType::Int64, true),
+        Field::new("text", DataType::Utf8, true),
+    ]));
+    let large = "x".repeat(2 << 20);
+    let (keys, texts) = (0..300_i64, (0..300).map(|row| Some(if row % 100 == 7 { "small" } else { &large })));
+    let columns: [arrow::array::ArrayRef; 2] =
+        [Arc::new(Int64Array::from_iter_values(keys)), Arc::new(texts.collect::<StringArray>())];
+    let rows = RecordBatch::try_new(schema.clone(), columns.to_vec()).unwrap();
+    let properties = WriterProperties::builder().set_dictionary_page_size_limit(8 << 20).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).unwrap();
+    writer.write(&rows).unwrap();
+    let bytes: Bytes = writer.into_inner().unwrap().into();
+    let source = Arc::new(InMemory { bytes, read: AtomicU64::new(0) });
+    let merged = same(&schema);
+    let found = all(read(scan(source, &merged), merged.rows.clone(), &[0]).await.unwrap()).await;
+    // 100 are asked for.
+    assert!(found.iter().all(|batch| batch.num_rows() <= 12), "{}", found[0].num_rows());
+    assert_eq!(arrow::compute::concat_batches(&merged.rows, &found).unwrap(), rows);
+}

@@ -145,11 +145,16 @@ pub(in super::super) const PAGE_HEADER: Shape = Fields(&[
     (2, NUMBER),
     (3, NUMBER),
     (4, NUMBER),
-    (5, Fields(&[(1, NUMBER), (2, NUMBER), (3, NUMBER), (4, NUMBER), (5, STATISTICS)])),
+    (5, DATA_PAGE),
     (6, EMPTY),
-    (7, Fields(&[(1, NUMBER), (2, NUMBER), (3, Truth)])),
+    (7, DICTIONARY_PAGE),
     (8, DATA_PAGE_V2),
 ]);
+/// `DataPageHeader`.
+pub(in super::super) const DATA_PAGE: Shape =
+    Fields(&[(1, NUMBER), (2, NUMBER), (3, NUMBER), (4, NUMBER), (5, STATISTICS)]);
+/// `DictionaryPageHeader`.
+pub(in super::super) const DICTIONARY_PAGE: Shape = Fields(&[(1, NUMBER), (2, NUMBER), (3, Truth)]);
 /// `DataPageHeaderV2`.
 pub(in super::super) const DATA_PAGE_V2: Shape = Fields(&[
     (1, NUMBER),

@@ -49,7 +49,14 @@ fn written(codec: Compression, version: WriterVersion, dictionary: bool) -> Vec<
     writer.into_inner().unwrap()
 }
 
-fn footer(file: &[u8]) -> ParquetMetaData {
+/// Looks over the pages of a column in one row group. How many bytes are needed at one time to read them.
+fn check(column: &[u8], codec: Compression) -> Result<u64, String> {
+    let mut pages = Pages::of(column, codec);
+    while pages.check_next()?.is_some() {}
+    Ok(pages.needed())
+}
+
+pub(super) fn footer(file: &[u8]) -> ParquetMetaData {
     ParquetMetaDataReader::new().parse_and_finish(&Bytes::copy_from_slice(file)).unwrap()
 }
 
@@ -61,7 +68,8 @@ fn pages_that_a_writer_made_are_as_they_should_be() {
                 let file = written(codec, version, dictionary);
                 let footer = footer(&file);
                 assert!(footer.num_row_groups() > 1);
-                check_pages(&file, &footer).unwrap_or_else(|why| panic!("{codec:?} {version:?}: {why}"));
+                check_pages(&file.into(), &footer, 1_024)
+                    .unwrap_or_else(|why| panic!("{codec:?} {version:?}: {why}"));
             }
         }
     }
@@ -176,19 +184,33 @@ fn what_a_page_claims_is_bounded() {
     assert_eq!(check(&column, Compression::SNAPPY), Ok(1_500));
 }
 
+/// The columns of a row group.
+pub(super) fn columns(file: &[u8], group: &RowGroupMetaData) -> Vec<Column> {
+    let column = |(leaf, column): (usize, &ColumnChunkMetaData)| {
+        let range = range(column).unwrap();
+        let bytes = Bytes::copy_from_slice(&file[range.start as usize..range.end as usize]);
+        Column { leaf, range, bytes, filling: Filling::NONE }
+    };
+    group.columns().iter().enumerate().map(column).collect()
+}
+
 #[test]
 fn a_row_group_needs_no_more_than_there_is() {
-    let file = written(Compression::SNAPPY, WriterVersion::PARQUET_1_0, false);
-    let footer = footer(&file);
+    let footer = footer(&written(Compression::SNAPPY, WriterVersion::PARQUET_1_0, false));
     let group = &footer.row_groups()[0];
     let large = Bytes::from(page(200 << 20, b""));
-    let ranges = group.columns().iter().map(|column| range(column).unwrap());
-    let columns =
-        |count| ranges.clone().cycle().take(count).map(|range| (range, large.clone())).collect::<Vec<_>>();
-    let checked = |columns: &[_]| futures::executor::block_on(check_group(group, columns));
-    assert_eq!(checked(&columns(10)), Ok(()));
-    assert!(checked(&columns(11)).unwrap_err().contains("at one time"));
-    assert!(checked(&[(0..1, large.clone())]).is_err());
+    let column = |number: usize| {
+        let start = (number * large.len()) as u64;
+        let range = start..start + large.len() as u64;
+        Column { leaf: number % 3, range, bytes: large.clone(), filling: Filling::NONE }
+    };
+    let checked = |columns: Vec<Column>| futures::executor::block_on(check_group(group, &columns, 100));
+    assert_eq!(checked((0..10).map(column).collect()), Ok(100));
+    assert!(checked((0..11).map(column).collect()).unwrap_err().contains("at one time"));
+    assert!(checked(vec![Column { leaf: 3, ..column(0) }]).unwrap_err().contains("lacks a column"));
+    assert!(checked(vec![column(0), column(1), column(0)]).unwrap_err().contains("in one place"));
+    let within = Column { range: 1..2, ..column(1) };
+    assert!(checked(vec![column(0), within]).unwrap_err().contains("in one place"));
 }
 
 #[test]
@@ -196,13 +218,8 @@ fn other_work_goes_on_while_pages_are_measured() {
     let file = written(Compression::GZIP(GzipLevel::default()), WriterVersion::PARQUET_1_0, false);
     let footer = footer(&file);
     let group = &footer.row_groups()[0];
-    let columns = group.columns().iter().map(|column| {
-        let range = range(column).unwrap();
-        let bytes = Bytes::copy_from_slice(&file[range.start as usize..range.end as usize]);
-        (range, bytes)
-    });
-    let columns: Vec<_> = columns.collect();
-    let mut checking = std::pin::pin!(check_group(group, &columns));
+    let columns = columns(&file, group);
+    let mut checking = std::pin::pin!(check_group(group, &columns, 100));
     let mut turns = 0;
     while checking.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending() {
         turns += 1;
