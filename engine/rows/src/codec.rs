@@ -113,6 +113,12 @@ impl EncodedBatch {
         &self.batch
     }
 
+    /// How many bytes of memory it takes, about.
+    pub fn bytes(&self) -> usize {
+        let encoded: usize = self.columns.iter().map(Rows::size).sum();
+        self.batch.get_array_memory_size().saturating_add(encoded)
+    }
+
     /// How many rows it has.
     pub fn rows(&self) -> usize {
         self.batch.num_rows()

@@ -188,6 +188,8 @@ const PORTION: usize = 1_024;
 
 /// Changes of this many batches are handed out, however few they are: each change keeps its batches in memory.
 const BATCHES_MAX: usize = 64;
+/// The same of their bytes, for rows that are large.
+const BATCHES_BYTES_MAX: usize = 128 << 20;
 
 /// The difference of two versions, each given as batches of one schema, sorted by the bytes of its key columns.
 pub struct RowDiff {
@@ -199,6 +201,8 @@ pub struct RowDiff {
     rows: Vec<DiffRow>,
     /// How many batches these keep.
     batches: usize,
+    /// How many bytes they have.
+    batch_bytes: usize,
     totals: DiffTotals,
 }
 
@@ -226,6 +230,7 @@ impl RowDiff {
             listed: 0,
             rows: Vec::new(),
             batches: 0,
+            batch_bytes: 0,
             totals: DiffTotals::default(),
         })
     }
@@ -251,7 +256,8 @@ impl RowDiff {
     /// A version is not sorted.
     pub fn step(&mut self) -> Result<DiffStep> {
         loop {
-            if self.rows.len() >= PORTION || self.batches >= BATCHES_MAX {
+            let is_much = self.batches >= BATCHES_MAX || self.batch_bytes >= BATCHES_BYTES_MAX;
+            if self.rows.len() >= PORTION || is_much {
                 return Ok(self.hand_out());
             }
             match self.groups.next(&self.plan)? {
@@ -271,7 +277,7 @@ impl RowDiff {
     }
 
     fn hand_out(&mut self) -> DiffStep {
-        self.batches = 0;
+        (self.batches, self.batch_bytes) = (0, 0);
         DiffStep::Rows(std::mem::take(&mut self.rows))
     }
 
@@ -306,7 +312,10 @@ impl RowDiff {
                 let of_last = last.into_iter().flat_map(DiffRow::views);
                 of_last.into_iter().any(|other| Arc::ptr_eq(&other.0.batch, &view.0.batch))
             };
-            self.batches += change.views().filter(|view| !kept(view)).count();
+            for view in change.views().filter(|view| !kept(view)) {
+                self.batches += 1;
+                self.batch_bytes = self.batch_bytes.saturating_add(view.0.batch.bytes());
+            }
             self.rows.push(change);
         }
     }

@@ -53,8 +53,11 @@ pub(crate) struct Groups {
     cursors: PerSide<Cursor>,
     key: Option<RowRef>,
     group: Group,
-    /// How many bytes the batches have that came while the rows of the key were collected: they stay.
+    /// How many bytes the batches have that came while the rows of the key were collected: they stay. The first of each side is not
+    /// counted, because any key may lie where two batches meet.
     held_bytes: usize,
+    /// The sides of which one came.
+    met: PerSide<bool>,
     /// Whether equal rows are only counted.
     counting: bool,
     /// The keys that have too many rows: where they are counted, those that were found.
@@ -76,6 +79,7 @@ impl Groups {
             key: None,
             group: Group::default(),
             held_bytes: 0,
+            met: PerSide::default(),
             counting: false,
             copies: Copies::default(),
             place: 0,
@@ -113,7 +117,9 @@ impl Groups {
     ) -> Result<()> {
         let in_parts = self.in_parts().is_some();
         if let (Some(key), Some(batch), false) = (&self.key, &batch, in_parts) {
-            self.held_bytes = self.held_bytes.saturating_add(batch.get_array_memory_size());
+            if std::mem::replace(self.met.get_mut(side), true) {
+                self.held_bytes = self.held_bytes.saturating_add(batch.get_array_memory_size());
+            }
             if self.held_bytes > plan.group_bytes_max && !self.counting {
                 return Err(too_common(side, plan, key, GroupLimit::Bytes(plan.group_bytes_max)));
             }
@@ -132,7 +138,7 @@ impl Groups {
         if std::mem::take(&mut self.complete) {
             self.key = None;
             self.group.counts = PerSide::default();
-            self.held_bytes = 0;
+            (self.held_bytes, self.met) = (0, PerSide::default());
         }
         let key = match &self.key {
             Some(key) => key.clone(),

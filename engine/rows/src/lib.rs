@@ -6,6 +6,7 @@
 //! makes typed batches of it, and [`filter`] says which rows somebody wants to see.
 
 mod bag;
+mod batches;
 mod codec;
 mod compute;
 mod conflict;
@@ -32,6 +33,7 @@ pub mod sort;
 mod totals;
 
 pub use bag::BagSurvey;
+pub use batches::RowBatches;
 pub use codec::{EncodedBatch, RowCodec};
 pub use conflict::{Choice, Resolver, RowConflict, RowConflictKind, resolve_from};
 pub use diff::{

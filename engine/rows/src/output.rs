@@ -66,10 +66,13 @@ impl Cell {
 /// Above this number of batches in hand a batch of the result is written, however short: small batches of the
 /// sides must not pile up.
 const SOURCES_MAX: usize = 64;
+/// The same of their bytes, for rows that are large.
+const SOURCES_BYTES_MAX: usize = 128 << 20;
 
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     sources: Vec<Arc<EncodedBatch>>,
+    source_bytes: usize,
     rows: Vec<(usize, usize)>,
     origins: Vec<Origin>,
     /// By column: cells that replace those of a row of the result.
@@ -105,6 +108,7 @@ impl Output {
         self.rows.len() >= plan.batch_rows
             || self.gone.len() >= plan.batch_rows
             || self.sources.len() >= SOURCES_MAX
+            || self.source_bytes >= SOURCES_BYTES_MAX
     }
 
     /// Whether there is nothing to write.
@@ -127,6 +131,7 @@ impl Output {
     fn place(&mut self, row: &RowRef) -> (usize, usize) {
         let known = self.sources.iter().rposition(|batch| Arc::ptr_eq(batch, &row.batch));
         let source = known.unwrap_or_else(|| {
+            self.source_bytes = self.source_bytes.saturating_add(row.batch.bytes());
             self.sources.push(row.batch.clone());
             self.sources.len() - 1
         });

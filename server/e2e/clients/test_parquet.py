@@ -279,6 +279,27 @@ def test_a_damaged_file_is_an_object_that_both_changed(server, repository):
     assert conflict["kind"] == "object-conflict" and "on dev" in conflict["message"], conflict
 
 
+def test_a_large_text_in_every_row(server, repository, tmp_path):
+    """Two gigabytes of rows in a file of 100 kB: a writer's dictionary has the text once."""
+    count, text = 2_200, "x" * 1_000_000
+
+    def state(changed):
+        note = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))
+        amount = pa.array([-1 if value == changed else value for value in range(count)], pa.int64())
+        columns = {"id": pa.array(range(count), pa.int64()), "note": note, "amount": amount}
+        return by_pyarrow(pa.table(columns), store_schema=False, dictionary_pagesize_limit=8 << 20)
+
+    base, ours, theirs = state(-1), state(7), state(9)
+    assert len(base) < 200_000
+    merged = tmp_path / "merged.parquet"
+    merged.write_bytes(merge(server, repository, base, ours, theirs))
+    table = pq.read_table(merged, read_dictionary=["note"])
+    expected = [-1 if value in (7, 9) else value for value in range(count)]
+    assert table["amount"].to_pylist() == expected and table["id"].to_pylist() == list(range(count))
+    found = duckdb.connect().execute(f"SELECT count(*), count(DISTINCT note), min(length(note)) FROM read_parquet('{merged}')")
+    assert found.fetchall() == [(count, 1, len(text))]
+
+
 def test_files_of_tables_are_left_to_their_tables(server, repository):
     """A rule for Parquet files says nothing of those that a table's log lists."""
     from deltalake import DeltaTable, write_deltalake

@@ -8,10 +8,11 @@ use anabranch_merge::MergeInput;
 use anabranch_parquet::BATCH_ROWS;
 use anabranch_rows::scan::{FILE_COLUMN, RowStream, merge_next};
 use anabranch_rows::{
-    BagSurvey, Copies, Identity, MergeOptions, MergeReport, MergedBatch, Origin, PerSide, RowMerge,
+    BagSurvey, Copies, Identity, MergeOptions, MergeReport, MergedBatch, Origin, PerSide, RowBatches,
+    RowMerge,
 };
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{BatchCoalescer, filter_record_batch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int64Type, SchemaRef};
 use tokio::sync::{mpsc, oneshot};
 
@@ -83,19 +84,18 @@ impl Walks<'_, '_> {
             let one = on_a_thread(hand_over(piece, merge, rewritten.clone(), columns, sender))?;
             running.push((receiver, one));
         }
-        let failed = |source| anabranch_rows::Error::Arrow { step: "collecting rows to write", source };
-        let mut batches = BatchCoalescer::new(rows.clone(), BATCH_ROWS);
+        let mut batches = RowBatches::new(rows.clone(), BATCH_ROWS);
         for (mut receiver, one) in running {
             while let Some(batch) = receiver.recv().await {
-                batches.push_batch(batch).map_err(failed)?;
-                while let Some(full) = batches.next_completed_batch() {
+                batches.push(&batch)?;
+                while let Some(full) = batches.take() {
                     writer.write(&full).await?;
                 }
             }
             ended(one).await?;
         }
-        batches.finish_buffered_batch().map_err(failed)?;
-        while let Some(rest) = batches.next_completed_batch() {
+        batches.finish()?;
+        while let Some(rest) = batches.take() {
             writer.write(&rest).await?;
         }
         Ok(())

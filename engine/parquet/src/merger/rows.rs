@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anabranch_merge::{Conflict, ConflictId, Resolution, RowTotals, Strategy};
 use anabranch_rows::scan::{self, FILE_COLUMN, POSITION_COLUMN, RowStream, merge_next, with_positions};
 use anabranch_rows::schema::{MergedSchema, reconcile};
-use anabranch_rows::{MergeOptions, MergeReport, PerSide, RowDelta, RowMerge, Side, key_columns};
+use anabranch_rows::{MergeOptions, MergeReport, PerSide, RowBatches, RowDelta, RowMerge, Side, key_columns};
 use arrow::array::RecordBatch;
-use arrow::compute::BatchCoalescer;
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -154,21 +153,21 @@ impl Merging<'_> {
         }
         let mut writer =
             if open.is_empty() { Some(self.writer(&key, order == RowOrder::ByKey)?) } else { None };
-        let mut batches = BatchCoalescer::new(self.merged.rows.clone(), BATCH_ROWS);
-        let failed = |source| anabranch_rows::Error::Arrow { step: "collecting rows to write", source };
+        let mut batches = RowBatches::new(self.merged.rows.clone(), BATCH_ROWS);
+        let failed = |source| anabranch_rows::Error::Arrow { step: "leaving out where rows stand", source };
         let all: Vec<usize> = (0..self.merged.rows.fields().len()).collect();
         while let Some(batch) = rows.try_next().await? {
             let Some(writer) = &mut writer else { continue };
-            batches.push_batch(batch.project(&all).map_err(failed)?).map_err(failed)?;
-            while let Some(full) = batches.next_completed_batch() {
+            batches.push(&batch.project(&all).map_err(failed)?)?;
+            while let Some(full) = batches.take() {
                 writer.write(&full)?;
             }
         }
         let report = report.take()?;
         open.extend(self.open_rows(&report));
         let Some(mut writer) = writer.filter(|_| open.is_empty()) else { return Err(Stop::Conflicts(open)) };
-        batches.finish_buffered_batch().map_err(failed)?;
-        while let Some(rest) = batches.next_completed_batch() {
+        batches.finish()?;
+        while let Some(rest) = batches.take() {
             writer.write(&rest)?;
         }
         self.file(writer, &report, joined)
