@@ -174,7 +174,7 @@ pub(super) fn check_dictionary(chunk: &ColumnChunkMetaData, dictionary: &DataPag
     }
 }
 
-/// What the rows of a column take. Those that take no more than `few` together are not looked at one by one if that takes time.
+/// What the rows of a column take. Lists that take no more than `few` together are not looked at one by one.
 ///
 /// # Errors
 ///
@@ -202,10 +202,11 @@ pub(super) async fn profile(
     let costs: Vec<Cost> = pages.iter().map(|page| Cost::of(page, fixed, longest, column.filling)).collect();
     let all = costs.iter().fold(0_u64, |sum, cost| sum.saturating_add(cost.all));
     let has_lengths = pages.iter().any(DataPage::has_lengths);
-    if all <= few && !has_lengths {
+    let has_lists = leaf.max_rep_level() > 0;
+    if has_lists && all <= few && !has_lengths && column.filling.of_row <= 1 {
         return Ok(Profile::Few(all));
     }
-    let looked = leaf.max_rep_level() > 0 || has_lengths;
+    let looked = has_lists || has_lengths;
     let mut looks = match looked {
         true => look(chunk, column, pages.len()).await?,
         false => Vec::new(),
@@ -217,9 +218,7 @@ pub(super) async fn profile(
         values => values.saturating_mul(slot),
     };
     let costs = costs.into_iter().filter(|cost| cost.values > 0).map(|cost| {
-        let spread = || {
-            if leaf.max_rep_level() > 0 { Spread::unknown(cost.values) } else { Spread::flat(cost.values) }
-        };
+        let spread = || if has_lists { Spread::unknown(cost.values) } else { Spread::flat(cost.values) };
         match looks.next() {
             Some(look) => (look.spread, cost.with(look.lengths.filter(|_| fixed.is_none()), column.filling)),
             // More pages than the decoder finds are not decoded.

@@ -196,7 +196,7 @@ fn what_is_missing_may_take_most() {
         let chunk = ColumnChunkMetaData::builder(schema.column(0)).build().unwrap();
         let column = Column { leaf: 0, range: 0..0, bytes: Bytes::new(), filling };
         let page = DataPage { values, bytes: 10, encoding: 3 };
-        block_on(super::profile(&chunk, &column, &[page], 0, 0)).unwrap()
+        block_on(super::profile(&chunk, &column, &[page], 0, 1 << 28)).unwrap()
     };
     // A megabyte each, without a byte in the file.
     let wide = profile("fixed_len_byte_array(1000000)", Filling::NONE, 100_000);
@@ -206,6 +206,8 @@ fn what_is_missing_may_take_most() {
     assert!(refused.contains("a row of it may take 2147483679 bytes"), "{refused}");
     let long = profile("int64", Filling { of_row: 100_000, of_value: 1 }, 1_000);
     assert_eq!(batch_rows(&[long], 8_192), Ok(8));
+    // Of columns without lists each row counts, however few there are.
+    assert!(profile("int64", Filling::NONE, 1_000).needed(1) <= 2 * SLOT);
     let deep = profile("int64", Filling { of_row: 1, of_value: 1 << 40 }, 1_000);
     assert!(batch_rows(&[deep], 8_192).is_err());
 }
@@ -309,4 +311,23 @@ fn a_dictionary_has_no_more_values_than_bytes() {
         assert_eq!(checked(leaf, 0, 0), Ok(()), "{leaf}");
     }
     assert!(checked("int64", 1 << 62, 1 << 62).is_err());
+}
+
+#[test]
+fn lists_of_fixed_length_that_are_missing_are_filled_up() {
+    let item = Arc::new(Field::new("item", DataType::Int8, true));
+    let missing = arrow::array::FixedSizeListArray::new_null(item, 100_000, 50);
+    let file = write(vec![("list", Arc::new(missing))], PLAIN);
+    assert!(file.len() < 2_000, "{} bytes", file.len());
+    assert_eq!(fitting(&file, 8_192), Ok(8));
+}
+
+#[test]
+fn few_lists_beside_many_columns_leave_batches_as_they_are() {
+    let number = || -> ArrayRef { Arc::new(arrow::array::Int64Array::from_iter_values(0..20_000)) };
+    let names: Vec<String> = (0..300).map(|number| number.to_string()).collect();
+    let mut columns: Vec<(&str, ArrayRef)> = names.iter().map(|name| (name.as_str(), number())).collect();
+    columns.push(("list", lists(&vec![Some(vec![3, 4]); 20_000])));
+    // 300 columns of 20,000 numbers: a row takes 10 kB.
+    assert_eq!(fitting(&write(columns, PLAIN), 1_000), Ok(1_000));
 }
