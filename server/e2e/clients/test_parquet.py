@@ -279,6 +279,33 @@ def test_a_damaged_file_is_an_object_that_both_changed(server, repository):
     assert conflict["kind"] == "object-conflict" and "on dev" in conflict["message"], conflict
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_encodings_that_writers_have(server, repository, encoding, version):
+    """In many small pages, some of them without any value."""
+    count = 3_000
+
+    def state(*changed):
+        text = [None if value // 700 % 2 or value % 7 == 0 else f"prefix {value // 10} and {value}" for value in range(count)]
+        columns = {
+            "id": pa.array(range(count), pa.int64()),
+            "text": pa.array(text, pa.string()),
+            "fixed": pa.array([note and note.encode()[:8] for note in text], pa.binary(8)),
+            "list": pa.array([note and [note] * (len(note) % 4) for note in text], pa.list_(pa.string())),
+            "four": pa.array([note and [float(len(note))] * 4 for note in text], pa.list_(pa.float32(), 4)),
+            "amount": pa.array([-1 if value in changed else value for value in range(count)], pa.int64()),
+        }
+        return pa.table(columns)
+
+    columns = {"text": encoding, "list.list.element": encoding, "four.list.element": "BYTE_STREAM_SPLIT", "amount": "DELTA_BINARY_PACKED"}
+    columns["fixed"] = "PLAIN" if encoding == "DELTA_LENGTH_BYTE_ARRAY" else encoding
+    options = {"use_dictionary": False, "column_encoding": columns, "data_page_version": version}
+    options.update(data_page_size=3_000, write_batch_size=100, row_group_size=2_000)
+    base, ours, theirs = (by_pyarrow(state(*changed), **options) for changed in [(5,), (7,), (9,)])
+    merged = pq.read_table(io.BytesIO(merge(server, repository, base, ours, theirs)))
+    assert merged.to_pydict() == state(7, 9).to_pydict()
+
+
 def test_a_large_text_in_every_row(server, repository, tmp_path):
     """Two gigabytes of rows in a file of 100 kB: a writer's dictionary has the text once."""
     count, text = 2_200, "x" * 1_000_000
