@@ -21,7 +21,7 @@ const BATCH_ROWS: usize = 1_024;
 pub(crate) fn parse_checkpoint(bytes: Bytes) -> Result<Vec<Action>, String> {
     check_file(&bytes)?;
     let reader = SerializedFileReader::new(bytes.clone()).map_err(|error| error.to_string())?;
-    let batch_rows = check_pages(&bytes, reader.metadata(), BATCH_ROWS)?;
+    let batch_rows = check_pages(&bytes, reader.metadata(), None, BATCH_ROWS)?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let text = |error: ParquetError| error.to_string();
     let mut actions = Vec::new();

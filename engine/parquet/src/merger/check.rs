@@ -48,7 +48,8 @@ impl Digest {
         let external = |error: Error| ParquetError::External(Box::new(error));
         let mut found = Digest::new(&self.rows).map_err(external)?;
         let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone())?;
-        let batch_rows = check_pages(&file, reader.metadata(), BATCH_ROWS).map_err(ParquetError::General)?;
+        let batch_rows = check_pages(&file, reader.metadata(), Some(reader.schema()), BATCH_ROWS);
+        let batch_rows = batch_rows.map_err(ParquetError::General)?;
         for batch in reader.with_batch_size(batch_rows).build()? {
             let batch = batch?;
             let columns = batch.columns().iter().zip(self.rows.fields());

@@ -17,6 +17,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::task::Poll;
 
+use arrow::datatypes::Schema;
 use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
@@ -57,12 +58,19 @@ pub(super) struct Column {
 }
 
 /// Looks over the pages of a file that is at hand as a whole, once its footer is decoded. How many of its rows are to be decoded at a
-/// time: `batch_rows`, or fewer where they would take too much memory.
+/// time: `batch_rows`, or fewer where they would take too much memory. `schema` is the one that they are decoded to; none for a reader
+/// that fills nothing up.
 ///
 /// # Errors
 ///
 /// What is wrong with them, or that a single row takes too much.
-pub fn check_pages(file: &Bytes, footer: &ParquetMetaData, batch_rows: usize) -> Result<usize, String> {
+pub fn check_pages(
+    file: &Bytes,
+    footer: &ParquetMetaData,
+    schema: Option<&Schema>,
+    batch_rows: usize,
+) -> Result<usize, String> {
+    let fillings = schema.map(fillings);
     let mut fitting = batch_rows.max(1);
     for group in footer.row_groups() {
         let columns = group.columns().iter().enumerate().map(|(leaf, column)| {
@@ -70,7 +78,11 @@ pub fn check_pages(file: &Bytes, footer: &ParquetMetaData, batch_rows: usize) ->
             let inside = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
             let inside = inside.filter(|(_, end)| *end <= file.len());
             let (start, end) = inside.ok_or("a column of it lies outside of the file")?;
-            Ok(Column { leaf, range, bytes: file.slice(start..end), filling: Filling::NONE })
+            let filling = match &fillings {
+                Some(fillings) => *fillings.get(leaf).ok_or("its columns are not its schema's")?,
+                None => Filling::NONE,
+            };
+            Ok(Column { leaf, range, bytes: file.slice(start..end), filling })
         });
         let columns = columns.collect::<Result<Vec<_>, String>>()?;
         fitting = futures::executor::block_on(check_group(group, &columns, fitting))?;
@@ -125,9 +137,10 @@ pub(super) async fn profiles(
 
 /// Refuses columns that lie in one place: each of thousands would be looked over as often as there are others.
 fn check_apart(columns: &[Column]) -> Result<(), String> {
-    let mut ranges: Vec<_> = columns.iter().map(|column| &column.range).collect();
-    ranges.sort_unstable_by_key(|range| (range.start, range.end));
-    match ranges.array_windows().any(|[left, right]| left.end > right.start && !right.is_empty()) {
+    let ranges = columns.iter().map(|column| &column.range).filter(|range| !range.is_empty());
+    let mut ranges: Vec<_> = ranges.collect();
+    ranges.sort_unstable_by_key(|range| range.start);
+    match ranges.array_windows().any(|[left, right]| left.end > right.start) {
         true => Err("two columns of it lie in one place".into()),
         false => Ok(()),
     }

@@ -320,6 +320,11 @@ fn lists_of_fixed_length_that_are_missing_are_filled_up() {
     let file = write(vec![("list", Arc::new(missing))], PLAIN);
     assert!(file.len() < 2_000, "{} bytes", file.len());
     assert_eq!(fitting(&file, 8_192), Ok(8));
+    // Also of a file that is at hand.
+    let footer = Arc::new(footer(&file));
+    let schema = readable(&footer).unwrap();
+    assert_eq!(super::super::check_pages(&file, &footer, Some(schema.schema()), 8_192), Ok(8));
+    assert_eq!(super::super::check_pages(&file, &footer, None, 8_192), Ok(8_192));
 }
 
 #[test]
